@@ -1,0 +1,96 @@
+// Reverse-mode differentiation. A Node is one recorded operation: its inputs' nodes, what its backward pass needs, and the
+// function that turns the gradient of its output into gradients of its inputs. A tensor holds the node that made it, so
+// the tensors at the end of a computation own the whole graph; there is no tape and nothing to reset.
+//
+// What an op saves is its memory policy and is declared by name: nothing, input, output, a bit mask, codes.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace bantam {
+
+struct SavedTensor {
+  const char* name;  // "input", "output", "mask", "codes", "argmax"
+  Tensor tensor;     // held without its node
+};
+
+// What a backward function sees.
+struct BackwardArgs {
+  const Tensor& grad;  // gradient of the output, its shape; never to be written to
+  const std::vector<SavedTensor>& saved;
+  const std::vector<bool>& needs;  // per input: is its gradient wanted?
+  const Tensor& operator[](size_t i) const { return saved[i].tensor; }
+};
+// Returns a gradient for each input, in order; undefined (or anything) where needs[i] is false.
+using BackwardFn = std::function<std::vector<Tensor>(const BackwardArgs&)>;
+
+// A trainable tensor and its gradient. Lives in a model; never moves (nodes point to it).
+class Parameter {
+ public:
+  explicit Parameter(std::string name, Tensor value = {}, bool decay = true);
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+
+  Tensor tensor() const;  // the value as the leaf of a graph; plain where gradients are off or the parameter is frozen
+
+  std::string name;
+  Tensor value;
+  Tensor grad;         // undefined until a backward pass reaches it; summed over backward passes until zero_grad()
+  bool decay = true;   // weight decay applies
+  bool frozen = false;
+  void zero_grad() { grad = Tensor(); }
+
+ private:
+  NodePtr leaf_;
+};
+
+class Node {
+ public:
+  Node() = default;
+  ~Node();  // a loop, not a recursion: chains of any length
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const char* op = "";
+  std::vector<NodePtr> inputs;  // null where an input needs no gradient
+  std::vector<SavedTensor> saved;
+  std::vector<bool> needs;
+  BackwardFn backward;
+  Parameter* parameter = nullptr;  // of a leaf
+
+ private:
+  friend void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads);
+  uint64_t visit_ = 0;
+  int pending_ = 0;
+  bool ran_ = false;
+  Tensor grad_;
+};
+
+// Records out = op(inputs): returns `out` with a node, or as it is if no input needs a gradient or recording is off.
+Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn);
+
+// Whether recording would happen: lets an op skip making what only backward needs.
+bool recording(const std::vector<Tensor>& inputs);
+
+// No recording while alive. Per thread.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+
+ private:
+  bool old_;
+};
+
+// Adds to parameter.grad, for every parameter below the roots, the gradient of sum_i <grads[i], roots[i]>; an undefined or
+// missing grads[i] is 1 (roots[i] must then be a scalar). A node is freed as soon as it has run, so a graph can be walked
+// once: a second walk throws Error, and so does a gradient whose shape is not its tensor's.
+void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads = {});
+inline void backward(const Tensor& root) { backward(std::vector<Tensor>{root}); }
+
+}  // namespace bantam

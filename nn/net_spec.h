@@ -1,0 +1,126 @@
+// A net is data: a list of nodes in the order in which they run, each with a kind, its inputs and a config. The same list
+// is executed for training (nn/model.h), written into checkpoints as JSON, counted (`bantam info`), pruned and packed.
+//
+// Names follow torchvision's: a node's parameters are its name plus ".weight", ".bias", ".running_mean", ...
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/base/shape.h"
+
+namespace bantam {
+
+// How a tensor is quantized. [T 3.2.2]
+enum class Scheme : uint8_t {
+  kNone,  // real values
+  kSign,  // 1 bit: sign(x), +1 for x >= 0 (BinaryConnect's and BNN's weights, BNN's activations)
+};
+// The gradient that stands in for that of the quantizer (straight-through estimator). [T 3.2.2.1, Eq. 3.10]
+enum class Surrogate : uint8_t {
+  kIdentity,  // dx = dq
+  kClip,      // dx = dq where |x| <= 1, else 0
+};
+struct QuantSpec {
+  Scheme scheme = Scheme::kNone;
+  Surrogate surrogate = Surrogate::kIdentity;
+  bool operator==(const QuantSpec&) const = default;
+};
+
+struct InputConfig {
+  int64_t h = 0, w = 0, c = 0;
+};
+struct ConvConfig {
+  int64_t out_channels = 0;
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
+  int64_t groups = 1;
+  bool bias = false;
+  QuantSpec weight;
+  int pad_value = 0;  // value of the padding of a binary convolution: 0, +1 or -1 (0 for any other)
+};
+struct LinearConfig {
+  int64_t out_features = 0;
+  bool bias = true;
+  QuantSpec weight;
+};
+struct BatchNormConfig {
+  double eps = 1e-5;
+  double momentum = 0.1;  // new = (1 - momentum) * old + momentum * batch
+};
+struct PReluConfig {
+  int64_t slopes = 1;      // 1, or the number of channels
+  double init = 0.25;
+  std::string parameter;   // name of the slope: nodes that give the same name share it
+};
+struct PoolConfig {
+  int64_t kernel_h = 2, kernel_w = 2, stride_h = 2, stride_w = 2, pad_h = 0, pad_w = 0;
+};
+struct QuantizeConfig {
+  QuantSpec quant{Scheme::kSign, Surrogate::kClip};
+};
+struct DropoutConfig {
+  double p = 0.5;
+};
+struct NoConfig {};
+
+enum class Kind : uint8_t {
+  kInput, kConv, kLinear, kBatchNorm, kRelu, kPRelu, kHardtanh, kSigmoid, kTanh, kSoftmax, kMaxPool, kAvgPool,
+  kGlobalAvgPool, kAdd, kMul, kConcat, kFlatten, kQuantize, kDropout,
+};
+const char* name_of(Kind kind);  // "conv", "batch_norm", ...
+
+using Config = std::variant<NoConfig, InputConfig, ConvConfig, LinearConfig, BatchNormConfig, PReluConfig, PoolConfig,
+                            QuantizeConfig, DropoutConfig>;
+
+struct NodeSpec {
+  std::string name;          // unique in the net
+  Kind kind = Kind::kInput;
+  std::vector<int> inputs;   // indices of earlier nodes
+  Config config;
+};
+
+// The net's output is its last node. Node 0 is the only input.
+struct NetSpec {
+  std::vector<NodeSpec> nodes;
+  int64_t classes = 0;
+
+  int find(const std::string& name) const;  // index, or -1
+};
+
+// Shape of every node's output for a batch of n: [n,H,W,C], or [n,F] after flatten, global pooling and linear.
+// Throws Error naming the node if the net is malformed (unknown input, wrong rank, channels not divisible by groups, ...).
+std::vector<Shape> infer_shapes(const NetSpec& spec, int64_t n = 1);
+
+// JSON text, and back; from_json throws Error naming what is wrong and checks the net with infer_shapes.
+std::string to_json(const NetSpec& spec);
+NetSpec net_spec_from_json(const std::string& json);
+
+// Builds a net top to bottom; each call adds a node and returns its index.
+//   NetBuilder g(28, 28, 1, 10);
+//   int x = g.conv("conv1", g.input(), {.out_channels = 32, .kernel_h = 3, .kernel_w = 3});
+class NetBuilder {
+ public:
+  NetBuilder(int64_t h, int64_t w, int64_t c, int64_t classes);
+  int input() const { return 0; }
+  int conv(const std::string& name, int x, const ConvConfig& config);
+  int linear(const std::string& name, int x, const LinearConfig& config);
+  int batch_norm(const std::string& name, int x, const BatchNormConfig& config = {});
+  int prelu(const std::string& name, int x, const PReluConfig& config);
+  int quantize(const std::string& name, int x, const QuantizeConfig& config = {});
+  int max_pool(const std::string& name, int x, const PoolConfig& config = {});
+  int avg_pool(const std::string& name, int x, const PoolConfig& config = {});
+  int dropout(const std::string& name, int x, const DropoutConfig& config);
+  int unary(Kind kind, const std::string& name, int x);  // relu, hardtanh, sigmoid, tanh, softmax, global pooling, flatten
+  int add(const std::string& name, int a, int b);
+  int mul(const std::string& name, int a, int b);
+  int concat(const std::string& name, const std::vector<int>& xs);  // along channels
+  NetSpec build();  // checks it
+
+ private:
+  int push(NodeSpec node);
+  NetSpec spec_;
+};
+
+}  // namespace bantam
