@@ -1,0 +1,169 @@
+#include "core/autograd.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/parallel.h"
+
+namespace bantam {
+namespace {
+
+thread_local bool t_no_grad = false;
+// Nodes whose destruction was put off by a destructor that is already running on this thread.
+thread_local std::vector<NodePtr>* t_graveyard = nullptr;
+
+template <class T> void add_elements(T* dst, const T* src, int64_t n) {
+  parallel_for(n, kElementGrain, [&](int64_t b, int64_t e, int) {
+    for (int64_t i = b; i < e; ++i) dst[i] += src[i];
+  });
+}
+
+// sum += g, in place if nobody else can see `sum`.
+void accumulate(Tensor& sum, const Tensor& g) {
+  if (!sum.defined()) {
+    sum = g.detach();
+    return;
+  }
+  if (!sum.unique()) sum = sum.clone();
+  if (sum.dtype() == DType::kF64)
+    add_elements(sum.mutable_data<double>(), g.data<double>(), g.size());
+  else
+    add_elements(sum.mutable_data<float>(), g.data<float>(), g.size());
+}
+
+std::atomic<uint64_t> g_visit{0};
+
+}  // namespace
+
+Parameter::Parameter(std::string name_in, Tensor value_in, bool decay_in)
+    : name(std::move(name_in)), value(std::move(value_in)), decay(decay_in) {
+  leaf_ = std::make_shared<Node>();
+  leaf_->op = "parameter";
+  leaf_->parameter = this;
+}
+
+Tensor Parameter::tensor() const {
+  Tensor t = value.detach();
+  if (!t_no_grad && !frozen) t.set_node(leaf_);
+  return t;
+}
+
+Node::~Node() {
+  // Releasing an input may destroy it, and it its own inputs, and so on down a chain: collect them in a list instead.
+  std::vector<NodePtr> mine;
+  const bool first = t_graveyard == nullptr;
+  if (first) t_graveyard = &mine;
+  for (NodePtr& in : inputs)
+    if (in) t_graveyard->push_back(std::move(in));
+  if (first) {
+    while (!mine.empty()) {
+      NodePtr node = std::move(mine.back());
+      mine.pop_back();
+      node.reset();  // may push onto `mine`
+    }
+    t_graveyard = nullptr;
+  }
+}
+
+NoGrad::NoGrad() : old_(t_no_grad) { t_no_grad = true; }
+NoGrad::~NoGrad() { t_no_grad = old_; }
+
+bool recording(const std::vector<Tensor>& inputs) {
+  return !t_no_grad && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.needs_grad(); });
+}
+
+Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn) {
+  if (!recording(inputs)) return out;
+  auto node = std::make_shared<Node>();
+  node->op = op;
+  node->inputs.reserve(inputs.size());
+  for (const Tensor& in : inputs) {
+    node->inputs.push_back(in.node());
+    node->needs.push_back(in.needs_grad());
+  }
+  for (SavedTensor& s : saved) s.tensor = s.tensor.detach();
+  node->saved = std::move(saved);
+  node->backward = std::move(fn);
+  out.set_node(std::move(node));
+  return out;
+}
+
+void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads) {
+  NoGrad no_grad;
+  const uint64_t visit = ++g_visit;
+
+  // Everything below the roots, inputs before outputs (post-order of a depth-first walk, by a stack of our own), and how
+  // many times each node is used.
+  std::vector<NodePtr> order;
+  std::vector<std::pair<NodePtr, size_t>> stack;
+  auto enter = [&](const NodePtr& node) {
+    if (node->visit_ == visit) return;
+    if (node->ran_) throw Error(std::string("backward: the graph below ") + node->op + " has already been walked, and freed");
+    node->visit_ = visit;
+    node->grad_ = Tensor();
+    stack.emplace_back(node, 0);
+  };
+  for (size_t i = 0; i < roots.size(); ++i) {
+    const Tensor& root = roots[i];
+    if (!root.needs_grad()) continue;
+    enter(root.node());
+    while (!stack.empty()) {
+      auto& [node, next] = stack.back();
+      if (next == node->inputs.size()) {
+        order.push_back(std::move(node));
+        stack.pop_back();
+      } else {
+        const NodePtr& in = node->inputs[next++];
+        if (in) enter(in);
+      }
+    }
+  }
+  for (size_t i = 0; i < roots.size(); ++i) {
+    const Tensor& root = roots[i];
+    if (!root.needs_grad()) continue;
+    Tensor g = i < grads.size() ? grads[i] : Tensor();
+    if (!g.defined()) {
+      if (root.size() != 1) throw Error("backward: a root of shape " + to_string(root.shape()) + " needs a gradient to start from");
+      g = Tensor::full(root.shape(), 1.0, root.dtype());
+    }
+    if (!(g.shape() == root.shape()) || g.dtype() != root.dtype())
+      throw Error("backward: gradient " + to_string(g.shape()) + " for a root " + to_string(root.shape()));
+    accumulate(root.node()->grad_, g);
+  }
+
+  // Outputs before inputs. A node's gradient is complete when its turn comes: all its users stand above it.
+  while (!order.empty()) {
+    NodePtr node = std::move(order.back());
+    order.pop_back();
+    Tensor grad = std::move(node->grad_);
+    node->grad_ = Tensor();
+    if (node->parameter) {
+      if (!grad.defined()) continue;
+      Parameter& p = *node->parameter;
+      if (!p.grad.defined() && !grad.unique()) grad = grad.clone();  // the optimizer may scale it in place
+      accumulate(p.grad, grad);
+      continue;
+    }
+    node->ran_ = true;
+    if (grad.defined()) {
+      AllocLabel label("gradient");
+      std::vector<Tensor> in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs});
+      grad = Tensor();
+      if (in_grads.size() != node->inputs.size())
+        throw Error(std::string("backward: ") + node->op + " returned " + std::to_string(in_grads.size()) + " gradients for " +
+                    std::to_string(node->inputs.size()) + " inputs");
+      for (size_t i = 0; i < in_grads.size(); ++i) {
+        if (!node->needs[i]) continue;
+        if (!in_grads[i].defined()) throw Error(std::string("backward: ") + node->op + " returned no gradient for input " + std::to_string(i));
+        accumulate(node->inputs[i]->grad_, in_grads[i]);
+        in_grads[i] = Tensor();
+      }
+    }
+    // Freed at once: what the node saved, and its hold on the nodes below.
+    node->saved.clear();
+    node->backward = nullptr;
+    node->inputs.clear();
+  }
+}
+
+}  // namespace bantam

@@ -1,0 +1,54 @@
+#include "core/rng.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace bantam {
+
+std::array<uint32_t, 4> philox(std::array<uint32_t, 4> c, std::array<uint32_t, 2> k) {
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t p0 = uint64_t(0xD2511F53u) * c[0];
+    const uint64_t p1 = uint64_t(0xCD9E8D57u) * c[2];
+    c = {uint32_t(p1 >> 32) ^ c[1] ^ k[0], uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k[1], uint32_t(p0)};
+    k[0] += 0x9E3779B9u;
+    k[1] += 0xBB67AE85u;
+  }
+  return c;
+}
+
+Rng::Rng(uint64_t seed, uint32_t purpose, uint64_t a, uint64_t b) {
+  // The key is the seed; what the stream is for is hashed into 64 bits of the counter by the same function.
+  key_ = {uint32_t(seed), uint32_t(seed >> 32)};
+  const auto h1 = philox({uint32_t(a), uint32_t(a >> 32), purpose, 0x62616E74u}, key_);
+  const auto h2 = philox({uint32_t(b), uint32_t(b >> 32), h1[0], h1[1]}, key_);
+  stream_ = uint64_t(h2[1]) << 32 | h2[0];
+}
+
+uint32_t Rng::bits(uint64_t i) const {
+  const uint64_t block = i / 4;
+  return philox({uint32_t(block), uint32_t(block >> 32), uint32_t(stream_), uint32_t(stream_ >> 32)}, key_)[i % 4];
+}
+
+float Rng::uniform(uint64_t i) const { return float(bits(i) >> 8) * 0x1p-24f; }
+
+double Rng::uniform64(uint64_t i) const {
+  const uint64_t hi = bits(2 * i) >> 5, lo = bits(2 * i + 1) >> 6;
+  return double(hi * 67108864 + lo) * 0x1p-53;
+}
+
+double Rng::normal(uint64_t i) const {
+  const double u = 1.0 - uniform64(2 * i);  // (0, 1]: the logarithm is finite
+  const double v = uniform64(2 * i + 1);
+  return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
+}
+
+uint32_t Rng::below(uint64_t i, uint32_t n) const { return uint32_t(uint64_t(bits(i)) * n >> 32); }
+
+std::vector<uint32_t> Rng::permutation(uint32_t n) const {
+  std::vector<uint32_t> p(n);
+  for (uint32_t i = 0; i < n; ++i) p[i] = i;
+  for (uint32_t i = n; i > 1; --i) std::swap(p[i - 1], p[below(i, i)]);
+  return p;
+}
+
+}  // namespace bantam
