@@ -1,0 +1,177 @@
+"""bantam's nets, defined independently in PyTorch: nn/models/ is the other definition. A state dict moves between the two
+as safetensors: parameter names and shapes are the same.
+
+form: "float", "binaryconnect" (signs of weights, ReLU at each convolution's input) or "bnn" (signs of both).
+First and last layer are real in every form; biases, norms and PReLU slopes too.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class SignClip(torch.autograd.Function):
+    """+1 for x >= 0 (so for -0.0 too), -1 otherwise; the gradient passes where |x| <= 1."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.abs() <= 1)
+        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+
+class SignIdentity(torch.autograd.Function):
+    """The same value; the gradient passes everywhere (latent weights are not clipped)."""
+
+    @staticmethod
+    def forward(ctx, w):
+        return torch.where(w >= 0, 1.0, -1.0).to(w.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+class BinaryConv2d(nn.Conv2d):
+    def forward(self, x):
+        return F.conv2d(x, SignIdentity.apply(self.weight), self.bias, self.stride, self.padding)
+
+
+class Form:
+    def __init__(self, name):
+        assert name in ("float", "binaryconnect", "bnn"), name
+        self.conv = nn.Conv2d if name == "float" else BinaryConv2d  # every convolution but the first
+        self.before_conv = SignClip.apply if name == "bnn" else F.relu
+        self.bnn = name == "bnn"
+
+
+def kaiming_fan_out(module):
+    """Normal with variance 2 / (K * kh * kw) for convolutions; zero biases there."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+
+
+class Quickstart(nn.Module):
+    """conv 3x3 s2 1->32, norm, act; conv 3x3 32->64, max pool, norm, act; conv 3x3 64->64, norm, act; linear 3136->10."""
+
+    def __init__(self, form="float", classes=10):
+        super().__init__()
+        f = self.form = Form(form)
+        self.conv1, self.bn1 = nn.Conv2d(1, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32)
+        self.conv2, self.bn2 = f.conv(32, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64)
+        self.conv3, self.bn3 = f.conv(64, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64)
+        self.fc = nn.Linear(64 * 7 * 7, classes)
+        kaiming_fan_out(self)
+
+    def forward(self, x):
+        act = self.form.before_conv
+        x = act(self.bn1(self.conv1(x)))
+        x = act(self.bn2(F.max_pool2d(self.conv2(x), 2)))
+        x = act(self.bn3(self.conv3(x)))
+        return self.fc(x.flatten(1))
+
+
+class LeNet5(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, classes)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.flatten(1)))
+        return self.fc3(F.relu(self.fc2(x)))
+
+
+class Vgg11(nn.Module):
+    """[T 4] Order: sign or ReLU, convolution with bias, max pool, norm, (bnn: Hardtanh). The fc reads the last of these."""
+    CHANNELS = (64, 128, 256, 256, 512, 512, 512, 512)
+    POOLED = (1, 2, 4, 6, 8)  # after these convolutions, counted from 1
+
+    def __init__(self, form="float", width=1.0, classes=10):
+        super().__init__()
+        self.form = Form(form)
+        c = 3
+        for i, k in enumerate((scaled(k, width) for k in self.CHANNELS), 1):
+            conv = nn.Conv2d if i == 1 else self.form.conv
+            setattr(self, f"conv{i}", conv(c, k, 3, 1, 1, bias=True))
+            setattr(self, f"bn{i}", nn.BatchNorm2d(k))
+            c = k
+        self.fc = nn.Linear(c, classes)
+        kaiming_fan_out(self)
+
+    def forward(self, x):
+        for i in range(1, 9):
+            x = getattr(self, f"conv{i}")(x if i == 1 else self.form.before_conv(x))
+            if i in self.POOLED:
+                x = F.max_pool2d(x, 2)
+            x = getattr(self, f"bn{i}")(x)
+            if self.form.bnn:
+                x = F.hardtanh(x)
+        return self.fc(x.flatten(1))
+
+
+class Block(nn.Module):
+    """[T 4] conv, PReLU, norm, conv, PReLU, norm, + shortcut; one slope shared by both, and no ReLU after the sum."""
+
+    def __init__(self, f, c, k, stride):
+        super().__init__()
+        self.act = f.before_conv
+        self.conv1, self.bn1 = f.conv(c, k, 3, stride, 1, bias=False), nn.BatchNorm2d(k)
+        self.conv2, self.bn2 = f.conv(k, k, 3, 1, 1, bias=False), nn.BatchNorm2d(k)
+        self.prelu = nn.PReLU(1, 0.25)
+        self.downsample = None
+        if stride != 1 or c != k:
+            self.downsample = nn.Sequential(f.conv(c, k, 1, stride, bias=False), nn.BatchNorm2d(k))
+
+    def forward(self, x):
+        a = self.act(x)
+        shortcut = x if self.downsample is None else self.downsample(a)
+        y = self.bn1(self.prelu(self.conv1(a)))
+        return self.bn2(self.prelu(self.conv2(self.act(y)))) + shortcut
+
+
+class ResNet14(nn.Module):
+    """[T 4] Stem conv, ReLU, norm; 3 stages of 2 blocks at 64, 128, 256 times `width`; ReLU, global mean, fc."""
+
+    def __init__(self, form="float", width=1.25, classes=10):
+        super().__init__()
+        f = Form(form)
+        k = [scaled(v, width) for v in (64, 128, 256)]
+        self.conv1, self.bn1 = nn.Conv2d(3, k[0], 3, 1, 1, bias=False), nn.BatchNorm2d(k[0])
+        c = k[0]
+        for i, o in enumerate(k, 1):
+            setattr(self, f"layer{i}", nn.Sequential(Block(f, c, o, 1 if i == 1 else 2), Block(f, o, o, 1)))
+            c = o
+        self.fc = nn.Linear(c, classes)
+        kaiming_fan_out(self)
+
+    def forward(self, x):
+        x = self.bn1(F.relu(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(F.relu(x).mean((2, 3)))
+
+
+def scaled(channels, width):
+    return max(1, math.ceil(channels * width))
+
+
+def make(net, form="float", width=None):
+    """net: quickstart, lenet5, vgg11, resnet14."""
+    kw = {} if width is None else {"width": width}
+    return {"quickstart": lambda: Quickstart(form), "lenet5": LeNet5,
+            "vgg11": lambda: Vgg11(form, **kw), "resnet14": lambda: ResNet14(form, **kw)}[net]()
+
+
+if __name__ == "__main__":
+    for net in ("quickstart", "lenet5", "vgg11", "resnet14"):
+        m = make(net)
+        print(net, sum(p.numel() for p in m.parameters()), "parameters")
