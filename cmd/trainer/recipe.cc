@@ -1,0 +1,117 @@
+#include "cmd/trainer/recipe.h"
+
+#include <algorithm>
+
+#include "cmd/trainer/errors.h"
+#include "cmd/trainer/nearest.h"
+
+namespace bantam {
+
+void fields(DataConfig& c, FieldList& f) {
+  f.section("data");
+  f.add("name", &c.name, "data set", one_of({"fashion-mnist", "mnist", "cifar10"}));
+  f.add("mean", &c.mean, "mean of the pixels in [0, 1], one a channel: x = (pixel / 255 - mean) / stddev", between(-10, 10));
+  f.add("stddev", &c.stddev, "standard deviation of the pixels, one a channel", between(1e-6, 100));
+  f.add("flip", &c.flip, "training images are mirrored, left to right, half of the time");
+  f.add("pad_crop", &c.pad_crop, "training images are padded by so many pixels and cropped back at random; 0: not", between(0, 64));
+  f.add("holdout", &c.holdout, "evaluate on the last so many training images, kept out of training, not on the test set; 0: not",
+        between(0, 1e7));
+  f.add("train_images", &c.train_images, "train on the first so many images only; 0: all", between(0, 1e8));
+}
+
+void fields(ModelConfig& c, FieldList& f) {
+  f.section("model");
+  f.add("name", &c.name, "net", one_of({"quickstart", "lenet", "vgg11", "resnet14"}));
+  f.add("form", &c.form, "float: real values; binaryconnect: sign weights; bnn: sign weights and activations",
+        one_of({"float", "binaryconnect", "bnn"}));
+  f.add("width", &c.width, "multiplier of the channels", between(0.01, 16)).only_with("model.name", {"vgg11", "resnet14"});
+}
+
+void fields(OptimizerConfig& c, FieldList& f) {
+  f.section("optimizer");
+  f.add("name", &c.name, "optimizer", one_of({"sgd", "adam"}));
+  f.add("lr", &c.lr, "learning rate", above(0));
+  f.add("momentum", &c.momentum, "momentum", between(0, 1)).only_with("optimizer.name", {"sgd"});
+  f.add("nesterov", &c.nesterov, "Nesterov's momentum").only_with("optimizer.name", {"sgd"});
+  f.add("beta1", &c.beta1, "decay of the mean of gradients", between(0, 1)).only_with("optimizer.name", {"adam"});
+  f.add("beta2", &c.beta2, "decay of the mean of squared gradients", between(0, 1)).only_with("optimizer.name", {"adam"});
+  f.add("eps", &c.eps, "added to the root of the mean of squares", above(0)).only_with("optimizer.name", {"adam"});
+  f.add("weight_decay", &c.weight_decay, "L2 penalty's gradient is weight_decay * weight; biases and norms have none", at_least(0));
+}
+
+void fields(ScheduleConfig& c, FieldList& f) {
+  f.section("schedule");
+  f.add("kind", &c.kind, "how the learning rate goes", one_of({"constant", "multistep", "cosine"}));
+  f.add("milestones", &c.milestones, "epochs of the full schedule at which the factor changes: step round(m / full_epochs * steps)",
+        at_least(0)).only_with("schedule.kind", {"multistep"});
+  f.add("factors", &c.factors, "learning rate / optimizer.lr from each milestone on", at_least(0)).only_with("schedule.kind", {"multistep"});
+  f.add("full_epochs", &c.full_epochs, "epochs of the full schedule; train.epochs shrinks or stretches it; 0: train.epochs",
+        at_least(0)).only_with("schedule.kind", {"multistep"});
+  f.add("end_factor", &c.end_factor, "last learning rate / optimizer.lr", between(0, 1)).only_with("schedule.kind", {"cosine"});
+  f.add("warmup_epochs", &c.warmup_epochs, "the learning rate rises linearly over so many epochs", at_least(0));
+}
+
+void fields(TrainConfig& c, FieldList& f) {
+  f.section("train");
+  f.add("epochs", &c.epochs, "passes over the training images", between(1, 1e6));
+  f.add("batch", &c.batch, "images a step", between(1, 65536));
+  f.add("seed", &c.seed, "of initial weights, order, augmentation and dropout", between(0, 9007199254740992.0));
+  f.add("clip_norm", &c.clip_norm, "gradients are scaled down to this norm; 0: not", at_least(0));
+  f.add("label_smoothing", &c.label_smoothing, "weight of the uniform distribution in the target", between(0, 1));
+  f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
+  f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
+  f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
+  f.add("save_every_seconds", &c.save_every_seconds, "seconds between checkpoints within an epoch; no result depends on it", at_least(0));
+}
+
+FieldList fields(Recipe& r) {
+  FieldList f;
+  f.add("about", &r.about, "what the recipe is for");
+  fields(r.data, f);
+  fields(r.model, f);
+  fields(r.optimizer, f);
+  fields(r.schedule, f);
+  fields(r.train, f);
+  return f;
+}
+
+std::string dump(const Recipe& recipe) {
+  Recipe copy = recipe;
+  const FieldList list = fields(copy);
+  std::string out, section;
+  for (const Field& field : list.all()) {
+    if (!list.applies(field)) continue;
+    const size_t dot = field.key.find('.');
+    if (dot != std::string::npos && field.key.substr(0, dot) != section) {
+      section = field.key.substr(0, dot);
+      out += "\n[" + section + "]\n";
+    }
+    out += field.key.substr(dot == std::string::npos ? 0 : dot + 1) + " = " + field.text() + "\n";
+  }
+  return out;
+}
+
+std::string document_recipe_keys() {
+  Recipe defaults;
+  const FieldList list = fields(defaults);
+  std::string out;
+  for (const Field& field : list.all()) {
+    std::string line = field.key;
+    line.resize(std::max<size_t>(line.size() + 1, 27), ' ');
+    line += field.meaning;
+    if (const std::string range = field.range.text(); !range.empty()) line += " [" + range + "]";
+    if (!field.condition_key.empty()) line += " (with " + field.condition_key + " = " + one_of(field.condition_values).text() + ")";
+    out += line + "; default " + field.text() + "\n";
+  }
+  return out;
+}
+
+std::pair<std::string, std::string> split_override(const std::string& text) {
+  const size_t eq = text.find('=');
+  if (eq == std::string::npos || eq == 0) throw UsageError("--set " + text + ": write key=value, as in --set optimizer.lr=0.01");
+  std::string key = text.substr(0, eq);
+  while (!key.empty() && key.back() == ' ') key.pop_back();
+  return {key, text.substr(eq + 1)};
+}
+
+}  // namespace bantam

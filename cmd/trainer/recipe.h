@@ -1,0 +1,102 @@
+// A recipe: everything that decides what a training run computes, as data. Recipes are TOML files (cmd/recipes/); each
+// key can be overridden with --set key=value; a run folder holds the resolved recipe, every key written out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cmd/trainer/fields.h"
+
+namespace bantam {
+
+struct DataConfig {
+  std::string name = "fashion-mnist";
+  std::vector<double> mean;       // per channel, of pixels in [0, 1]; one value serves all channels
+  std::vector<double> stddev;
+  bool flip = false;
+  int64_t pad_crop = 0;
+  int64_t holdout = 0;
+  int64_t train_images = 0;
+};
+
+struct ModelConfig {
+  std::string name = "quickstart";
+  std::string form = "float";
+  double width = 1.0;
+};
+
+struct OptimizerConfig {
+  std::string name = "adam";
+  double lr = 1e-3;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double weight_decay = 0;
+};
+
+struct ScheduleConfig {
+  std::string kind = "constant";
+  std::vector<double> milestones;  // epochs of the full schedule
+  std::vector<double> factors;     // of optimizer.lr, from that milestone on
+  double full_epochs = 0;
+  double end_factor = 0;
+  double warmup_epochs = 0;
+};
+
+struct TrainConfig {
+  int64_t epochs = 3;
+  int64_t batch = 128;
+  int64_t seed = 0;
+  double clip_norm = 0;
+  double label_smoothing = 0;
+  int64_t log_every = 50;
+  int64_t eval_every = 1;
+  int64_t eval_batch = 200;
+  double save_every_seconds = 60;
+};
+
+struct Recipe {
+  std::string about;
+  DataConfig data;
+  ModelConfig model;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  TrainConfig train;
+};
+
+// The lists. A new config struct needs one of these and a line in the last.
+void fields(DataConfig& c, FieldList& f);
+void fields(ModelConfig& c, FieldList& f);
+void fields(OptimizerConfig& c, FieldList& f);
+void fields(ScheduleConfig& c, FieldList& f);
+void fields(TrainConfig& c, FieldList& f);
+FieldList fields(Recipe& r);
+
+// Keys set on the command line: ("optimizer.lr", "0.01"), applied in order.
+using Overrides = std::vector<std::pair<std::string, std::string>>;
+
+// Parses the TOML text and applies the overrides. Throws UsageError "SOURCE:LINE:COLUMN: what", with the nearest known key;
+// a key that has no effect with the others (optimizer.momentum with Adam) is an error too, and so are values that do not
+// fit together (two milestones and one factor).
+Recipe parse_recipe(std::string_view toml, const std::string& source, const Overrides& overrides = {});
+
+// The resolved recipe as TOML: every key that has an effect, in the lists' order. parse_recipe(dump(r)) == r.
+std::string dump(const Recipe& recipe);
+
+// The keys with their meanings, ranges and defaults, for --help.
+std::string document_recipe_keys();
+
+// Splits "key=value". Throws UsageError.
+std::pair<std::string, std::string> split_override(const std::string& text);
+
+// The recipes that are built into the program: name and TOML text, by name.
+struct BuiltInRecipe {
+  const char* name;
+  const char* toml;
+};
+const std::vector<BuiltInRecipe>& built_in_recipes();
+
+}  // namespace bantam
