@@ -72,7 +72,4 @@ class FieldList {
   std::vector<Field> fields_;
 };
 
-// Shortest decimal that reads back as the same double: "0.1", "1e-05", "3".
-std::string shortest(double v);
-
 }  // namespace bantam
