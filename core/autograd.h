@@ -65,7 +65,6 @@ class Node {
  private:
   friend void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads);
   uint64_t visit_ = 0;
-  int pending_ = 0;
   bool ran_ = false;
   Tensor grad_;
 };

@@ -70,6 +70,7 @@ enum class Kind : uint8_t {
   kGlobalAvgPool, kAdd, kMul, kConcat, kFlatten, kQuantize, kDropout,
 };
 const char* name_of(Kind kind);  // "conv", "batch_norm", ...
+bool kind_from_name(const std::string& name, Kind* kind);  // false if there is none
 
 using Config = std::variant<NoConfig, InputConfig, ConvConfig, LinearConfig, BatchNormConfig, PReluConfig, PoolConfig,
                             QuantizeConfig, DropoutConfig>;

@@ -1,0 +1,140 @@
+#include "nn/models/models.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/tensor.h"
+
+namespace bantam {
+namespace {
+
+int64_t scaled(int64_t channels, double width) { return std::max<int64_t>(1, std::llround(double(channels) * width)); }
+
+QuantSpec weight_quant(Form form) {
+  return form == Form::kFloat ? QuantSpec{} : QuantSpec{Scheme::kSign, Surrogate::kIdentity};
+}
+
+// What stands at the input of a hidden convolution: sign in the BNN form, ReLU else.
+int act(NetBuilder& g, const std::string& name, int x, Form form) {
+  return form == Form::kBnn ? g.quantize(name, x) : g.unary(Kind::kRelu, name, x);
+}
+
+ConvConfig conv3x3(int64_t channels, int64_t stride, Form form) {
+  ConvConfig c;
+  c.out_channels = channels;
+  c.kernel_h = c.kernel_w = 3;
+  c.stride_h = c.stride_w = stride;
+  c.pad_h = c.pad_w = 1;
+  c.weight = weight_quant(form);
+  return c;
+}
+
+LinearConfig dense(int64_t features) { return {.out_features = features, .bias = true, .weight = {}}; }
+
+}  // namespace
+
+const char* name_of(Form form) {
+  return form == Form::kFloat ? "float" : form == Form::kBinaryConnect ? "binaryconnect" : "bnn";
+}
+
+NetSpec quickstart_net(const ModelOptions& o) {
+  const int64_t c1 = scaled(32, o.width), c2 = scaled(64, o.width);
+  NetBuilder g(o.h, o.w, o.c, o.classes);
+  int x = g.conv("conv1", g.input(), conv3x3(c1, 2, Form::kFloat));
+  x = act(g, "act1", g.batch_norm("bn1", x), o.form);
+  x = g.max_pool("pool2", g.conv("conv2", x, conv3x3(c2, 1, o.form)));
+  x = act(g, "act2", g.batch_norm("bn2", x), o.form);
+  x = g.batch_norm("bn3", g.conv("conv3", x, conv3x3(c2, 1, o.form)));
+  x = g.unary(o.form == Form::kBnn ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer reads real values
+  g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
+  return g.build();
+}
+
+NetSpec lenet(const ModelOptions& o) {
+  if (o.form != Form::kFloat) throw Error("lenet: has a float form only");
+  auto conv = [](int64_t channels, int64_t pad) {
+    ConvConfig c;
+    c.out_channels = channels;
+    c.kernel_h = c.kernel_w = 5;
+    c.pad_h = c.pad_w = pad;
+    c.bias = true;
+    return c;
+  };
+  NetBuilder g(o.h, o.w, o.c, o.classes);
+  int x = g.conv("conv1", g.input(), conv(scaled(6, o.width), 2));
+  x = g.max_pool("pool1", g.unary(Kind::kRelu, "relu1", x));
+  x = g.conv("conv2", x, conv(scaled(16, o.width), 0));
+  x = g.max_pool("pool2", g.unary(Kind::kRelu, "relu2", x));
+  x = g.unary(Kind::kFlatten, "flatten", x);
+  x = g.unary(Kind::kRelu, "relu3", g.linear("fc1", x, dense(scaled(120, o.width))));
+  x = g.unary(Kind::kRelu, "relu4", g.linear("fc2", x, dense(scaled(84, o.width))));
+  g.linear("fc3", x, dense(o.classes));
+  return g.build();
+}
+
+NetSpec vgg11(const ModelOptions& o) {
+  struct Layer {
+    int64_t channels;
+    bool pool;
+  };
+  const Layer layers[] = {{64, true}, {128, true}, {256, false}, {256, true}, {512, false}, {512, true}, {512, false}, {512, true}};
+  NetBuilder g(o.h, o.w, o.c, o.classes);
+  int x = g.input();
+  for (int i = 1; const Layer& layer : layers) {
+    const std::string n = std::to_string(i);
+    if (i > 1) x = act(g, "act" + n, x, o.form);
+    ConvConfig c = conv3x3(scaled(layer.channels, o.width), 1, i == 1 ? Form::kFloat : o.form);  // the first layer is real
+    c.bias = true;
+    x = g.conv("conv" + n, x, c);
+    if (layer.pool) x = g.max_pool("pool" + n, x);
+    x = g.batch_norm("bn" + n, x);
+    if (o.form == Form::kBnn) x = g.unary(Kind::kHardtanh, "hardtanh" + n, x);
+    ++i;
+  }
+  g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
+  return g.build();
+}
+
+NetSpec resnet14(const ModelOptions& o) {
+  NetBuilder g(o.h, o.w, o.c, o.classes);
+  int64_t channels = scaled(64, o.width);
+  int x = g.conv("conv1", g.input(), conv3x3(channels, 1, Form::kFloat));
+  x = g.batch_norm("bn1", g.unary(Kind::kRelu, "relu1", x));
+  for (int stage = 1; stage <= 3; ++stage) {
+    const int64_t width = scaled(32ll << stage, o.width);
+    for (int b = 0; b < 2; ++b) {
+      const std::string n = "layer" + std::to_string(stage) + "." + std::to_string(b) + ".";
+      const int64_t stride = stage > 1 && b == 0 ? 2 : 1;
+      const PReluConfig slope{.slopes = 1, .init = 0.25, .parameter = n + "prelu"};
+      const int a = act(g, n + "act1", x, o.form);  // read by conv1 and by the downsampling convolution
+      int y = g.batch_norm(n + "bn1", g.prelu(n + "prelu1", g.conv(n + "conv1", a, conv3x3(width, stride, o.form)), slope));
+      y = act(g, n + "act2", y, o.form);
+      y = g.batch_norm(n + "bn2", g.prelu(n + "prelu2", g.conv(n + "conv2", y, conv3x3(width, 1, o.form)), slope));
+      int shortcut = x;
+      if (stride != 1 || channels != width) {
+        ConvConfig c;
+        c.out_channels = width;
+        c.stride_h = c.stride_w = stride;
+        c.weight = weight_quant(o.form);
+        shortcut = g.batch_norm(n + "downsample.1", g.conv(n + "downsample.0", a, c));
+      }
+      x = g.add(n + "add", y, shortcut);
+      channels = width;
+    }
+  }
+  x = g.unary(Kind::kGlobalAvgPool, "avgpool", g.unary(Kind::kRelu, "relu2", x));
+  g.linear("fc", x, dense(o.classes));
+  return g.build();
+}
+
+std::vector<std::string> model_names() { return {"quickstart", "lenet", "vgg11", "resnet14"}; }
+
+NetSpec build_model(const std::string& name, const ModelOptions& o) {
+  if (name == "quickstart") return quickstart_net(o);
+  if (name == "lenet") return lenet(o);
+  if (name == "vgg11") return vgg11(o);
+  if (name == "resnet14") return resnet14(o);
+  throw Error("model: no net named \"" + name + "\": there are quickstart, lenet, vgg11, resnet14");
+}
+
+}  // namespace bantam

@@ -1,0 +1,45 @@
+// The zoo: each function builds one net as data.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/net_spec.h"
+
+namespace bantam {
+
+// What is binary in a net. [T 3.2.2, 4; the float form is BinaryConnect's with real weights]
+enum class Form : uint8_t {
+  kFloat,          // real weights, ReLU at the input of each hidden convolution
+  kBinaryConnect,  // sign weights, ReLU at the input
+  kBnn,            // sign weights, sign activations
+};
+const char* name_of(Form form);  // "float", "binaryconnect", "bnn"
+
+struct ModelOptions {
+  Form form = Form::kFloat;
+  double width = 1.0;    // scales every hidden channel count, rounded to the nearest integer
+  int64_t classes = 10;
+  int64_t h = 28, w = 28, c = 1;  // input image
+};
+
+// The README's first net, for 28x28 images: conv 3x3 s2 -> 32, norm, act; conv 3x3 -> 64, max pool, norm, act; conv 3x3 -> 64,
+// norm, act; linear. At most 6 million multiply-accumulates. First and last layer real.
+NetSpec quickstart_net(const ModelOptions& o);
+
+// LeNet-5 with ReLU and max pooling: conv 5x5 pad 2 -> 6, conv 5x5 -> 16, linear 120, 84, classes. Float only.
+NetSpec lenet(const ModelOptions& o);
+
+// VGG-11 for 32x32 images [T 4.4]: 64 M 128 M 256 256 M 512 512 M 512 512 M, convolutions with bias, one linear layer.
+// Order: act, conv, max pool, norm, and Hardtanh after the norm in the BNN form.
+NetSpec vgg11(const ModelOptions& o);
+
+// ResNet-14 for 32x32 images [T 4.4]: widths 64, 128, 256 times `width` (the thesis uses 1.25: 80, 160, 320), three stages
+// of two basic blocks conv -> PReLU -> norm -> conv -> PReLU -> norm -> + residual, one slope a block.
+NetSpec resnet14(const ModelOptions& o);
+
+std::vector<std::string> model_names();  // "quickstart", "lenet", "vgg11", "resnet14"
+// Throws Error listing the known models if there is none of that name.
+NetSpec build_model(const std::string& name, const ModelOptions& o);
+
+}  // namespace bantam

@@ -1,0 +1,31 @@
+// Learning rate by step: a pure function, so that resuming needs no state.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace bantam {
+
+enum class ScheduleKind : uint8_t {
+  kConstant,
+  kMultiStep,  // lr changes to the given values at the given steps
+  kCosine,     // lr * (1 + cos(pi * t / T)) / 2: from lr to 0
+};
+
+struct Schedule {
+  ScheduleKind kind = ScheduleKind::kConstant;
+  double lr = 0.1;
+  int64_t total_steps = 1;
+  int64_t warmup_steps = 0;          // lr * (step + 1) / warmup_steps for the first steps
+  std::vector<int64_t> milestones;   // steps, ascending
+  std::vector<double> lrs;           // learning rate from milestones[i] on
+};
+
+// Learning rate of step 0, 1, 2, ...
+double learning_rate(const Schedule& s, int64_t step);
+
+// Milestones given in epochs of a schedule of `full_epochs` epochs, scaled to a run of `total_steps` steps:
+// round(m / full_epochs * total_steps).
+std::vector<int64_t> scale_milestones(const std::vector<double>& epochs, double full_epochs, int64_t total_steps);
+
+}  // namespace bantam

@@ -1,0 +1,71 @@
+#include "nn/net_spec.h"
+
+#include <doctest/doctest.h>
+
+#include "core/tensor.h"
+#include "nn/models/models.h"
+#include "ops/kernels/conv_shape.h"
+
+using namespace bantam;
+
+namespace {
+
+const ModelOptions kCifar{.form = Form::kBnn, .width = 1.0, .classes = 10, .h = 32, .w = 32, .c = 3};
+
+int64_t macs(const NetSpec& net) {
+  const auto shapes = infer_shapes(net);
+  int64_t sum = 0;
+  for (size_t i = 0; i < net.nodes.size(); ++i) {
+    const NodeSpec& node = net.nodes[i];
+    if (const auto* c = std::get_if<ConvConfig>(&node.config))
+      sum += shapes[i].size() * c->kernel_h * c->kernel_w * shapes[size_t(node.inputs[0])][3] / c->groups;
+    if (std::get_if<LinearConfig>(&node.config)) sum += shapes[i].size() * shapes[size_t(node.inputs[0])][1];
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("models: the quickstart net needs at most 6 million multiply-accumulates") {
+  for (Form form : {Form::kFloat, Form::kBnn}) CHECK(macs(quickstart_net({.form = form})) == 14 * 14 * 32 * 9 + 14 * 14 * 64 * 288 + 7 * 7 * 64 * 576 + 31360);
+}
+
+TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes [T 4.4]") {
+  const NetSpec vgg = vgg11(kCifar);
+  auto shapes = infer_shapes(vgg, 2);
+  CHECK(shapes[size_t(vgg.find("conv8"))] == Shape{2, 2, 2, 512});
+  CHECK(shapes[size_t(vgg.find("flatten"))] == Shape{2, 512});
+  CHECK(macs(vgg) / 1000000 == 152);
+
+  ModelOptions wide = kCifar;
+  wide.width = 1.25;
+  const NetSpec resnet = resnet14(wide);
+  shapes = infer_shapes(resnet, 2);
+  CHECK(shapes[size_t(resnet.find("conv1"))] == Shape{2, 32, 32, 80});
+  CHECK(shapes[size_t(resnet.find("layer3.1.conv2"))] == Shape{2, 8, 8, 320});
+  int convs = 0;
+  for (const NodeSpec& n : resnet.nodes) convs += n.kind == Kind::kConv;
+  CHECK(convs == 1 + 12 + 2);  // 14 layers with the linear one, and two downsampling convolutions
+  CHECK(macs(resnet) / 1000000 == 657);
+}
+
+TEST_CASE("net: malformed nets are refused by name") {
+  auto refused = [](auto change, const char* text) {
+    NetSpec net = vgg11(kCifar);
+    change(net);
+    CHECK_THROWS_WITH_AS(infer_shapes(net), text, Error);
+  };
+  refused([](NetSpec& n) { n.nodes.clear(); }, "net: the first node must be the input");
+  refused([](NetSpec& n) { n.nodes[3].inputs = {3}; }, "net: bn1 (batch_norm): input 3 is not an earlier node");
+  refused([](NetSpec& n) { n.nodes[3].inputs = {}; }, "net: bn1 (batch_norm): has 0 inputs");
+  refused([](NetSpec& n) { n.nodes[3].name = "conv1"; }, "net: conv1 (batch_norm): the name is taken");
+  refused([](NetSpec& n) { std::get<ConvConfig>(n.nodes[1].config).groups = 2; },
+          "net: conv1 (conv): 3 input and 64 output channels do not divide into 2 groups");
+  refused([](NetSpec& n) { std::get<ConvConfig>(n.nodes[1].config).stride_h = 0; },
+          "net: conv1 (conv): stride is 0, must be 1 to 1024");
+  refused([](NetSpec& n) { std::get<ConvConfig>(n.nodes[1].config).kernel_h = 100; },
+          "net: conv1 (conv): the kernel is larger than its padded input");
+  refused([](NetSpec& n) { n.classes = 11; }, "net: fc (linear): the output is [1,10], the net has 11 classes");
+  refused([](NetSpec& n) { std::get<InputConfig>(n.nodes[0].config).h = 1ll << 40; },
+          "net: input (input): height is 1099511627776, must be 1 to 16777216");
+}
