@@ -1,0 +1,99 @@
+// Whole vectors over arrays of any length: loads and stores of the last few elements, and loops that use them. For
+// inclusion in a foreach_target unit after highway.h.
+#if defined(BANTAM_OPS_KERNELS_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BANTAM_OPS_KERNELS_LANES_INL_H_
+#undef BANTAM_OPS_KERNELS_LANES_INL_H_
+#else
+#define BANTAM_OPS_KERNELS_LANES_INL_H_
+#endif
+
+#include <stdint.h>
+#include <string.h>
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using DF = hn::ScalableTag<float>;
+using VF = hn::Vec<DF>;
+constexpr int64_t kLanes = hn::MaxLanes(DF());  // no target of ours has vectors of unknown length
+
+// The first k < kLanes elements at p, the other lanes 0; never touches memory beyond them. Highway's masked loads read
+// beyond them on targets that have no instruction for it.
+HWY_INLINE VF load_part(const float* p, int64_t k) {
+  const DF d;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  return hn::MaskedLoad(hn::FirstN(d, size_t(k)), d, p);
+#else
+  HWY_ALIGN float buffer[kLanes] = {};
+  memcpy(buffer, p, size_t(k) * sizeof(float));
+  return hn::Load(d, buffer);
+#endif
+}
+HWY_INLINE void store_part(VF v, float* p, int64_t k) {
+  const DF d;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  hn::BlendedStore(v, hn::FirstN(d, size_t(k)), d, p);
+#else
+  HWY_ALIGN float buffer[kLanes];
+  hn::Store(v, d, buffer);
+  memcpy(p, buffer, size_t(k) * sizeof(float));
+#endif
+}
+
+// out[i] = f(x[i]), f from vector to vector.
+template <class F> HWY_INLINE void map(const float* x, float* out, int64_t n, const F& f) {
+  const DF d;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const VF a = f(d, hn::LoadU(d, x + i));
+    const VF b = f(d, hn::LoadU(d, x + i + kLanes));
+    hn::StoreU(a, d, out + i);
+    hn::StoreU(b, d, out + i + kLanes);
+  }
+  if (i + kLanes <= n) {
+    hn::StoreU(f(d, hn::LoadU(d, x + i)), d, out + i);
+    i += kLanes;
+  }
+  if (i < n) store_part(f(d, load_part(x + i, n - i)), out + i, n - i);
+}
+
+// out[i] = f(x[i], y[i]).
+template <class F> HWY_INLINE void map2(const float* x, const float* y, float* out, int64_t n, const F& f) {
+  const DF d;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const VF a = f(d, hn::LoadU(d, x + i), hn::LoadU(d, y + i));
+    const VF b = f(d, hn::LoadU(d, x + i + kLanes), hn::LoadU(d, y + i + kLanes));
+    hn::StoreU(a, d, out + i);
+    hn::StoreU(b, d, out + i + kLanes);
+  }
+  if (i + kLanes <= n) {
+    hn::StoreU(f(d, hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, out + i);
+    i += kLanes;
+  }
+  if (i < n) store_part(f(d, load_part(x + i, n - i), load_part(y + i, n - i)), out + i, n - i);
+}
+
+// Rows [rows, C] of few channels, or of a number that fills no whole vectors, are taken as rows / group longer rows of
+// group * C columns, whose per-channel parameters are repeated `group` times (repeat_parameters). 1 where that does not pay.
+// The numbers are the same on every target, so that sums over groups are, too.
+constexpr int64_t kMaxColumns = 1024;
+HWY_INLINE int64_t row_group(int64_t rows, int64_t c) {
+  int64_t group = 16;  // least g with g C a multiple of 16
+  while (group > 1 && (group / 2 * c) % 16 == 0) group /= 2;
+  while (group * c < 64) group *= 2;
+  return group * c <= kMaxColumns && rows >= 4 * group ? group : 1;
+}
+HWY_INLINE void repeat_parameters(const float* p, int64_t c, int64_t group, float* out) {
+  for (int64_t g = 0; g < group; ++g) memcpy(out + g * c, p, size_t(c) * sizeof(float));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard of a target
