@@ -59,7 +59,10 @@ def kaiming_fan_out(module):
 
 
 class Quickstart(nn.Module):
-    """conv 3x3 s2 1->32, norm, act; conv 3x3 32->64, max pool, norm, act; conv 3x3 64->64, norm, act; linear 3136->10."""
+    """conv 3x3 s2 1->32, norm, act; conv 3x3 32->64, max pool, norm, act; conv 3x3 64->64, norm, act; linear 3136->10.
+
+    The linear layer reads real values: in the bnn form Hardtanh stands before it, not sign.
+    """
 
     def __init__(self, form="float", classes=10):
         super().__init__()
@@ -74,11 +77,12 @@ class Quickstart(nn.Module):
         act = self.form.before_conv
         x = act(self.bn1(self.conv1(x)))
         x = act(self.bn2(F.max_pool2d(self.conv2(x), 2)))
-        x = act(self.bn3(self.conv3(x)))
+        x = self.bn3(self.conv3(x))
+        x = F.hardtanh(x) if self.form.bnn else F.relu(x)
         return self.fc(x.flatten(1))
 
 
-class LeNet5(nn.Module):
+class LeNet(nn.Module):
     def __init__(self, classes=10):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
@@ -161,17 +165,17 @@ class ResNet14(nn.Module):
 
 
 def scaled(channels, width):
-    return max(1, math.ceil(channels * width))
+    return max(1, math.floor(channels * width + 0.5))
 
 
 def make(net, form="float", width=None):
-    """net: quickstart, lenet5, vgg11, resnet14."""
+    """net: quickstart, lenet, vgg11, resnet14."""
     kw = {} if width is None else {"width": width}
-    return {"quickstart": lambda: Quickstart(form), "lenet5": LeNet5,
+    return {"quickstart": lambda: Quickstart(form), "lenet": LeNet,
             "vgg11": lambda: Vgg11(form, **kw), "resnet14": lambda: ResNet14(form, **kw)}[net]()
 
 
 if __name__ == "__main__":
-    for net in ("quickstart", "lenet5", "vgg11", "resnet14"):
+    for net in ("quickstart", "lenet", "vgg11", "resnet14"):
         m = make(net)
         print(net, sum(p.numel() for p in m.parameters()), "parameters")
