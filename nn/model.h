@@ -1,0 +1,100 @@
+// A net that runs: the parameters and statistics of a NetSpec, and one executor that walks its nodes over ops/. The same
+// forward serves training and evaluation; what is different stands in the Context.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/autograd.h"
+#include "nn/net_spec.h"
+
+namespace bantam {
+
+// What a forward pass is told: there is no global mode.
+struct Context {
+  bool training = false;
+  // Dropout draws from (seed, node, step): never the same twice, and the same again after resuming.
+  uint64_t seed = 0;
+  int64_t step = 0;
+  // Sees every node's output, in order: for verify, calibration, explanation. The value of a quantize node is +-1.
+  std::function<void(const NodeSpec& node, const Tensor& value)> tap;
+};
+
+struct NamedTensor {
+  std::string name;  // "layer1.0.conv1.weight"
+  Tensor tensor;
+};
+
+class Model {
+ public:
+  // Throws Error if the net is malformed. Parameters are allocated, and zero until initialized or loaded; in f64 for
+  // gradient checks.
+  explicit Model(NetSpec spec, DType dtype = DType::kF32);
+
+  // Convolutions Kaiming-normal by fan-out, linear layers and biases uniform in +-1/sqrt(fan-in), norms 1 and 0, slopes as
+  // configured. A function of the seed and the parameters' names alone.
+  void initialize(uint64_t seed);
+
+  // x [N,H,W,C] -> logits [N,classes]. In training, norms use the batch's statistics and move their running ones.
+  // Throws Error if x is not what the input node says.
+  Tensor forward(const Context& context, const Tensor& x);
+
+  const NetSpec& spec() const { return spec_; }
+  DType dtype() const { return dtype_; }
+  const std::vector<Parameter*>& parameters() const { return parameter_list_; }
+  Parameter* parameter(const std::string& name) const;  // null if there is none
+
+  // Weights and running statistics as files hold them, by torchvision's names: convolutions OIHW, linear layers after a
+  // flatten with their inputs in CHW order. Statistics: "<norm>.running_mean", ".running_var", and the counter
+  // ".num_batches_tracked" in counters().
+  std::vector<NamedTensor> state_dict() const;
+  std::map<std::string, int64_t> counters() const;
+  struct LoadReport {
+    int loaded = 0;
+    std::vector<std::string> missing, unexpected;
+  };
+  // Copies what fits by name. Throws Error where a tensor's shape is not its parameter's. A counter that is missing is not
+  // reported: other programs leave it out.
+  LoadReport load_state_dict(const std::vector<NamedTensor>& tensors, const std::map<std::string, int64_t>& counters = {});
+
+  // One tensor of a parameter's shape (weight, gradient, momentum) between memory's layout and the files'.
+  Tensor to_file_layout(const std::string& parameter, const Tensor& t) const;
+  Tensor from_file_layout(const std::string& parameter, const Tensor& t) const;
+
+  // A norm in evaluation: y = fma(x, scale, shift), scale = float(gamma / sqrt(var + eps)), shift = float(beta - mean * scale),
+  // computed in f64. [one expression for evaluation, packing and the device]
+  struct NormAffine {
+    std::vector<float> scale, shift;
+  };
+  NormAffine norm_affine(const std::string& norm) const;
+
+ private:
+  struct Norm {
+    Tensor running_mean, running_var;  // [C]
+    int64_t batches = 0;
+  };
+  struct FileLayout {  // how a parameter's columns are permuted between memory and file
+    enum { kSame, kConv, kFlattened } kind;
+    int64_t h, w, c;
+  };
+  Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
+  Tensor run_node(size_t index, const Context& context, std::vector<struct NodeValue>& values, const Tensor& x);
+
+  NetSpec spec_;
+  DType dtype_;
+  std::map<std::string, std::unique_ptr<Parameter>> parameters_;
+  std::vector<Parameter*> parameter_list_;  // in the order of the net
+  std::map<std::string, FileLayout> layouts_;
+  std::map<std::string, Norm> norms_;
+  std::vector<int> last_use_;               // of each node's output
+  std::vector<bool> real_value_used_;       // is a quantize node's output read by anything but binary layers?
+};
+
+// Is this node a convolution or linear layer of sign activations and sign weights: one for the integer kernels?
+bool is_binary_layer(const NetSpec& spec, int node);
+
+}  // namespace bantam
