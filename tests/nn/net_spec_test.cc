@@ -69,3 +69,34 @@ TEST_CASE("net: malformed nets are refused by name") {
   refused([](NetSpec& n) { std::get<InputConfig>(n.nodes[0].config).h = 1ll << 40; },
           "net: input (input): height is 1099511627776, must be 1 to 16777216");
 }
+
+TEST_CASE("net: JSON and back is the same net, for every model and form") {
+  for (const std::string& name : model_names())
+    for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
+      if (name == "lenet" && form != Form::kFloat) continue;
+      ModelOptions o = kCifar;
+      o.form = form;
+      const std::string json = to_json(build_model(name, o));
+      CHECK(to_json(net_spec_from_json(json)) == json);
+    }
+}
+
+TEST_CASE("net: JSON that means something else is refused") {
+  const std::string good = to_json(lenet({.form = Form::kFloat}));
+  auto refused = [&](const std::string& from, const std::string& to, const char* text) {
+    std::string bad = good;
+    const size_t at = bad.find(from);
+    REQUIRE(at != std::string::npos);
+    bad.replace(at, from.size(), to);
+    CHECK_THROWS_WITH_AS(net_spec_from_json(bad), text, Error);
+  };
+  refused("\"schema\":1", "\"schema\":2", "net: schema 2 is not known");
+  refused("\"kind\":\"conv\"", "\"kind\":\"convolution\"", "net: node 1: unknown kind 'convolution'");
+  refused("\"bias\":true", "\"bias\":1", "net: node 1: expected true or false, found an integer");
+  refused("\"bias\":true", "\"bais\":true", "net: node 1: missing key 'bias'");
+  refused("\"bias\":true", "\"bias\":true,\"transposed\":true", "net: node 1: unknown key 'transposed'");
+  refused("\"scheme\":\"none\"", "\"scheme\":\"ternary\"", "net: node 1: unknown quantization scheme 'ternary'");
+  refused("\"inputs\":[0]", "\"inputs\":[7]", "net: conv1 (conv): input 7 is not an earlier node");
+  refused("\"inputs\":[0]", "\"inputs\":[-1]", "net: node 1: input -1 is not a node");
+  for (size_t cut = 0; cut < good.size(); cut += 7) CHECK_THROWS_AS(net_spec_from_json(good.substr(0, cut)), Error);
+}
