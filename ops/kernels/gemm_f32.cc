@@ -1,0 +1,278 @@
+#include "ops/kernels/gemm_f32.h"
+
+// For f32, AVX3_DL has nothing over AVX3; SSSE3 nothing over the scalar code, which is canonical.
+#if !defined(HWY_COMPILE_ONLY_STATIC) && !defined(HWY_DISABLED_TARGETS)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#endif
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels/gemm_f32.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include "ops/kernels/gemm_f32-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+namespace {
+
+// A packed row: where its window lies.
+struct Window {
+  int64_t origin;  // of tap (0, 0), in pixels of src; may point outside the image
+  int64_t y, x;    // of tap (0, 0)
+};
+
+HWY_INLINE HWY_ATTR void copy_line(const float* src, float* dst) {
+  const DF d;
+  static_for<(kN < 16 ? 16 / kN : 1)>(
+      [&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::LoadU(d, src + i * kN), d, dst + i * kN); });
+}
+HWY_INLINE HWY_ATTR void zero_line(float* dst) {
+  const DF d;
+  static_for<(kN < 16 ? 16 / kN : 1)>([&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::Zero(d), d, dst + i * kN); });
+}
+
+// Packs elements [k0, k1) of a group of rows as lines [k/16][rows][16]; k0 is a multiple of 16.
+HWY_NOINLINE HWY_ATTR void pack_group(int rows, const GemmRows& g, const Window* win, int64_t k0, int64_t k1,
+                                      float* lines) {
+  int64_t tap = k0 / g.channels, c = k0 % g.channels;
+  for (int64_t k = k0; k < k1;) {
+    const int64_t ty = tap / g.taps_w, tx = tap % g.taps_w;
+    const int64_t dy = ty * g.step_h, dx = tx * g.step_w, shift = dy * g.w + dx;
+    const int64_t n = g.channels - c < k1 - k ? g.channels - c : k1 - k;
+    float* HWY_RESTRICT out = lines + (k - k0) / kLine * (rows * kLine);
+    if (((k | n) & 15) == 0) {  // whole lines
+      for (int r = 0; r < rows; ++r, out += kLine) {
+        const bool inside = uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w);
+        if (inside) {
+          const float* HWY_RESTRICT in = g.src + (win[r].origin + shift) * g.pixel + c;
+          for (int64_t j = 0; j < n; j += kLine) copy_line(in + j, out + j * rows);
+        } else {
+          for (int64_t j = 0; j < n; j += kLine) zero_line(out + j * rows);
+        }
+      }
+    } else {
+      const int64_t lead = (k - k0) & 15;
+      for (int r = 0; r < rows; ++r, out += kLine) {
+        const bool inside = uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w);
+        const float* in = g.src + (inside ? (win[r].origin + shift) * g.pixel + c : 0);
+        for (int64_t j = 0; j < n; ++j) {
+          const int64_t e = lead + j;
+          out[e / kLine * (rows * kLine) + e % kLine] = inside ? in[j] : 0.0f;
+        }
+      }
+    }
+    k += n;
+    c = 0;
+    ++tap;
+  }
+}
+
+// Bits to +-1: columns [col, col + width) of depth rows [k0, k1), as [k][32].
+HWY_ATTR void expand_signs(const GemmB& b, int64_t k0, int64_t k1, int64_t col, int64_t width, float* out) {
+  const uint8_t* row = b.bits + k0 * b.row_stride + col / 8;
+  for (int64_t k = k0; k < k1; ++k, row += b.row_stride, out += kGemmPanel) {
+    // A sign is bit 31 of a float: +1 is 0x3F800000, -1 is 0xBF800000.
+    for (int64_t byte = 0; byte < width / 8; ++byte) {
+      const uint32_t v = row[byte];
+      uint32_t f[8];
+      for (int i = 0; i < 8; ++i) f[i] = 0xBF800000u ^ (v >> i << 31);
+      memcpy(out + 8 * byte, f, sizeof f);
+    }
+  }
+}
+
+// One row tile of a panel of `width` columns, `cols` of which exist.
+HWY_ATTR void panel_tiles(int rows, const float* lines, const float* b, size_t ldb, int64_t k, float* const* c,
+                          int64_t width, int64_t cols, TileStart start, TileEnd end, const float* bias) {
+  float* out[kMR];
+  for (int64_t n = 0; n < width && n < cols; n += kNR) {
+    int64_t wide = kNR;
+    LineTile tile = line_tile_for<2>(rows);
+    if constexpr (kN == 16) {  // the half panel: 16 columns where a tile is 32 wide
+      if (width == kN) {
+        wide = kN;
+        tile = line_tile_for<1>(rows);
+      }
+    }
+    if (n + wide <= cols) {
+      for (int r = 0; r < rows; ++r) out[r] = c[r] + n;
+      tile(lines, b + n, ldb, size_t(k), out, start, end, bias ? bias + n : nullptr);
+      continue;
+    }
+    // Columns that do not fill a vector go through a copy: nothing outside C is touched.
+    HWY_ALIGN float copy[kMR * kGemmPanel];
+    HWY_ALIGN float some_bias[kGemmPanel] = {};
+    const size_t bytes = size_t(cols - n) * sizeof(float);
+    for (int r = 0; r < rows; ++r) {
+      out[r] = copy + r * kGemmPanel;
+      if (start == TileStart::kReload) {
+        memset(out[r], 0, sizeof(float) * kGemmPanel);
+        memcpy(out[r], c[r] + n, bytes);
+      }
+    }
+    if (bias) memcpy(some_bias, bias + n, bytes);
+    tile(lines, b + n, ldb, size_t(k), out, start, end, some_bias);
+    for (int r = 0; r < rows; ++r) memcpy(c[r] + n, out[r], bytes);
+  }
+}
+
+HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
+                   int64_t col_end, const float* bias, float* scratch, int64_t block_rows) {
+  const int64_t depth = g.depth();
+  const int64_t padded_cols = (b.cols + 15) / 16 * 16;
+  Window win[kGemmMaxBlockRows + kMR];
+  float* c[kGemmMaxBlockRows + kMR];
+  if (block_rows > kGemmMaxBlockRows) block_rows = kGemmMaxBlockRows;
+  const int64_t step_rows = block_rows / kMR * kMR;
+  float* expanded = scratch + block_rows * (((depth < kGemmDepthBlock ? depth : kGemmDepthBlock) + 15) / 16 * 16);
+
+  int64_t ox = row_begin % g.out_w, oy = row_begin / g.out_w % g.out_h, i = row_begin / (g.out_w * g.out_h);
+  for (int64_t r0 = row_begin; r0 < row_end; r0 += step_rows) {
+    const int64_t rows = row_end - r0 < step_rows ? row_end - r0 : step_rows;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t y = oy * g.stride_h + g.first_h, x = ox * g.stride_w + g.first_w;
+      win[r] = {(i * g.h + y) * g.w + x, y, x};
+      c[r] = g.dst + i * g.dst_image + oy * g.dst_row + ox * g.dst_pixel;
+      if (++ox == g.out_w) {
+        ox = 0;
+        if (++oy == g.out_h) {
+          oy = 0;
+          ++i;
+        }
+      }
+    }
+    // The last group is padded to a tile's height with copies of the last row, which write the same values again.
+    const int64_t full = rows / kMR;
+    const int last = tile_rows(rows - full * kMR);
+    for (int64_t r = rows; r < full * kMR + last; ++r) {
+      win[r] = win[rows - 1];
+      c[r] = c[rows - 1];
+    }
+    const int64_t groups = full + (last > 0);
+
+    for (int64_t k0 = 0; k0 < depth || k0 == 0; k0 += kGemmDepthBlock) {
+      const int64_t k1 = depth - k0 < kGemmDepthBlock ? depth : k0 + kGemmDepthBlock;
+      const int64_t group_floats = kMR * ((k1 - k0 + 15) / 16 * 16);
+      for (int64_t t = 0; t < groups; ++t)
+        pack_group(t < full ? kMR : last, g, win + t * kMR, k0, k1, scratch + t * group_floats);
+      const TileStart start = k0 == 0 ? TileStart::kZero : TileStart::kReload;
+      const TileEnd end = bias && k1 == depth ? TileEnd::kAddBias : TileEnd::kStore;
+
+      for (int64_t n = col_begin; n < col_end; n += kGemmPanel) {
+        const int64_t width = padded_cols - n < kGemmPanel ? padded_cols - n : kGemmPanel;
+        const float* bk;
+        size_t ldb;
+        if (b.bits) {
+          expand_signs(b, k0, k1, n, width, expanded);
+          bk = expanded;
+          ldb = kGemmPanel;
+        } else if (b.row_stride) {
+          bk = b.values + k0 * b.row_stride + n;
+          ldb = size_t(b.row_stride);
+        } else {
+          bk = b.values + n * depth + k0 * width;
+          ldb = size_t(width);
+        }
+        for (int64_t t = 0; t < groups; ++t) {
+          float* out[kMR];
+          const int tile = t < full ? kMR : last;
+          for (int r = 0; r < tile; ++r) out[r] = c[t * kMR + r] + n;
+          panel_tiles(tile, scratch + t * group_floats, bk, ldb, k1 - k0, out, width, b.cols - n, start, end,
+                      bias ? bias + n : nullptr);
+        }
+      }
+    }
+  }
+}
+
+// panel[k][0..15] = 16 columns from src, transposed; `cols` of them exist, the rest become 0.
+HWY_ATTR void transpose_16(const float* src, int64_t col_stride, int64_t depth, int64_t cols, float* out,
+                           int64_t out_stride) {
+  int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::Full128<float> d;
+  const hn::Repartition<uint64_t, decltype(d)> d64;
+  for (; k + 4 <= depth && cols == 16; k += 4) {
+    for (int n = 0; n < 16; n += 4) {
+      const float* p = src + n * col_stride + k;
+      const auto a0 = hn::LoadU(d, p), a1 = hn::LoadU(d, p + col_stride);
+      const auto a2 = hn::LoadU(d, p + 2 * col_stride), a3 = hn::LoadU(d, p + 3 * col_stride);
+      const auto lo01 = hn::BitCast(d64, hn::InterleaveLower(d, a0, a1));  // k0: a0 a1, k1: a0 a1
+      const auto lo23 = hn::BitCast(d64, hn::InterleaveLower(d, a2, a3));
+      const auto hi01 = hn::BitCast(d64, hn::InterleaveUpper(d, a0, a1));
+      const auto hi23 = hn::BitCast(d64, hn::InterleaveUpper(d, a2, a3));
+      float* q = out + k * out_stride + n;
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, lo01, lo23)), d, q);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, lo01, lo23)), d, q + out_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, hi01, hi23)), d, q + 2 * out_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, hi01, hi23)), d, q + 3 * out_stride);
+    }
+  }
+#endif
+  for (; k < depth; ++k)
+    for (int64_t n = 0; n < 16; ++n) out[k * out_stride + n] = n < cols ? src[n * col_stride + k] : 0.0f;
+}
+
+HWY_ATTR void pack_columns(const float* src, int64_t col_stride, int64_t depth, int64_t cols, int64_t panel_begin,
+                           int64_t panel_end, float* panels) {
+  for (int64_t n = panel_begin * kGemmPanel; n < panel_end * kGemmPanel && n < cols; n += kGemmPanel) {
+    const int64_t width = cols - n > 16 ? kGemmPanel : 16;
+    for (int64_t half = 0; half < width; half += 16) {
+      const int64_t left = cols - n - half;
+      transpose_16(src + (n + half) * col_stride, col_stride, depth, left < 16 ? left : 16, panels + n * depth + half,
+                   width);
+    }
+  }
+}
+
+HWY_ATTR void pack_b_rows(const float* src, int64_t row_stride, int64_t depth, int64_t k_begin, int64_t k_count,
+                          int64_t cols, int64_t panel_begin, int64_t panel_end, float* panels) {
+  for (int64_t n = panel_begin * kGemmPanel; n < panel_end * kGemmPanel && n < cols; n += kGemmPanel) {
+    const int64_t width = cols - n > 16 ? kGemmPanel : 16;
+    float* HWY_RESTRICT out = panels + n * depth + k_begin * width;
+    const float* HWY_RESTRICT in = src + n;
+    for (int64_t k = 0; k < k_count; ++k, out += width, in += row_stride) {
+      if (cols - n >= width) {
+        for (int64_t half = 0; half < width; half += 16) copy_line(in + half, out + half);
+      } else {
+        for (int64_t j = 0; j < width; ++j) out[j] = j < cols - n ? in[j] : 0.0f;
+      }
+    }
+  }
+}
+
+const char* target_name() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(gemm);
+HWY_EXPORT(pack_columns);
+HWY_EXPORT(pack_b_rows);
+HWY_EXPORT(target_name);
+
+void gemm_f32(const GemmRows& rows, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
+              int64_t col_end, const float* bias, float* scratch, int64_t block_rows) noexcept {
+  HWY_DYNAMIC_DISPATCH(gemm)(rows, row_begin, row_end, b, col_begin, col_end, bias, scratch, block_rows);
+}
+
+void gemm_f32_pack_columns(const float* src, int64_t col_stride, int64_t depth, int64_t cols, int64_t panel_begin,
+                           int64_t panel_end, float* panels) noexcept {
+  HWY_DYNAMIC_DISPATCH(pack_columns)(src, col_stride, depth, cols, panel_begin, panel_end, panels);
+}
+
+void gemm_f32_pack_rows(const float* src, int64_t row_stride, int64_t depth, int64_t k_begin, int64_t k_count,
+                        int64_t cols, int64_t panel_begin, int64_t panel_end, float* panels) noexcept {
+  HWY_DYNAMIC_DISPATCH(pack_b_rows)(src, row_stride, depth, k_begin, k_count, cols, panel_begin, panel_end, panels);
+}
+
+const char* gemm_f32_target() noexcept { return HWY_DYNAMIC_DISPATCH(target_name)(); }
+
+}  // namespace bantam
+#endif
