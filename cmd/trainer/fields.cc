@@ -7,19 +7,9 @@
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/nearest.h"
+#include "core/json.h"
 
 namespace bantam {
-
-namespace {
-
-// Shortest decimal that reads back as the same double: "0.1", "1e-05", "3".
-std::string number_text(double v) {
-  char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, v);
-  return std::string(buffer, end.ptr);
-}
-
-}  // namespace
 
 Range between(double low, double high) { return {low, high, false, {}}; }
 Range at_least(double low) { return {low, std::numeric_limits<double>::infinity(), false, {}}; }
@@ -36,8 +26,8 @@ std::string Range::text() const {
     for (const std::string& c : choices) s += (s.empty() ? "" : " | ") + c;
     return s;
   }
-  if (std::isinf(high)) return std::isinf(low) ? "" : (low_excluded ? "above " : "at least ") + number_text(low);
-  return number_text(low) + " to " + number_text(high);
+  if (std::isinf(high)) return std::isinf(low) ? "" : (low_excluded ? "above " : "at least ") + shortest(low);
+  return shortest(low) + " to " + shortest(high);
 }
 
 namespace {
@@ -55,7 +45,7 @@ std::string quoted(const std::string& s) {
 }
 
 std::string toml_number(double v) {
-  const std::string s = number_text(v);
+  const std::string s = shortest(v);
   return s.find_first_of(".en") == std::string::npos ? s + ".0" : s;
 }
 
@@ -76,7 +66,7 @@ void check_number(const Field& f, double v) {
   const Range& r = f.range;
   if (std::isfinite(v) && v <= r.high && (r.low_excluded ? v > r.low : v >= r.low)) return;
   const std::string want = r.text();
-  throw UsageError(f.key + ": " + number_text(v) + " is out of range" + (want.empty() ? "" : ", it must be " + want));
+  throw UsageError(f.key + ": " + shortest(v) + " is out of range" + (want.empty() ? "" : ", it must be " + want));
 }
 
 std::string_view trim(std::string_view s) {

@@ -4,6 +4,7 @@
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/nearest.h"
+#include "core/file.h"
 
 namespace bantam {
 
@@ -24,7 +25,7 @@ void fields(ModelConfig& c, FieldList& f) {
   f.add("name", &c.name, "net", one_of({"quickstart", "lenet", "vgg11", "resnet14"}));
   f.add("form", &c.form, "float: real values; binaryconnect: sign weights; bnn: sign weights and activations",
         one_of({"float", "binaryconnect", "bnn"}));
-  f.add("width", &c.width, "multiplier of the channels", between(0.01, 16)).only_with("model.name", {"vgg11", "resnet14"});
+  f.add("width", &c.width, "multiplier of the hidden layers' channels", between(0.01, 16));
 }
 
 void fields(OptimizerConfig& c, FieldList& f) {
@@ -47,7 +48,6 @@ void fields(ScheduleConfig& c, FieldList& f) {
   f.add("factors", &c.factors, "learning rate / optimizer.lr from each milestone on", at_least(0)).only_with("schedule.kind", {"multistep"});
   f.add("full_epochs", &c.full_epochs, "epochs of the full schedule; train.epochs shrinks or stretches it; 0: train.epochs",
         at_least(0)).only_with("schedule.kind", {"multistep"});
-  f.add("end_factor", &c.end_factor, "last learning rate / optimizer.lr", between(0, 1)).only_with("schedule.kind", {"cosine"});
   f.add("warmup_epochs", &c.warmup_epochs, "the learning rate rises linearly over so many epochs", at_least(0));
 }
 
@@ -112,6 +112,19 @@ std::pair<std::string, std::string> split_override(const std::string& text) {
   std::string key = text.substr(0, eq);
   while (!key.empty() && key.back() == ' ') key.pop_back();
   return {key, text.substr(eq + 1)};
+}
+
+RecipeText find_recipe(const std::string& name) {
+  constexpr uint64_t kMaxBytes = 1 << 20;
+  const bool is_file = name.find('/') != std::string::npos || (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0);
+  if (is_file) return {name, read_text(name, kMaxBytes)};
+  std::vector<std::string> names;
+  for (const BuiltInRecipe& r : built_in_recipes()) {
+    if (name == r.name) return {name, r.toml};
+    names.push_back(r.name);
+  }
+  throw UsageError("unknown recipe '" + name + "'" + did_you_mean(name, names) + "; known: " + one_of(names).text() +
+                   "; a file is given by a path with a slash or by a name that ends in .toml");
 }
 
 }  // namespace bantam

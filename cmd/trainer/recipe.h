@@ -42,7 +42,6 @@ struct ScheduleConfig {
   std::vector<double> milestones;  // epochs of the full schedule
   std::vector<double> factors;     // of optimizer.lr, from that milestone on
   double full_epochs = 0;
-  double end_factor = 0;
   double warmup_epochs = 0;
 };
 
@@ -98,5 +97,12 @@ struct BuiltInRecipe {
   const char* toml;
 };
 const std::vector<BuiltInRecipe>& built_in_recipes();
+
+// The text of a recipe and what to call it in messages: a file where the name has a slash or ends in ".toml", else a
+// built-in one. Throws UsageError with the nearest known name, FileError for a file that cannot be read.
+struct RecipeText {
+  std::string source, toml;
+};
+RecipeText find_recipe(const std::string& name);
 
 }  // namespace bantam
