@@ -72,7 +72,21 @@ bool recording(const std::vector<Tensor>& inputs) {
   return !t_no_grad && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.needs_grad(); });
 }
 
-Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn) {
+bool recomputable(const Tensor& t) { return t.node() && t.node()->recompute; }
+
+const Tensor& BackwardArgs::operator[](size_t i) const {
+  const SavedTensor& s = saved[i];
+  if (!s.source) return s.tensor;
+  if (remade.empty()) remade.resize(saved.size());
+  if (!remade[i].defined()) {
+    AllocLabel label("recomputed");
+    remade[i] = s.source->recompute(*s.source);
+  }
+  return remade[i];
+}
+
+Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,
+              RecomputeFn recompute) {
   if (!recording(inputs)) return out;
   auto node = std::make_shared<Node>();
   node->op = op;
@@ -81,9 +95,17 @@ Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std
     node->inputs.push_back(in.node());
     node->needs.push_back(in.needs_grad());
   }
-  for (SavedTensor& s : saved) s.tensor = s.tensor.detach();
+  for (SavedTensor& s : saved) {
+    if (recomputable(s.tensor)) {
+      s.source = s.tensor.node();
+      s.tensor = Tensor::virtual_like(s.tensor.shape(), s.tensor.dtype());
+    } else {
+      s.tensor = s.tensor.detach();
+    }
+  }
   node->saved = std::move(saved);
   node->backward = std::move(fn);
+  node->recompute = std::move(recompute);
   out.set_node(std::move(node));
   return out;
 }
@@ -162,6 +184,7 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
     // Freed at once: what the node saved, and its hold on the nodes below.
     node->saved.clear();
     node->backward = nullptr;
+    node->recompute = nullptr;
     node->inputs.clear();
   }
 }

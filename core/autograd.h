@@ -13,9 +13,13 @@
 
 namespace bantam {
 
+//
+// What can be computed again, exactly and cheaply, is not saved: a node may carry a `recompute` function (a convolution of
+// bits is worth a few per cent of the step), and whoever would save that node's output holds the node instead.
 struct SavedTensor {
-  const char* name;  // "input", "output", "mask", "codes", "argmax"
-  Tensor tensor;     // held without its node
+  const char* name;        // "input", "output", "mask", "codes", "argmax"
+  Tensor tensor;           // held without its node; without data where `source` makes it again
+  NodePtr source = nullptr;
 };
 
 // What a backward function sees.
@@ -23,10 +27,15 @@ struct BackwardArgs {
   const Tensor& grad;  // gradient of the output, its shape; never to be written to
   const std::vector<SavedTensor>& saved;
   const std::vector<bool>& needs;  // per input: is its gradient wanted?
-  const Tensor& operator[](size_t i) const { return saved[i].tensor; }
+  // The i-th saved tensor, computed again (once) if it was not kept.
+  const Tensor& operator[](size_t i) const;
+
+  mutable std::vector<Tensor> remade = {};
 };
 // Returns a gradient for each input, in order; undefined (or anything) where needs[i] is false.
 using BackwardFn = std::function<std::vector<Tensor>(const BackwardArgs&)>;
+// Makes the output of a node again, bit for bit, from what it saved and from its inputs.
+using RecomputeFn = std::function<Tensor(const Node&)>;
 
 // A trainable tensor and its gradient. Lives in a model; never moves (nodes point to it).
 class Parameter {
@@ -60,6 +69,7 @@ class Node {
   std::vector<SavedTensor> saved;
   std::vector<bool> needs;
   BackwardFn backward;
+  RecomputeFn recompute;           // null for most: their output is kept by whoever needs it
   Parameter* parameter = nullptr;  // of a leaf
 
  private:
@@ -70,7 +80,10 @@ class Node {
 };
 
 // Records out = op(inputs): returns `out` with a node, or as it is if no input needs a gradient or recording is off.
-Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn);
+Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,
+              RecomputeFn recompute = nullptr);
+// Whether a tensor's node can make it again.
+bool recomputable(const Tensor& t);
 
 // Whether recording would happen: lets an op skip making what only backward needs.
 bool recording(const std::vector<Tensor>& inputs);

@@ -83,6 +83,33 @@ TEST_CASE("autograd: a graph is walked once, and freed as the walk goes") {
   CHECK(x.grad.item() == 4);
 }
 
+TEST_CASE("autograd: what a node can make again is not kept by those who read it, and gradients are the same") {
+  // y = x^2 with a recipe; z = y * y saves its inputs: here they are made again, once each time they are asked for.
+  static int made;
+  made = 0;
+  auto square = [](const Tensor& x) {
+    auto forward = [](const Tensor& t) { return Tensor::full({1}, t.at(0) * t.at(0), t.dtype()); };
+    return record(
+        "square", forward(x), {x}, {{"input", x}},
+        [](const BackwardArgs& b) {
+          return std::vector<Tensor>{Tensor::full({1}, 2 * b[0].at(0) * b.grad.at(0), b.grad.dtype())};
+        },
+        [forward](const Node& node) {
+          ++made;
+          return forward(node.saved[0].tensor);
+        });
+  };
+  Parameter x("x", scalar(3));
+  const Tensor y = square(x.tensor());
+  CHECK(recomputable(y));
+  const Tensor z = product(y, y);
+  CHECK_FALSE(z.node()->saved[0].tensor.has_data());
+  CHECK_FALSE(recomputable(z));
+  backward(z);
+  CHECK(x.grad.item() == 4 * 27);
+  CHECK(made == 2);
+}
+
 TEST_CASE("autograd: errors name what is wrong") {
   Parameter x("x", Tensor::zeros({2}, DType::kF64));
   CHECK_THROWS_WITH_AS(backward(x.tensor()), "backward: a root of shape [2] needs a gradient to start from", Error);
