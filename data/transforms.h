@@ -1,0 +1,37 @@
+// From the u8 image of a data set to the f32 image that a net sees: random crop and flip (training only), then
+// normalization. Every random choice is keyed by (seed, epoch, sample): it depends neither on the batch that the sample
+// falls in, nor on the thread that works on it, nor on where a run was resumed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace bantam {
+
+// (i / 255 - mean) / std for each byte i, in f64, rounded once to f32. A packed model stores this very table, so that
+// the device sees the same bits as training did. Throws Error unless mean is finite and std finite and positive.
+std::array<float, 256> normalize_table(double mean, double std);
+
+// One table a channel, [channels, 256] in one block. mean and std have one entry a channel, or one for all of them;
+// throws Error otherwise.
+std::vector<float> normalize_tables(int channels, const std::vector<double>& mean, const std::vector<double>& std);
+
+struct Augment {
+  int pad = 0;        // crop from the image padded by this many pixels of value 0 (before normalization)
+  bool flip = false;  // mirror left and right, every second time
+};
+
+// What is done to one sample. Pixel (y, x) of the result is pixel (y + dy, x' + dx) of the image, or 0 outside of it,
+// with x' = W - 1 - x if flipped: first crop, then flip, as torchvision's RandomCrop and RandomHorizontalFlip.
+struct AugmentDraw {
+  int dy = 0, dx = 0;  // each in [-pad, pad], uniform
+  bool flip = false;
+};
+AugmentDraw draw_augment(const Augment& augment, uint64_t seed, uint64_t epoch, uint64_t sample);
+
+// image u8 [h,w,c], tables [c,256] -> out f32 [h,w,c].
+void transform_image(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, const float* tables,
+                     float* out);
+
+}  // namespace bantam

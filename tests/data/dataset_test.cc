@@ -1,0 +1,151 @@
+#include "data/dataset.h"
+
+#include <cstring>
+#include <filesystem>
+
+#include "core/tensor.h"
+#include "data/cifar.h"
+#include "tests/core/temp_folder.h"
+#include "tests/data/made_files.h"
+
+namespace bantam {
+namespace {
+
+namespace fs = std::filesystem;
+
+void put(const fs::path& path, const Bytes& bytes) {
+  fs::create_directories(path.parent_path());
+  const ByteSpan pieces[] = {bytes};
+  atomic_write(path.string(), pieces);
+}
+
+Bytes made_images(uint32_t n) {
+  return make_idx({n, 3, 2}, [](size_t i) { return uint8_t(5 * i); });
+}
+Bytes made_labels(uint32_t n, const std::vector<uint8_t>& first = {}) {
+  return make_idx({n}, [&](size_t i) { return i < first.size() ? first[i] : uint8_t(i % 10); });
+}
+
+std::string open_error(const std::string& dir, Split split, const std::string& kind = "auto") {
+  try {
+    open_dataset(dir, split, kind);
+  } catch (const FileError& e) {
+    CHECK(std::string(e.what()).find('\n') == std::string::npos);
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("open_dataset: IDX pairs under their usual names, plain, gzipped, dotted, in raw/") {
+  struct Spelling {
+    const char *images, *labels;
+    bool gz;
+  };
+  const Spelling spellings[] = {
+      {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", false},
+      {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", true},
+      {"train-images.idx3-ubyte", "train-labels.idx1-ubyte", false},
+      {"raw/train-images-idx3-ubyte", "raw/train-labels-idx1-ubyte.gz", false},
+  };
+  for (const Spelling& s : spellings) {
+    const TempFolder folder;
+    const fs::path dir = folder.path();
+    put(dir / s.images, s.gz ? gzipped(made_images(12)) : made_images(12));
+    put(dir / s.labels, std::string(s.labels).ends_with(".gz") ? gzipped(made_labels(12)) : made_labels(12));
+    const Dataset d = open_dataset(dir.string(), Split::kTrain);
+    CHECK(d.name == "idx");
+    CHECK(d.count == 12);
+    CHECK((d.h == 3 && d.w == 2 && d.c == 1));
+    CHECK(d.images.size() == 72);
+    CHECK(d.image(2)[1] == 5 * 13);
+    CHECK(d.labels[11] == 1);
+    CHECK(d.class_names.size() == 10);
+  }
+}
+
+TEST_CASE(
+    "open_dataset: MNIST and Fashion-MNIST are told apart by their first labels, or by the kind that is asked for") {
+  const TempFolder folder;
+  const fs::path dir = folder.path();
+  put(dir / "t10k-images-idx3-ubyte", made_images(12));
+  put(dir / "t10k-labels-idx1-ubyte", made_labels(12, {9, 2, 1, 1, 6, 1, 4, 6, 5, 7}));
+  put(dir / "train-images-idx3-ubyte", made_images(12));
+  put(dir / "train-labels-idx1-ubyte", made_labels(12, {5, 0, 4, 1, 9, 2, 1, 3, 1, 4}));
+  CHECK(open_dataset(dir.string(), Split::kTest).name == "fashion-mnist");
+  CHECK(open_dataset(dir.string(), Split::kTest).class_names[9] == "Ankle boot");
+  CHECK(open_dataset(dir.string(), Split::kTrain).name == "mnist");
+  CHECK(open_dataset(dir.string(), Split::kTrain).class_names[9] == "9");
+  CHECK(open_dataset(dir.string(), Split::kTrain, "fashion-mnist").class_names[0] == "T-shirt/top");
+}
+
+TEST_CASE("open_dataset: a limit keeps the first images") {
+  const TempFolder folder;
+  const fs::path dir = folder.path();
+  put(dir / "t10k-images-idx3-ubyte", made_images(12));
+  put(dir / "t10k-labels-idx1-ubyte", made_labels(12));
+  const Dataset all = open_dataset(dir.string(), Split::kTest),
+                some = open_dataset(dir.string(), Split::kTest, "mnist", 5);
+  CHECK(some.count == 5);
+  CHECK(some.labels.size() == 5);
+  CHECK(some.images.size() == 30);
+  CHECK(memcmp(some.image(4), all.image(4), 6) == 0);
+  CHECK(open_dataset(dir.string(), Split::kTest, "mnist", 50).count == 12);
+  CHECK(fingerprint(some) != fingerprint(all));
+  CHECK(fingerprint(all) == fingerprint(open_dataset(dir.string(), Split::kTest)));
+}
+
+TEST_CASE("open_dataset: CIFAR-10 in the folder or beneath it, the batches in order") {
+  for (const char* sub : {"", "cifar-10-batches-bin"}) {
+    const TempFolder folder;
+    const fs::path dir = fs::path(folder.path()) / sub;
+    const std::string names = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n";
+    put(dir / "batches.meta.txt", Bytes(names.begin(), names.end()));
+    put(dir / "test_batch.bin", make_cifar(kCifarRecordsPerFile));
+    const Dataset d = open_dataset(folder.path(), Split::kTest);
+    CHECK(d.name == "cifar10");
+    CHECK(d.count == 10000);
+    CHECK((d.h == 32 && d.w == 32 && d.c == 3));
+    CHECK(d.class_names[9] == "truck");
+    CHECK(d.image(7)[3 * 5 + 2] == made_cifar_value(7, 5, 2));
+    // One split is there, the other is not.
+    CHECK(open_error(folder.path(), Split::kTrain).find("data_batch_1.bin: ") != std::string::npos);
+  }
+}
+
+TEST_CASE("open_dataset: errors name what was looked for, or which file is wrong") {
+  const TempFolder folder;
+  const std::string dir = folder.path();
+  CHECK(open_error(dir + "/nowhere", Split::kTrain) == dir + "/nowhere: no such folder");
+  CHECK(open_error(dir, Split::kTrain, "mnist") ==
+        dir +
+            ": no mnist train data: looked for train-images-idx3-ubyte and train-labels-idx1-ubyte (also .idx3, .idx1, "
+            ".gz, in raw/)");
+  CHECK(open_error(dir, Split::kTest, "cifar10") ==
+        dir + ": no cifar10 test data: looked for data_batch_1.bin or test_batch.bin (also in cifar-10-batches-bin/)");
+  CHECK(open_error(dir, Split::kTest) ==
+        dir +
+            ": no known test data: looked for t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (also .idx3, .idx1, "
+            ".gz, in raw/); data_batch_1.bin or test_batch.bin (also in cifar-10-batches-bin/)");
+  CHECK_THROWS_WITH_AS(open_dataset(dir, Split::kTest, "mnits"),
+                       "data set kind 'mnits' is unknown (known: auto, mnist, fashion-mnist, cifar10)", Error);
+
+  put(dir + "/t10k-images-idx3-ubyte", made_images(12));
+  CHECK(open_error(dir, Split::kTest) ==
+        dir + ": found " + dir + "/t10k-images-idx3-ubyte but no t10k-labels-idx1-ubyte beside it");
+  put(dir + "/t10k-labels-idx1-ubyte", made_labels(11));
+  CHECK(open_error(dir, Split::kTest) ==
+        dir + "/t10k-labels-idx1-ubyte: 11 labels, but " + dir + "/t10k-images-idx3-ubyte holds 12 images");
+  put(dir + "/t10k-labels-idx1-ubyte", made_labels(12, {10}));
+  CHECK(open_error(dir, Split::kTest, "mnist") == dir + "/t10k-labels-idx1-ubyte: label 10, mnist has 10 classes");
+  CHECK(open_dataset(dir, Split::kTest).classes() == 11);  // no known set: as many classes as labels
+  put(dir + "/t10k-images-idx3-ubyte", make_idx({1, 1, 4097}, [](size_t) { return uint8_t{0}; }));
+  put(dir + "/t10k-labels-idx1-ubyte", made_labels(1));
+  CHECK(open_error(dir, Split::kTest) ==
+        dir + "/t10k-images-idx3-ubyte: images of 1x4097 pixels, at most 4096x4096 are read");
+  put(dir + "/test_batch.bin", {});
+  CHECK(open_error(dir, Split::kTest) ==
+        dir + ": holds IDX files and CIFAR-10 batches: say which with the data set's kind");
+}
+
+}  // namespace
+}  // namespace bantam

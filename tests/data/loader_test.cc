@@ -1,0 +1,237 @@
+#include "data/loader.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+#include <thread>
+
+#include "core/pool.h"
+
+namespace bantam {
+namespace {
+
+Dataset small_dataset(int64_t count, int c = 3) {
+  Dataset d;
+  d.name = "made";
+  d.count = count;
+  d.h = 5;
+  d.w = 4;
+  d.c = c;
+  for (int64_t i = 0; i < count * d.image_bytes(); ++i) d.images.push_back(uint8_t(i * 2654435761u >> 13));
+  for (int64_t i = 0; i < count; ++i) d.labels.push_back(int32_t(i * 7 % 10));
+  for (int i = 0; i < 10; ++i) d.class_names.push_back(std::to_string(i));
+  return d;
+}
+
+BatchSpec training(int64_t batch) {
+  BatchSpec s;
+  s.batch = batch;
+  s.shuffle = true;
+  s.seed = 5;
+  s.augment = {1, true};
+  s.mean = {0.4, 0.5, 0.6};
+  s.std = {0.2, 0.3, 0.4};
+  return s;
+}
+
+std::string bytes_of(const Batch& b) {
+  std::string s(reinterpret_cast<const char*>(b.x.data<float>()), b.x.bytes());
+  s.append(reinterpret_cast<const char*>(b.y.data<int32_t>()), b.y.bytes());
+  s.append(reinterpret_cast<const char*>(b.indices.data()), 4 * b.indices.size());
+  return s + std::to_string(b.epoch) + "/" + std::to_string(b.step) + (b.last_of_epoch ? " last" : "");
+}
+
+std::vector<std::string> run(Loader& loader, int64_t batches) {
+  std::vector<std::string> all;
+  for (int64_t i = 0; i < batches; ++i) all.push_back(bytes_of(loader.next()));
+  return all;
+}
+
+TEST_CASE("loader: each index once an epoch, another order each epoch, the last batch is the rest") {
+  const Dataset data = small_dataset(23);
+  Loader loader(data, training(5));
+  REQUIRE(loader.steps_per_epoch() == 5);
+  std::vector<std::vector<uint32_t>> orders;
+  for (int64_t epoch = 0; epoch < 3; ++epoch) {
+    std::vector<uint32_t> seen;
+    for (int64_t step = 0; step < 5; ++step) {
+      const Batch& b = loader.next();
+      CHECK(b.epoch == epoch);
+      CHECK(b.step == step);
+      CHECK(b.last_of_epoch == (step == 4));
+      CHECK(b.size() == (step == 4 ? 3 : 5));
+      CHECK(b.x.shape() == Shape{b.size(), 5, 4, 3});
+      CHECK(b.y.shape() == Shape{b.size()});
+      CHECK(b.y.dtype() == DType::kI32);
+      for (int64_t i = 0; i < b.size(); ++i) CHECK(b.y.at(i) == data.labels[b.indices[size_t(i)]]);
+      seen.insert(seen.end(), b.indices.begin(), b.indices.end());
+    }
+    orders.push_back(seen);
+    std::sort(seen.begin(), seen.end());
+    std::vector<uint32_t> all(23);
+    std::iota(all.begin(), all.end(), 0);
+    CHECK(seen == all);
+  }
+  CHECK(orders[0] != orders[1]);
+  CHECK(orders[1] != orders[2]);
+}
+
+TEST_CASE("loader: drop_last leaves out a batch that is not full") {
+  const Dataset data = small_dataset(23);
+  BatchSpec spec = training(5);
+  spec.drop_last = true;
+  Loader loader(data, spec);
+  REQUIRE(loader.steps_per_epoch() == 4);
+  for (int i = 0; i < 8; ++i) CHECK(loader.next().size() == 5);
+  CHECK(loader.next().epoch == 2);
+}
+
+TEST_CASE("loader: without shuffle and augmentation a batch is the normalized images in their order") {
+  const Dataset data = small_dataset(7);
+  BatchSpec spec;
+  spec.batch = 4;
+  spec.mean = {0.25};
+  spec.std = {0.5};
+  Loader loader(data, spec);
+  const auto table = normalize_table(0.25, 0.5);
+  for (int64_t first : {0, 4, 0, 4}) {
+    const Batch& b = loader.next();
+    for (int64_t i = 0; i < b.size(); ++i) CHECK(b.indices[size_t(i)] == first + i);
+    for (int64_t i = 0; i < b.x.size(); ++i)
+      REQUIRE(b.x.data<float>()[i] == table[data.images[size_t(first * data.image_bytes() + i)]]);
+  }
+}
+
+TEST_CASE("loader: any number of workers and any queue gives the same bytes") {
+  const Dataset data = small_dataset(23);
+  Loader plain(data, training(5), {0, 1});
+  CHECK(plain.workers() == 0);
+  const auto want = run(plain, 40);
+  for (const int workers : {1, 2, 4})
+    for (const int ahead : {1, 2, 9}) {
+      Loader loader(data, training(5), {workers, ahead});
+      CHECK(run(loader, 40) == want);
+    }
+}
+
+TEST_CASE("loader: a sample looks the same whatever batch it falls in") {
+  const Dataset data = small_dataset(23);
+  const Batcher small(data, training(2)), large(data, training(23));
+  const Batch all = large.make(4, 0);
+  const int64_t n = data.image_bytes();
+  for (int64_t step = 0; step < small.steps_per_epoch(); ++step) {
+    const Batch b = small.make(4, step);
+    CHECK(memcmp(b.x.data<float>(), all.x.data<float>() + 2 * step * n, b.x.bytes()) == 0);
+  }
+}
+
+TEST_CASE("loader: after seek come the very batches of an uninterrupted run") {
+  const Dataset data = small_dataset(23);
+  for (const int workers : {0, 1, 3}) {
+    Loader loader(data, training(5), {workers, 3});
+    const auto all = run(loader, 20);
+    const auto from = [&](int64_t first) { return std::vector<std::string>(all.begin() + first, all.end()); };
+    for (const int64_t first : {0, 1, 4, 5, 13}) {
+      Loader resumed(data, training(5), {workers, 3});
+      resumed.seek(first / 5, first % 5);
+      CHECK(run(resumed, 20 - first) == from(first));
+      resumed.seek(first / 5, first % 5);  // backwards, with batches in the queue
+      CHECK(run(resumed, 20 - first) == from(first));
+    }
+    loader.seek(1, 5);  // the end of epoch 1 is the start of epoch 2
+    CHECK(run(loader, 10) == from(10));
+    CHECK_THROWS_WITH_AS(loader.seek(1, 6), "loader: cannot seek to step 6 of epoch 1, an epoch has 5 steps", Error);
+    CHECK_THROWS_AS(loader.seek(-1, 0), Error);
+  }
+}
+
+TEST_CASE("loader: an exception comes out in its batch's turn, and the loader can be destroyed or used after it") {
+  Dataset data = small_dataset(23);
+  data.labels[11] = 10;
+  BatchSpec spec = training(5);
+  spec.shuffle = false;
+  for (const int workers : {0, 1, 4}) {
+    Loader loader(data, spec, {workers, 3});
+    CHECK(loader.next().step == 0);
+    CHECK(loader.next().step == 1);
+    CHECK_THROWS_WITH_AS(loader.next(), "loader: sample 11 has label 10, the data set has 10 classes", Error);
+    CHECK(loader.next().step == 3);
+  }
+}
+
+TEST_CASE("loader: a tensor that is kept stays as it is, one that is not kept costs no new memory") {
+  const Dataset data = small_dataset(23);
+  Loader loader(data, training(5), {1, 2});
+  const Tensor kept = loader.next().x;
+  const auto before = kept.values();
+  for (int i = 0; i < 12; ++i) loader.next();
+  CHECK(kept.values() == before);
+  const auto live = pool_stats().live_bytes;
+  for (int i = 0; i < 12; ++i) loader.next();
+  CHECK(pool_stats().live_bytes == live);
+}
+
+TEST_CASE("loader: works ahead, and can be destroyed at any moment") {
+  const Dataset data = small_dataset(400);
+  for (int taken = 0; taken < 20; ++taken) {
+    Loader loader(data, training(8), {3, 4});
+    for (int i = 0; i < taken; ++i) loader.next();
+  }
+  Loader loader(data, training(8), {1, 2});
+  if (loader.workers() == 0) return;  // serial build
+  loader.next();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const double waited = loader.wait_seconds();
+  loader.next();
+  loader.next();
+  CHECK(loader.wait_seconds() == waited);  // both were ready
+}
+
+TEST_CASE("loader: in a dry run batches have shapes and no memory, and no thread is started") {
+  const Dataset data = small_dataset(23);
+  const DryRun dry;
+  Loader loader(data, training(5));
+  CHECK(loader.workers() == 0);
+  const Batch& b = loader.next();
+  CHECK(b.x.shape() == Shape{5, 5, 4, 3});
+  CHECK(b.x.raw() == nullptr);
+}
+
+TEST_CASE("batcher: what does not fit the data is refused") {
+  const Dataset data = small_dataset(3);
+  const auto make = [&](auto change) {
+    BatchSpec spec = training(5);
+    change(spec);
+    Batcher b(data, spec);
+  };
+  CHECK_THROWS_WITH_AS(make([](BatchSpec& s) { s.batch = 0; }), "loader: batch 0 is not positive", Error);
+  CHECK_THROWS_WITH_AS(make([](BatchSpec& s) { s.drop_last = true; }), "loader: 3 images give no full batch of 5",
+                       Error);
+  CHECK_THROWS_AS(make([](BatchSpec& s) { s.augment.pad = -1; }), Error);
+  CHECK_THROWS_AS(make([](BatchSpec& s) { s.augment.pad = 5; }), Error);
+  CHECK_THROWS_AS(make([](BatchSpec& s) { s.mean = {1, 2}; }), Error);
+  CHECK_THROWS_AS(Batcher(data, training(5)).make(0, 1), Error);
+  CHECK_THROWS_AS(Loader(data, training(2), {-1, 1}), Error);
+  CHECK_THROWS_AS(Loader(data, training(2), {1, 0}), Error);
+  Dataset broken = small_dataset(3);
+  broken.images.pop_back();
+  CHECK_THROWS_AS(Batcher(broken, training(2)), Error);
+}
+
+TEST_CASE("batcher: golden order and augmentation of a seed and an epoch") {
+  // What a checkpoint promises: if these change, no run can be resumed or repeated. Values: Philox and the shuffle
+  // written down a second time, in Python.
+  const Dataset data = small_dataset(10);
+  CHECK(Batcher(data, training(5)).order(0) == std::vector<uint32_t>{2, 8, 7, 6, 0, 9, 3, 5, 1, 4});
+  const int want[4][3] = {{-1, 3, 0}, {-3, 3, 1}, {1, 3, 1}, {0, 2, 1}};
+  for (int i = 0; i < 4; ++i) {
+    const AugmentDraw d = draw_augment({4, true}, 5, 0, uint64_t(i));
+    CHECK((d.dy == want[i][0] && d.dx == want[i][1] && int(d.flip) == want[i][2]));
+  }
+}
+
+}  // namespace
+}  // namespace bantam

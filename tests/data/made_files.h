@@ -1,0 +1,72 @@
+// Small files of each format, made by code, and the check that a reader refuses a damaged one in one line.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+
+namespace bantam {
+
+inline void append_be32(Bytes& out, uint32_t v) {
+  for (int i = 3; i >= 0; --i) out.push_back(uint8_t(v >> (8 * i)));
+}
+
+// IDX of unsigned bytes; element i is values(i).
+inline Bytes make_idx(const std::vector<uint32_t>& dims, const std::function<uint8_t(size_t)>& values) {
+  Bytes out = {0, 0, 8, uint8_t(dims.size())};
+  size_t n = 1;
+  for (const uint32_t d : dims) {
+    append_be32(out, d);
+    n *= d;
+  }
+  for (size_t i = 0; i < n; ++i) out.push_back(values(i));
+  return out;
+}
+
+inline Bytes gzipped(const Bytes& plain) {
+  z_stream z{};
+  REQUIRE(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+  Bytes out(deflateBound(&z, uLong(plain.size())));
+  z.next_in = const_cast<Bytef*>(plain.data());
+  z.avail_in = uInt(plain.size());
+  z.next_out = out.data();
+  z.avail_out = uInt(out.size());
+  REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+// CIFAR-10 records: label i mod 10; channel c of pixel p of record i is (31 i + 7 p + 100 c) mod 251.
+inline uint8_t made_cifar_value(int64_t i, int64_t p, int64_t c) { return uint8_t((31 * i + 7 * p + 100 * c) % 251); }
+inline Bytes make_cifar(int64_t records) {
+  Bytes out;
+  for (int64_t i = 0; i < records; ++i) {
+    out.push_back(uint8_t(i % 10));
+    for (int64_t c = 0; c < 3; ++c)
+      for (int64_t p = 0; p < 1024; ++p) out.push_back(made_cifar_value(i, p, c));
+  }
+  return out;
+}
+
+// What FileError says of a file named "f", without the name; "accepted" if there is none.
+inline std::string refusal(const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const FileError& e) {
+    const std::string text = e.what();
+    CHECK(text.find('\n') == std::string::npos);
+    REQUIRE(text.substr(0, 3) == "f: ");
+    return text.substr(3);
+  }
+  return "accepted";
+}
+
+}  // namespace bantam
