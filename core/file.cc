@@ -123,6 +123,22 @@ IoError::IoError(const std::string& path, const std::string& action, const std::
     : std::runtime_error(path + ": " + action + ": " + strerror(error_number) + " (" + call + "; " + free_space(path) + ")"),
       error_number_(error_number) {}
 
+std::string printable(std::string_view text, size_t most) {
+  static const char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (unsigned char c : text.substr(0, most)) {
+    if (c >= 0x20 && c < 0x7f) {
+      out += char(c);
+    } else {
+      out += "\\x";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+    }
+  }
+  if (text.size() > most) out += "...";
+  return out;
+}
+
 Bytes read_file(const std::string& path, uint64_t max_bytes) {
   struct Closer {
     int fd;

@@ -44,6 +44,10 @@ using ByteSpan = std::span<const uint8_t>;
 inline ByteSpan as_bytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 inline std::string_view as_text(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
+// What an error may show of a text from outside: printable ASCII, the rest as \xNN, the first `most` bytes of it.
+std::string printable(std::string_view text, size_t most = 80);
+inline std::string quote_name(std::string_view text) { return "'" + printable(text) + "'"; }
+
 // The whole file. FileError if it cannot be opened, is no regular file or has more than max_bytes; IoError if reading fails.
 Bytes read_file(const std::string& path, uint64_t max_bytes);
 std::string read_text(const std::string& path, uint64_t max_bytes);

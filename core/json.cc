@@ -8,27 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "bantam_fault.h"
+#include "core/file.h"
 
 namespace bantam {
 namespace {
-
-// What a message may show of a text from outside: printable ASCII, and not too much of it.
-std::string printable(std::string_view text) {
-  constexpr size_t kMost = 160;
-  static const char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned char c : text.substr(0, kMost)) {
-    if (c >= 0x20 && c < 0x7f) {
-      out += char(c);
-    } else {
-      out += "\\x";
-      out += kHex[c >> 4];
-      out += kHex[c & 15];
-    }
-  }
-  if (text.size() > kMost) out += "...";
-  return out;
-}
 
 [[noreturn]] void fail_at(size_t offset, const std::string& what) {
   throw JsonError("at byte " + std::to_string(offset) + ": " + what);
@@ -89,7 +72,7 @@ class Checker {
   bool key(std::string& v) {
     count();
 #ifndef BANTAM_FAULT_JSON_KEEPS_DUPLICATES
-    if (!keys_.back().insert(v).second) fail_at(offset(), "duplicate key '" + printable(v) + "'");
+    if (!keys_.back().insert(v).second) fail_at(offset(), "duplicate key " + quote_name(v));
 #endif
     handler_.key(std::move(v));
     return true;
@@ -115,7 +98,7 @@ class Checker {
     std::string what = e.what();
     size_t from = what.find("syntax error");
     if (from == std::string::npos) from = what.find("number overflow");
-    fail_at(position, printable(from == std::string::npos ? std::string_view(what) : std::string_view(what).substr(from)));
+    fail_at(position, printable(std::string_view(what).substr(from == std::string::npos ? 0 : from), 200));
   }
 
  private:
@@ -329,7 +312,7 @@ const Json* Json::find(std::string_view key) const {
 
 const Json& Json::at(std::string_view key) const {
   const Json* found = find(key);
-  if (!found) throw JsonError("missing key '" + printable(key) + "'");
+  if (!found) throw JsonError("missing key " + quote_name(key));
   return *found;
 }
 
@@ -385,7 +368,7 @@ void parse_json(std::string_view text, JsonHandler& handler, const JsonLimits& l
 }
 
 std::string json_quote(std::string_view text) {
-  if (!valid_utf8(text)) throw JsonError("not UTF-8: '" + printable(text) + "'");
+  if (!valid_utf8(text)) throw JsonError("not UTF-8: " + quote_name(text));
   static const char kHex[] = "0123456789abcdef";
   std::string out = "\"";
   for (char c : text) {
