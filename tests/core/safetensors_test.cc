@@ -130,7 +130,7 @@ TEST_CASE("safetensors: a file on the disk has the same bytes, and reading it in
 
 TEST_CASE("safetensors: several metadata entries are sorted by key") {
   Bytes bytes = safetensors_bytes({}, {{"z", "1"}, {"a", "2"}, {"m", "3"}});
-  CHECK(as_text(bytes).substr(8) == "{\"__metadata__\":{\"a\":\"2\",\"m\":\"3\",\"z\":\"1\"}}    ");
+  CHECK(as_text(bytes).substr(8) == "{\"__metadata__\":{\"a\":\"2\",\"m\":\"3\",\"z\":\"1\"}}      ");
 }
 
 TEST_CASE("safetensors: valid files that the writer would not write") {
