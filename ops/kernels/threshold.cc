@@ -1,0 +1,91 @@
+#include "ops/kernels/threshold.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels/threshold.cc"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/highway.h>
+
+#include <string.h>
+
+#include "core/base/fixed_point.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<int32_t>;
+constexpr int64_t kLanes = hn::MaxLanes(D());
+
+// The bits, not yet flipped, of 0 < n <= 64 sums.
+HWY_INLINE uint64_t inside_word(const int32_t* acc, const int32_t* lo, const int32_t* hi, int64_t n) {
+  const D d;
+  uint64_t word = 0;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const auto v = hn::LoadU(d, acc + i);
+    // Highway 1.0.3 has no integer >= on every target.
+    const auto outside = hn::Or(hn::Gt(hn::LoadU(d, lo + i), v), hn::Gt(v, hn::LoadU(d, hi + i)));
+    uint64_t lanes = 0;
+    hn::StoreMaskBits(d, outside, reinterpret_cast<uint8_t*>(&lanes));
+    word |= lanes << i;
+  }
+  for (; i < n; ++i) word |= uint64_t(acc[i] < lo[i] || acc[i] > hi[i]) << i;
+  return ~word & (~uint64_t(0) >> (kWordBits - n));
+}
+
+void ThresholdBits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) {
+  const int64_t full = k / kWordBits, rest = k % kWordBits;
+  for (int64_t p = 0; p < pixels; ++p, acc += k) {
+    for (int64_t i = 0; i < full; ++i)
+      *bits++ = inside_word(acc + i * kWordBits, t.lo + i * kWordBits, t.hi + i * kWordBits, kWordBits) ^ t.flip[i];
+    if (rest > 0) {
+      const int64_t c = full * kWordBits;
+      *bits++ = inside_word(acc + c, t.lo + c, t.hi + c, rest) ^ t.flip[full];
+    }
+  }
+}
+
+// dst = max(a, dst), or a copy of a.
+HWY_INLINE void take_max(const int32_t* a, int64_t n, bool first, int32_t* dst) {
+  if (first) {
+    memcpy(dst, a, size_t(n) * sizeof(int32_t));
+    return;
+  }
+  const D d;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::Max(hn::LoadU(d, a + i), hn::LoadU(d, dst + i)), d, dst + i);
+  for (; i < n; ++i) dst[i] = a[i] > dst[i] ? a[i] : dst[i];
+}
+
+void MaxPoolRow(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride, int64_t pad,
+                int64_t out_w, int32_t* out) {
+  for (int64_t ox = 0; ox < out_w; ++ox, out += k) {
+    const int64_t start = ox * stride - pad;
+    const int64_t begin = start < 0 ? 0 : start, end = start + kernel < w ? start + kernel : w;
+    for (int64_t r = 0; r < row_count; ++r)
+      for (int64_t ix = begin; ix < end; ++ix) take_max(rows[r] + ix * k, k, r == 0 && ix == begin, out);
+  }
+}
+
+}  // namespace
+}  // namespace bantam::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(ThresholdBits);
+HWY_EXPORT(MaxPoolRow);
+
+void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) noexcept {
+  HWY_DYNAMIC_DISPATCH(ThresholdBits)(acc, pixels, k, t, bits);
+}
+void max_pool_i32_row(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride,
+                      int64_t pad, int64_t out_w, int32_t* out) noexcept {
+  HWY_DYNAMIC_DISPATCH(MaxPoolRow)(rows, row_count, w, k, kernel, stride, pad, out_w, out);
+}
+
+}  // namespace bantam
+#endif

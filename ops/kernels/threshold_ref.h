@@ -1,0 +1,38 @@
+// The definition of threshold.h.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/fixed_point.h"
+#include "ops/kernels/threshold.h"
+
+namespace bantam::ref {
+
+inline void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) {
+  const int64_t words = int64_t(words_for(size_t(k)));
+  for (int64_t p = 0; p < pixels; ++p) {
+    for (int64_t i = 0; i < words; ++i) bits[p * words + i] = 0;
+    for (int64_t c = 0; c < k; ++c) {
+      const int32_t v = acc[p * k + c];
+      const bool flip = t.flip[c / kWordBits] >> (c % kWordBits) & 1;
+      const bool bit = (t.lo[c] <= v && v <= t.hi[c]) != flip;
+      bits[p * words + c / kWordBits] |= uint64_t(bit) << (c % kWordBits);
+    }
+  }
+}
+
+inline void max_pool_i32_row(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride,
+                             int64_t pad, int64_t out_w, int32_t* out) {
+  for (int64_t ox = 0; ox < out_w; ++ox)
+    for (int64_t c = 0; c < k; ++c) {
+      int32_t best = INT32_MIN;
+      for (int64_t r = 0; r < row_count; ++r)
+        for (int64_t i = 0; i < kernel; ++i) {
+          const int64_t ix = ox * stride - pad + i;
+          if (ix >= 0 && ix < w && rows[r][ix * k + c] > best) best = rows[r][ix * k + c];
+        }
+      out[ox * k + c] = best;
+    }
+}
+
+}  // namespace bantam::ref
