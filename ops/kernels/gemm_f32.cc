@@ -9,64 +9,13 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "ops/kernels/gather-inl.h"
 #include "ops/kernels/gemm_f32-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
-
-// A packed row: where its window lies.
-struct Window {
-  int64_t origin;  // of tap (0, 0), in pixels of src; may point outside the image
-  int64_t y, x;    // of tap (0, 0)
-};
-
-HWY_INLINE HWY_ATTR void copy_line(const float* src, float* dst) {
-  const DF d;
-  static_for<(kN < 16 ? 16 / kN : 1)>(
-      [&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::LoadU(d, src + i * kN), d, dst + i * kN); });
-}
-HWY_INLINE HWY_ATTR void zero_line(float* dst) {
-  const DF d;
-  static_for<(kN < 16 ? 16 / kN : 1)>([&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::Zero(d), d, dst + i * kN); });
-}
-
-// Packs elements [k0, k1) of a group of rows as lines [k/16][rows][16]; k0 is a multiple of 16.
-HWY_NOINLINE HWY_ATTR void pack_group(int rows, const GemmRows& g, const Window* win, int64_t k0, int64_t k1,
-                                      float* lines) {
-  int64_t tap = k0 / g.channels, c = k0 % g.channels;
-  for (int64_t k = k0; k < k1;) {
-    const int64_t ty = tap / g.taps_w, tx = tap % g.taps_w;
-    const int64_t dy = ty * g.step_h, dx = tx * g.step_w, shift = dy * g.w + dx;
-    const int64_t n = g.channels - c < k1 - k ? g.channels - c : k1 - k;
-    float* HWY_RESTRICT out = lines + (k - k0) / kLine * (rows * kLine);
-    if (((k | n) & 15) == 0) {  // whole lines
-      for (int r = 0; r < rows; ++r, out += kLine) {
-        const bool inside = uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w);
-        if (inside) {
-          const float* HWY_RESTRICT in = g.src + (win[r].origin + shift) * g.pixel + c;
-          for (int64_t j = 0; j < n; j += kLine) copy_line(in + j, out + j * rows);
-        } else {
-          for (int64_t j = 0; j < n; j += kLine) zero_line(out + j * rows);
-        }
-      }
-    } else {
-      const int64_t lead = (k - k0) & 15;
-      for (int r = 0; r < rows; ++r, out += kLine) {
-        const bool inside = uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w);
-        const float* in = g.src + (inside ? (win[r].origin + shift) * g.pixel + c : 0);
-        for (int64_t j = 0; j < n; ++j) {
-          const int64_t e = lead + j;
-          out[e / kLine * (rows * kLine) + e % kLine] = inside ? in[j] : 0.0f;
-        }
-      }
-    }
-    k += n;
-    c = 0;
-    ++tap;
-  }
-}
 
 // Bits to +-1: columns [col, col + width) of depth rows [k0, k1), as [k][32].
 HWY_ATTR void expand_signs(const GemmB& b, int64_t k0, int64_t k1, int64_t col, int64_t width, float* out) {
@@ -127,20 +76,12 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
   const int64_t step_rows = block_rows / kMR * kMR;
   float* expanded = scratch + block_rows * (((depth < kGemmDepthBlock ? depth : kGemmDepthBlock) + 15) / 16 * 16);
 
-  int64_t ox = row_begin % g.out_w, oy = row_begin / g.out_w % g.out_h, i = row_begin / (g.out_w * g.out_h);
+  Pixel pixel(g, row_begin);
   for (int64_t r0 = row_begin; r0 < row_end; r0 += step_rows) {
     const int64_t rows = row_end - r0 < step_rows ? row_end - r0 : step_rows;
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t y = oy * g.stride_h + g.first_h, x = ox * g.stride_w + g.first_w;
-      win[r] = {(i * g.h + y) * g.w + x, y, x};
-      c[r] = g.dst + i * g.dst_image + oy * g.dst_row + ox * g.dst_pixel;
-      if (++ox == g.out_w) {
-        ox = 0;
-        if (++oy == g.out_h) {
-          oy = 0;
-          ++i;
-        }
-      }
+    for (int64_t r = 0; r < rows; ++r, pixel.next(g)) {
+      win[r] = pixel.window(g);
+      c[r] = g.dst + pixel.image * g.dst_image + pixel.oy * g.dst_row + pixel.ox * g.dst_pixel;
     }
     // The last group is padded to a tile's height with copies of the last row, which write the same values again.
     const int64_t full = rows / kMR;
@@ -154,8 +95,10 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
     for (int64_t k0 = 0; k0 < depth || k0 == 0; k0 += kGemmDepthBlock) {
       const int64_t k1 = depth - k0 < kGemmDepthBlock ? depth : k0 + kGemmDepthBlock;
       const int64_t group_floats = kMR * ((k1 - k0 + 15) / 16 * 16);
-      for (int64_t t = 0; t < groups; ++t)
-        pack_group(t < full ? kMR : last, g, win + t * kMR, k0, k1, scratch + t * group_floats);
+      for (int64_t t = 0; t < groups; ++t) {
+        const int64_t height = t < full ? kMR : last;
+        gather(g, win + t * kMR, height, k0, k1, scratch + t * group_floats, kLine, height * kLine);
+      }
       const TileStart start = k0 == 0 ? TileStart::kZero : TileStart::kReload;
       const TileEnd end = bias && k1 == depth ? TileEnd::kAddBias : TileEnd::kStore;
 

@@ -1,0 +1,123 @@
+// Gathers window elements of output pixels (GemmRows) while packing them; included once a target.
+#if defined(BANTAM_GATHER_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BANTAM_GATHER_INL_H_
+#undef BANTAM_GATHER_INL_H_
+#else
+#define BANTAM_GATHER_INL_H_
+#endif
+
+#include <string.h>
+
+#include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels/gemm_f32.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+namespace {
+
+// Where an output pixel's window lies: its tap (0, 0), which may be outside the image.
+struct Window {
+  int64_t origin;  // in pixels of src
+  int64_t y, x;
+};
+
+// Walks output pixels in raster order.
+struct Pixel {
+  int64_t image, oy, ox;
+  Pixel(const GemmRows& g, int64_t row)
+      : image(row / (g.out_w * g.out_h)), oy(row / g.out_w % g.out_h), ox(row % g.out_w) {}
+  void next(const GemmRows& g) {
+    if (++ox < g.out_w) return;
+    ox = 0;
+    if (++oy < g.out_h) return;
+    oy = 0;
+    ++image;
+  }
+  Window window(const GemmRows& g) const {
+    const int64_t y = oy * g.stride_h + g.first_h, x = ox * g.stride_w + g.first_w;
+    return {(image * g.h + y) * g.w + x, y, x};
+  }
+};
+
+HWY_INLINE HWY_ATTR void copy_line(const float* HWY_RESTRICT src, float* HWY_RESTRICT dst) {
+  const DF d;
+  static_for<(kN < 16 ? 16 / kN : 1)>(
+      [&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::LoadU(d, src + i * kN), d, dst + i * kN); });
+}
+HWY_INLINE HWY_ATTR void zero_line(float* dst) {
+  const DF d;
+  static_for<(kN < 16 ? 16 / kN : 1)>([&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::Zero(d), d, dst + i * kN); });
+}
+
+// Copies n <= 16 floats and touches no others.
+HWY_INLINE HWY_ATTR void copy_part(const float* HWY_RESTRICT src, float* HWY_RESTRICT dst, int64_t n) {
+#if HWY_TARGET == HWY_AVX2 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
+  const DF d;
+  if (kN < 16 && n > kN) {
+    hn::StoreU(hn::LoadU(d, src), d, dst);
+    src += kN;
+    dst += kN;
+    n -= kN;
+  }
+  const auto mask = hn::FirstN(d, size_t(n));
+  hn::BlendedStore(hn::MaskedLoad(mask, d, src), mask, d, dst);
+#else
+  for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
+#endif
+}
+
+// Elements [k0, k1) of each window, k0 a multiple of 16: element k of row r goes to
+// dst[r * row_step + (k - k0) / 16 * line_step + (k - k0) % 16]. Where channels are a multiple of 16 whole lines move; else
+// pieces that end at a line's or a run's end, a run being the floats that lie side by side in the image.
+HWY_NOINLINE HWY_ATTR void gather(const GemmRows& g, const Window* win, int64_t rows, int64_t k0, int64_t k1, float* dst,
+                                  int64_t row_step, int64_t line_step) {
+  if (k0 >= k1) return;  // no taps at all: a phase of an input gradient that no output reads
+  const bool lines = g.channels % kLine == 0;
+  const int64_t run_taps = !lines && g.step_w == 1 && g.pixel == g.channels ? g.taps_w : 1;
+  const int64_t run = run_taps * g.channels, runs_w = g.taps_w / run_taps;
+  for (int64_t k = k0, q = k0 / run, j = k0 % run; k < k1; ++q, j = 0) {
+    const int64_t dy = q / runs_w * g.step_h, dx = q % runs_w * g.step_w, shift = (dy * g.w + dx) * g.pixel;
+    const int64_t run_end = run - j < k1 - k ? k + run - j : k1;
+    if (lines) {
+      float* out = dst + (k - k0) / kLine * line_step;
+      for (int64_t r = 0; r < rows; ++r, out += row_step) {
+        if (uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w)) {
+          const float* in = g.src + win[r].origin * g.pixel + shift + j;
+          for (int64_t i = 0; i < run_end - k; i += kLine) copy_line(in + i, out + i / kLine * line_step);
+        } else {
+          for (int64_t i = 0; i < run_end - k; i += kLine) zero_line(out + i / kLine * line_step);
+        }
+      }
+      k = run_end;
+      continue;
+    }
+    while (k < run_end) {
+      const int64_t at = (k - k0) % kLine;
+      const int64_t n = kLine - at < run_end - k ? kLine - at : run_end - k;
+      float* out = dst + (k - k0) / kLine * line_step + at;
+      for (int64_t r = 0; r < rows; ++r, out += row_step) {
+        // The part [lo, hi) of the run that lies inside the image.
+        const int64_t x = win[r].x + dx;
+        const int64_t lo = x < 0 ? -x * g.channels : 0;
+        int64_t hi = g.w - x < run_taps ? (g.w - x) * g.channels : run;
+        if (uint64_t(win[r].y + dy) >= uint64_t(g.h)) hi = 0;
+        const int64_t from = win[r].origin * g.pixel + shift;
+        if (j >= lo && j + n <= hi) {
+          copy_part(g.src + from + j, out, n);
+        } else {
+          for (int64_t i = 0; i < n; ++i) out[i] = j + i >= lo && j + i < hi ? g.src[from + j + i] : 0.0f;
+        }
+      }
+      k += n;
+      j += n;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard, flipped for each target

@@ -1,0 +1,323 @@
+#include "ops/kernels_train/conv_grad_f32.h"
+
+#if !defined(HWY_COMPILE_ONLY_STATIC) && !defined(HWY_DISABLED_TARGETS)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)  // as in ops/kernels/gemm_f32.cc
+#endif
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels_train/conv_grad_f32.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "ops/kernels/gather-inl.h"
+#include "ops/kernels/gemm_f32-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+namespace {
+
+// C[R][V vectors] = sum over i < count of a[index[i]][0..R) b[i][..]: A's columns lie side by side, R floats a pixel.
+template <int R, int V>
+HWY_NOINLINE HWY_ATTR void column_tile(const float* HWY_RESTRICT a, const int32_t* HWY_RESTRICT index,
+                                       const float* HWY_RESTRICT b, size_t ldb, int64_t count, float* const* c,
+                                       TileEnd end) {
+  VF acc[R * V];
+  static_for<R>([&](auto r) BANTAM_LAMBDA { hwy::Prefetch(c[r]); });
+  static_for<R>([&](auto r) BANTAM_LAMBDA { hwy::Prefetch(c[r] + V * kN - 1); });
+  begin_tile<R, V>(acc, c, TileStart::kZero);
+  for (int64_t i = 0; i < count; ++i, b += ldb) step<R, V>(a + int64_t(index[i]) * R, b, acc, 1);
+  end_tile<R, V>(acc, c, end, nullptr);
+}
+
+using ColumnTile = void (*)(const float*, const int32_t*, const float*, size_t, int64_t, float* const*, TileEnd);
+
+// Heights there is a tile for. Output channels are cut into groups of nearly equal height, so that the tall ones do nearly
+// all of the work: 64 is 13 + 13 + 13 + 13 + 12, not 4 * 14 + 8.
+constexpr int kHeights[] = {1, 2, 4, 6, 8, 10, 12, 13, 14};
+HWY_INLINE int height_for(int64_t rows) {
+  if (kMR == 2) return int(rows);
+  for (int h : kHeights)
+    if (h >= rows && h <= kMR) return h;
+  return kMR;
+}
+template <int V>
+HWY_INLINE ColumnTile column_tile_for(int height) {
+  if constexpr (kMR == 14) {
+    switch (height) {
+      case 14: return column_tile<14, V>;
+      case 13: return column_tile<13, V>;
+      case 12: return column_tile<12, V>;
+      case 10: return column_tile<10, V>;
+      case 8: return column_tile<8, V>;
+    }
+  }
+  if constexpr (kMR >= 6) {
+    if (height == 6) return column_tile<6, V>;
+    if (height == 4) return column_tile<4, V>;
+  }
+  return height == 2 ? column_tile<2, V> : column_tile<1, V>;
+}
+
+// A range of dw's columns, at most 32 wide.
+struct Panel {
+  int64_t begin, cols;
+};
+Panel panel_at(const ConvShape& s, const ConvWeightGradPlan& plan, int64_t p) {
+  const int64_t cg = s.group_c(), columns = s.taps() * cg;
+  const int64_t per_tap = (cg + 31) / 32;
+  const int64_t begin = plan.by_tap ? p / per_tap * cg + p % per_tap * 32 : p * 32;
+  const int64_t end = plan.by_tap ? (p / per_tap + 1) * cg : columns;
+  return {begin, end - begin < 32 ? end - begin : 32};
+}
+
+// The block's windows of one panel as B [pixels][32]; index gets the pixels that are there.
+HWY_ATTR int64_t pack_panel(const GemmRows& g, bool by_tap, const Window* win, int64_t pixels, const Panel& panel, float* b,
+                            int32_t* index) {
+  if (!by_tap) {
+    gather(g, win, pixels, panel.begin, panel.begin + panel.cols, b, kGemmPanel, kLine);
+    for (int64_t i = 0; i < pixels; ++i) index[i] = int32_t(i);
+    return pixels;
+  }
+  const int64_t tap = panel.begin / g.channels, c = panel.begin % g.channels;
+  const int64_t dy = tap / g.taps_w * g.step_h, dx = tap % g.taps_w * g.step_w;
+  const float* src = g.src + (dy * g.w + dx) * g.pixel + c;
+  int64_t count = 0;
+  for (int64_t i = 0; i < pixels; ++i) {
+    if (uint64_t(win[i].y + dy) >= uint64_t(g.h) || uint64_t(win[i].x + dx) >= uint64_t(g.w)) continue;
+    const float* in = src + win[i].origin * g.pixel;
+    copy_line(in, b);
+    if (panel.cols > 16) copy_line(in + 16, b + 16);
+    b += kGemmPanel;
+    index[count++] = int32_t(i);
+  }
+  return count;
+}
+
+// dw[rows][panel] (+)= the block's sum.
+HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_t* index, const float* b, int64_t count,
+                          float* dw, int64_t row_stride, int64_t cols, TileEnd end) {
+  HWY_ALIGN float copy[kMR * kGemmPanel];
+  float* c[kMR];
+  for (int64_t n = 0; n < cols; n += kNR) {
+    int64_t wide = kNR;
+    ColumnTile tile = column_tile_for<2>(height);
+    if constexpr (kN == 16) {
+      if (cols - n <= kN) {
+        wide = kN;
+        tile = column_tile_for<1>(height);
+      }
+    }
+    const bool whole = n + wide <= cols;
+    for (int64_t r = 0; r < height; ++r)
+      c[r] = whole && r < rows ? dw + r * row_stride + n : copy + r * kGemmPanel;
+    if (whole && height == rows) {
+      tile(a, index, b + n, kGemmPanel, count, c, end);
+      continue;
+    }
+    // Rows or columns that are not there: through a copy.
+    for (int64_t r = 0; r < height; ++r) c[r] = copy + r * kGemmPanel;
+    tile(a, index, b + n, kGemmPanel, count, c, TileEnd::kStore);
+    const int64_t valid = whole ? wide : cols - n;
+    for (int64_t r = 0; r < rows; ++r) {
+      float* out = dw + r * row_stride + n;
+      for (int64_t j = 0; j < valid; ++j) out[j] = end == TileEnd::kStore ? c[r][j] : out[j] + c[r][j];
+    }
+  }
+}
+
+HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, float* dw, float* partial,
+                          int64_t task_begin, int64_t task_end, float* scratch) {
+  const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
+  const int64_t kg = s.group_k(), columns = s.taps() * s.group_c(), pixels_all = conv_f32_rows(s);
+  const int64_t row_groups = (kg + kMR - 1) / kMR;
+  float* b = scratch;
+  float* a = scratch + kWeightGradBlock * kGemmPanel;
+  Window win[kWeightGradBlock];
+  int32_t index[kWeightGradBlock];
+
+  for (int64_t task = task_begin; task < task_end; ++task) {
+    const int64_t part = task % plan.parts, split = task / plan.parts % plan.splits;
+    const int64_t group = task / (plan.parts * plan.splits);
+    const int64_t first_panel = part * plan.panels / plan.parts, last_panel = (part + 1) * plan.panels / plan.parts;
+    const int64_t first_block = split * plan.blocks / plan.splits, last_block = (split + 1) * plan.blocks / plan.splits;
+    float* sum = (split == 0 ? dw : partial + (split - 1) * s.k * columns) + group * kg * columns;
+    const GemmRows g = conv_f32_gather(s, x, nullptr, group);
+
+    Pixel pixel(g, first_block * kWeightGradBlock);
+    for (int64_t block = first_block; block < last_block; ++block) {
+      const int64_t begin = block * kWeightGradBlock;
+      const int64_t pixels = pixels_all - begin < kWeightGradBlock ? pixels_all - begin : kWeightGradBlock;
+      for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
+      // dy as A: [row group][pixel][height].
+      float* at = a;
+      for (int64_t j = 0; j < row_groups; ++j) {
+        const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0, height = height_for(rows);
+        const float* in = dy + begin * s.k + group * kg + k0;
+        for (int64_t i = 0; i < pixels; ++i, in += s.k, at += height) {
+          copy_part(in, at, rows);
+          for (int64_t r = rows; r < height; ++r) at[r] = 0.0f;
+        }
+      }
+      const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
+      for (int64_t p = first_panel; p < last_panel; ++p) {
+        const Panel panel = panel_at(s, plan, p);
+        const int64_t count = pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
+        at = a;
+        for (int64_t j = 0; j < row_groups; ++j) {
+          const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
+          const int height = height_for(rows);
+          panel_tiles(height, rows, at, index, b, count, sum + k0 * columns + panel.begin, columns, panel.cols, end);
+          at += pixels * height;
+        }
+      }
+    }
+  }
+}
+
+template <int V>
+HWY_INLINE HWY_ATTR void column_sums(const float* dy, int64_t rows, int64_t k, float* sum) {
+  const DF d;
+  VF acc[V];
+  static_for<V>([&](auto v) BANTAM_LAMBDA { acc[v] = hn::Zero(d); });
+  for (int64_t r = 0; r < rows; ++r, dy += k)
+    static_for<V>([&](auto v) BANTAM_LAMBDA { acc[v] = hn::Add(acc[v], hn::LoadU(d, dy + v * kN)); });
+  static_for<V>([&](auto v) BANTAM_LAMBDA { hn::StoreU(acc[v], d, sum + v * kN); });
+}
+
+HWY_ATTR void bias_grad(const float* dy, int64_t rows, int64_t k, float* sum) {
+  int64_t n = 0;
+  for (; n + 4 * kN <= k; n += 4 * kN) column_sums<4>(dy + n, rows, k, sum + n);
+  for (; n + kN <= k; n += kN) column_sums<1>(dy + n, rows, k, sum + n);
+  for (; n < k; ++n) {
+    float acc = 0.0f;
+    for (int64_t r = 0; r < rows; ++r) acc += dy[r * k + n];
+    sum[n] = acc;
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(weight_grad);
+HWY_EXPORT(bias_grad);
+
+void conv_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* dw, float* partial,
+                          int64_t task_begin, int64_t task_end, float* scratch) noexcept {
+  HWY_DYNAMIC_DISPATCH(weight_grad)(s, x, dy, dw, partial, task_begin, task_end, scratch);
+}
+
+void bias_grad_f32(const float* dy, int64_t rows, int64_t k, float* sum) noexcept {
+  HWY_DYNAMIC_DISPATCH(bias_grad)(dy, rows, k, sum);
+}
+
+namespace {
+
+// One axis of a phase: positions y = phase + stride * q meet the taps first, first + step, ... (count of them), and tap t
+// reads dy at q + at - t * back.
+struct PhaseAxis {
+  int64_t positions = 0, first = 0, step = 1, count = 0, at = 0, back = 1;
+};
+
+int64_t gcd(int64_t a, int64_t b) {
+  while (b) {
+    const int64_t r = a % b;
+    a = b;
+    b = r;
+  }
+  return a;
+}
+
+PhaseAxis phase_axis(int64_t phase, int64_t size, int64_t stride, int64_t pad, int64_t dilation, int64_t taps) {
+  PhaseAxis a;
+  a.positions = phase < size ? (size - phase + stride - 1) / stride : 0;
+  const int64_t common = gcd(stride, dilation);
+  a.step = stride / common;
+  a.back = dilation / common;
+  for (a.first = 0; a.first < taps; ++a.first)
+    if ((phase + pad - a.first * dilation) % stride == 0) break;
+  if (a.first >= taps) return a;
+  a.count = (taps - a.first + a.step - 1) / a.step;
+  a.at = (phase + pad - a.first * dilation) / stride;
+  return a;
+}
+
+// Calls f(y axis, x axis, phase y, phase x, floats of packed weights before this phase in a group) for every phase.
+template <class F>
+void for_each_phase(const ConvShape& s, F&& f) {
+  int64_t before = 0;
+  for (int64_t py = 0; py < s.stride_h; ++py)
+    for (int64_t px = 0; px < s.stride_w; ++px) {
+      const PhaseAxis y = phase_axis(py, s.h, s.stride_h, s.pad_h, s.dilation_h, s.kh);
+      const PhaseAxis x = phase_axis(px, s.w, s.stride_w, s.pad_w, s.dilation_w, s.kw);
+      f(y, x, py, px, before);
+      before += gemm_f32_panel_floats(y.count * x.count * s.group_k(), s.group_c());
+    }
+}
+
+}  // namespace
+
+void conv_input_grad_f32_pack_weights(const ConvShape& s, const float* w, int64_t panel_begin, int64_t panel_end,
+                                      float* packed) noexcept {
+  const int64_t cg = s.group_c(), kg = s.group_k(), per_group = (cg + kGemmPanel - 1) / kGemmPanel;
+  for (int64_t p = panel_begin; p < panel_end; ++p) {
+    const int64_t group = p / per_group, panel = p % per_group;
+    float* out = packed + group * gemm_f32_panel_floats(s.taps() * kg, cg);
+    for_each_phase(s, [&](const PhaseAxis& y, const PhaseAxis& x, int64_t, int64_t, int64_t before) {
+      for (int64_t ty = 0; ty < y.count; ++ty)
+        for (int64_t tx = 0; tx < x.count; ++tx) {
+          const int64_t tap = (y.first + ty * y.step) * s.kw + x.first + tx * x.step;
+          gemm_f32_pack_rows(w + (group * kg * s.taps() + tap) * cg, s.taps() * cg, y.count * x.count * kg,
+                             (ty * x.count + tx) * kg, kg, cg, panel, panel + 1, out + before);
+        }
+    });
+  }
+}
+
+void conv_input_grad_f32(const ConvShape& s, const float* dy, const float* packed, float* dx, int64_t row_begin,
+                         int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch,
+                         int64_t block_rows) noexcept {
+  const int64_t cg = s.group_c(), kg = s.group_k(), per_group = (cg + kGemmPanel - 1) / kGemmPanel;
+  for (int64_t p = panel_begin; p < panel_end;) {
+    const int64_t group = p / per_group, first = p % per_group;
+    const int64_t last = panel_end - group * per_group < per_group ? panel_end - group * per_group : per_group;
+    const float* weights = packed + group * gemm_f32_panel_floats(s.taps() * kg, cg);
+    int64_t row0 = 0;  // of this phase
+    for_each_phase(s, [&](const PhaseAxis& y, const PhaseAxis& x, int64_t py, int64_t px, int64_t before) {
+      GemmRows g;
+      g.src = dy + group * kg;
+      g.images = s.n;
+      g.h = s.out_h();
+      g.w = s.out_w();
+      g.pixel = s.k;
+      g.channels = kg;
+      g.taps_h = y.count;
+      g.taps_w = x.count;
+      g.step_h = -y.back;
+      g.step_w = -x.back;
+      g.out_h = y.positions;
+      g.out_w = x.positions;
+      g.first_h = y.at;
+      g.first_w = x.at;
+      g.dst = dx + (py * s.w + px) * s.c + group * cg;
+      g.dst_pixel = s.stride_w * s.c;
+      g.dst_row = s.stride_h * s.w * s.c;
+      g.dst_image = s.h * s.w * s.c;
+      const int64_t begin = row_begin > row0 ? row_begin - row0 : 0;
+      const int64_t end = row_end - row0 < g.rows() ? row_end - row0 : g.rows();
+      row0 += g.rows();
+      if (begin >= end) return;
+      gemm_f32(g, begin, end, GemmB::panels(weights + before, cg), first * kGemmPanel,
+               last * kGemmPanel < cg ? last * kGemmPanel : cg, nullptr, scratch, block_rows);
+    });
+    p += last - first;
+  }
+}
+
+}  // namespace bantam
+#endif

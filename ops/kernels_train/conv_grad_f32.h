@@ -1,0 +1,76 @@
+// Gradients of the f32 convolution (ops/kernels/conv_f32.h). Definitions: ops/kernels/conv_ref.h; the order
+// of the sums depends on the shape alone, neither on the split into ranges nor on the number of lanes.
+//
+// Input gradient: dx[n,y,x,c] = sum_{ky,kx,k} dy[n,oy,ox,k] w[k,ky,kx,c] over oy sh = y + ph - ky dh, ox likewise. The
+// input pixels fall into sh x sw phases (y mod sh, x mod sw); in a phase the same taps meet every pixel, so each phase is
+// a dense convolution of dy at stride 1: no zeros are inserted.
+//
+// Weight gradient: dw[k,ky,kx,c] = sum_pixels dy[p,k] x[window of p, ky,kx,c], a product whose depth is the pixels of the
+// batch. Pixels go in blocks of kWeightGradBlock; each block is a sum of its own, added to dw (one chain over 10^5 pixels
+// would lose an order of magnitude of accuracy).
+#pragma once
+
+#include <cstdint>
+
+#include "ops/kernels/conv_f32.h"
+
+namespace bantam {
+
+// ---- Input gradient
+// Rows are the n * h * w input pixels, phase after phase; panels are 32 input channels of a group, groups in order.
+constexpr int64_t conv_input_grad_f32_rows(const ConvShape& s) { return s.n * s.h * s.w; }
+constexpr int64_t conv_input_grad_f32_panels(const ConvShape& s) {
+  return s.groups * ((s.group_c() + kGemmPanel - 1) / kGemmPanel);
+}
+constexpr int64_t conv_input_grad_f32_packed_floats(const ConvShape& s) {
+  return s.groups * gemm_f32_panel_floats(s.taps() * s.group_k(), s.group_c());
+}
+constexpr int64_t conv_input_grad_f32_scratch(const ConvShape& s, int64_t block_rows) {
+  return gemm_f32_scratch(s.taps() * s.group_k(), block_rows);
+}
+void conv_input_grad_f32_pack_weights(const ConvShape& s, const float* w, int64_t panel_begin, int64_t panel_end,
+                                      float* packed) noexcept;
+void conv_input_grad_f32(const ConvShape& s, const float* dy, const float* packed, float* dx, int64_t row_begin,
+                         int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch,
+                         int64_t block_rows) noexcept;
+
+// ---- Weight gradient
+constexpr int64_t kWeightGradBlock = 256;  // pixels
+
+// How the work is cut, a function of the shape alone. Tasks are groups x splits x parts: a split is a range of blocks with
+// its own sum, a part a range of dw's column panels.
+struct ConvWeightGradPlan {
+  bool by_tap = false;     // a column panel stays within one tap, whose pixels outside the image are skipped
+  int64_t blocks = 0, splits = 0, parts = 0, panels = 0;
+  int64_t tasks = 0;
+  int64_t scratch = 0;     // floats a lane
+  int64_t partial = 0;     // floats of the sums of splits 1, 2, ...: [splits - 1] arrays like dw
+};
+
+constexpr ConvWeightGradPlan conv_weight_grad_f32_plan(const ConvShape& s) {
+  ConvWeightGradPlan p;
+  const int64_t cg = s.group_c(), columns = s.taps() * cg, size = s.k * columns;
+  p.by_tap = cg % 16 == 0 && cg >= 32;
+  p.panels = p.by_tap ? s.taps() * ((cg + 31) / 32) : (columns + 31) / 32;
+  p.blocks = (conv_f32_rows(s) + kWeightGradBlock - 1) / kWeightGradBlock;
+  // As many splits as keep their sums within 2 MiB, then parts until there is work for many threads.
+  p.splits = 1;
+  while (p.splits < 16 && 2 * p.splits <= p.blocks && 2 * p.splits * size <= (1 << 19)) p.splits *= 2;
+  const int64_t want = (16 + p.splits * s.groups - 1) / (p.splits * s.groups);
+  p.parts = want < p.panels ? want : p.panels;
+  p.tasks = s.groups * p.splits * p.parts;
+  p.scratch = kWeightGradBlock * (s.group_k() + 16 + kGemmPanel) + 64;
+  p.partial = (p.splits - 1) * size;
+  return p;
+}
+
+// Runs tasks [task_begin, task_end): split 0 sums into dw, the others into partial. Then dw += partial[0], [1], ... in order.
+void conv_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* dw, float* partial,
+                          int64_t task_begin, int64_t task_end, float* scratch) noexcept;
+
+// ---- Bias gradient: db[k] = sum of dy[rows, k]: sums of chunks of kBiasGradChunk rows, into chunk_sums [chunks][K], to be
+// added up in order.
+constexpr int64_t kBiasGradChunk = 1024;
+void bias_grad_f32(const float* dy, int64_t rows, int64_t k, float* sum) noexcept;  // of one chunk
+
+}  // namespace bantam

@@ -1,0 +1,141 @@
+#include "ops/kernels/conv_f32.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/rng.h"
+#include "ops/kernels/conv_ref.h"
+#include "tests/ops/each_target.h"
+#include "tests/shapes/conv_shapes.h"
+
+using namespace bantam;
+
+namespace {
+
+std::vector<float> normal_floats(int64_t n, uint64_t seed) {
+  const Rng rng(seed, kRngTest);
+  std::vector<float> v(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
+  return v;
+}
+
+struct Data {
+  std::vector<float> x, w, bias, y;
+  explicit Data(const ConvShape& s)
+      : x(normal_floats(s.n * s.h * s.w * s.c, 1)),
+        w(normal_floats(s.k * s.taps() * s.group_c(), 2)),
+        bias(normal_floats(s.k, 3)),
+        y(size_t(conv_f32_rows(s) * s.k), 99.0f) {}
+};
+
+void run_packed(const ConvShape& s, Data& d, const float* bias, int64_t block_rows, int64_t row_step) {
+  std::vector<float> packed(size_t(conv_f32_packed_floats(s))), scratch(size_t(conv_f32_scratch(s, block_rows)));
+  conv_f32_pack_weights(s, d.w.data(), 0, conv_f32_panels(s), packed.data());
+  const int64_t rows = conv_f32_rows(s);
+  for (int64_t r = 0; r < rows; r += row_step)
+    conv_f32(s, d.x.data(), conv_f32_packed(s, packed.data()), bias, d.y.data(), r, r + row_step < rows ? r + row_step : rows,
+             0, conv_f32_panels(s), scratch.data(), block_rows);
+}
+
+}  // namespace
+
+TEST_CASE("conv_f32: the values of a 3x3 sum with padding, worked by hand") {
+  const ConvShape s{1, 3, 3, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+  Data d(s);
+  d.x = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  d.w.assign(9, 1.0f);
+  d.bias = {0.5f};
+  run_packed(s, d, d.bias.data(), 14, 100);
+  CHECK(d.y == std::vector<float>{12.5f, 21.5f, 16.5f, 27.5f, 45.5f, 33.5f, 24.5f, 39.5f, 28.5f});
+}
+
+TEST_CASE("conv_f32: equals the canonical chain bit for bit at every shape of the table, on every target with a fused add") {
+  for (const NamedConv& c : kTestConvs) {
+    const ConvShape& s = c.shape;
+    Data d(s);
+    std::vector<float> want(d.y.size());
+    ref::conv_forward(s, d.x.data(), d.w.data(), d.bias.data(), want.data(), 0, conv_f32_rows(s));
+    for_each_target([&](const std::string& target) {
+      std::fill(d.y.begin(), d.y.end(), 99.0f);
+      run_packed(s, d, d.bias.data(), 56, 1 << 20);
+      if (target == "SSE4" || target == "SSSE3") {
+        // Rounds products too: 2^-24 of each partial sum a step, which stays below 8 standard deviations of the sum.
+        const double depth = double(s.taps() * s.group_c());
+        double worst = 0;
+        for (size_t i = 0; i < want.size(); ++i) worst = std::fmax(worst, std::fabs(double(d.y[i]) - double(want[i])));
+        CHECK_MESSAGE(worst <= std::ldexp(8 * depth * std::sqrt(depth), -24), c.name << " on " << target);
+      } else {
+        CHECK_MESSAGE(memcmp(d.y.data(), want.data(), want.size() * 4) == 0, c.name << " on " << target);
+      }
+    });
+  }
+}
+
+TEST_CASE("conv_f32: any split of rows and any block size give the same bytes") {
+  for (const NamedConv& c : kTestConvs) {
+    Data a(c.shape), b(c.shape);
+    run_packed(c.shape, a, nullptr, 224, 1 << 20);
+    run_packed(c.shape, b, nullptr, 14, 5);
+    CHECK_MESSAGE(memcmp(a.y.data(), b.y.data(), a.y.size() * 4) == 0, c.name);
+  }
+}
+
+TEST_CASE("conv_f32: the packed model's depth-major weights and sign bits give the same bytes as packed panels") {
+  for (const NamedConv& c : kTestConvs) {
+    const ConvShape& s = c.shape;
+    Data d(s);
+    for (float& v : d.w) v = v >= 0 ? 1.0f : -1.0f;
+    run_packed(s, d, d.bias.data(), 56, 1 << 20);
+    const int64_t depth = s.taps() * s.group_c(), width = conv_f32_row_floats(s);
+    std::vector<float> rows(size_t(s.groups * depth * width), 5.0f);
+    std::vector<uint8_t> bits(size_t(s.groups * depth * width / 8), 0xFF);
+    for (int64_t k = 0; k < s.k; ++k)
+      for (int64_t i = 0; i < depth; ++i) {
+        const int64_t at = (k / s.group_k() * depth + i) * width + k % s.group_k();
+        rows[size_t(at)] = d.w[size_t(k * depth + i)];
+        if (rows[size_t(at)] < 0) bits[size_t(at / 8)] &= uint8_t(~(1 << at % 8));
+      }
+    std::vector<float> scratch(size_t(conv_f32_scratch(s, 28, true)));
+    std::vector<float> y(d.y.size());
+    conv_f32(s, d.x.data(), conv_f32_row_weights(s, rows.data()), d.bias.data(), y.data(), 0, conv_f32_rows(s), 0,
+             conv_f32_panels(s), scratch.data(), 28);
+    CHECK_MESSAGE(memcmp(d.y.data(), y.data(), y.size() * 4) == 0, c.name);
+    std::fill(y.begin(), y.end(), 99.0f);
+    conv_f32(s, d.x.data(), conv_f32_sign_weights(s, bits.data()), d.bias.data(), y.data(), 0, conv_f32_rows(s), 0,
+             conv_f32_panels(s), scratch.data(), 28);
+    CHECK_MESSAGE(memcmp(d.y.data(), y.data(), y.size() * 4) == 0, c.name << ", bits");
+  }
+}
+
+TEST_CASE("conv_ref: the forward definition equals a sum written out in f64") {
+  // The definition itself, checked against the sentence in conv_f32.h, index by index.
+  for (const NamedConv& c : kTestConvs) {
+    const ConvShape& s = c.shape;
+    Data d(s);
+    std::vector<double> x(d.x.begin(), d.x.end()), w(d.w.begin(), d.w.end()), y(d.y.size());
+    ref::conv_forward<double>(s, x.data(), w.data(), nullptr, y.data(), 0, conv_f32_rows(s));
+    double worst = 0;
+    for (int64_t n = 0; n < s.n; ++n)
+      for (int64_t oy = 0; oy < s.out_h(); ++oy)
+        for (int64_t ox = 0; ox < s.out_w(); ++ox)
+          for (int64_t k = 0; k < s.k; ++k) {
+            double sum = 0;
+            for (int64_t ky = 0; ky < s.kh; ++ky)
+              for (int64_t kx = 0; kx < s.kw; ++kx)
+                for (int64_t ch = 0; ch < s.group_c(); ++ch) {
+                  const int64_t iy = oy * s.stride_h + ky * s.dilation_h - s.pad_h;
+                  const int64_t ix = ox * s.stride_w + kx * s.dilation_w - s.pad_w;
+                  if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
+                  sum += x[size_t(((n * s.h + iy) * s.w + ix) * s.c + k / s.group_k() * s.group_c() + ch)] *
+                         w[size_t(((k * s.kh + ky) * s.kw + kx) * s.group_c() + ch)];
+                }
+            worst = std::fmax(worst, std::fabs(sum - y[size_t(((n * s.out_h() + oy) * s.out_w() + ox) * s.k + k)]));
+          }
+    // Up to 600 products of size 1 to 10 in another order: 600 * 10 * 2^-53.
+    CHECK_MESSAGE(worst <= 1e-12, c.name);
+  }
+}
