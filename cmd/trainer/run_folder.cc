@@ -19,6 +19,12 @@ namespace {
 
 constexpr uint64_t kMaxLogBytes = uint64_t(1) << 30;
 
+std::string log_line(const std::string& event, const Json& fields) {
+  Json line = Json::object({{"schema", kLogSchema}, {"event", event}});
+  for (const auto& [key, value] : fields.as_object()) line.set(key, value);
+  return line.dump();
+}
+
 }  // namespace
 
 // The lock is the folder itself: it leaves no file behind, and a killed process lets go of it.
@@ -35,19 +41,21 @@ RunFolder::~RunFolder() {
   if (lock_fd_ >= 0) close(lock_fd_);
 }
 
-std::unique_ptr<RunFolder> RunFolder::create(const std::string& path, const std::string& recipe_toml) {
+std::unique_ptr<RunFolder> RunFolder::create(const std::string& path) {
   std::error_code error;
   if (fs::exists(path, error) && !fs::is_directory(path, error)) throw UsageError(path + ": exists and is not a folder");
   fs::create_directories(path, error);
   if (error) throw IoError(path, "make the folder", "mkdir", error.value());
   std::unique_ptr<RunFolder> run(new RunFolder(path));
-  for (const char* name : {"recipe.toml", "log.jsonl", "last.safetensors"})
-    if (fs::exists(run->file(name), error))
-      throw UsageError(path + ": holds a run already; go on with --resume " + path + ", or choose another --out");
-  atomic_write(run->recipe_file(), recipe_toml);
+  if (fs::exists(run->recipe_file(), error))
+    throw UsageError(path + ": holds a run already; go on with --resume " + path + ", or choose another --out");
+  // A process that died before commit() may have left some of these.
+  for (const char* name : {"log.jsonl", "timing.jsonl", "last.safetensors", "best.safetensors"}) fs::remove(run->file(name), error);
   run->open_log(0);
   return run;
 }
+
+void RunFolder::commit(const std::string& recipe_toml) { atomic_write(recipe_file(), recipe_toml); }
 
 std::unique_ptr<RunFolder> RunFolder::open(const std::string& path) {
   std::error_code error;
@@ -61,15 +69,11 @@ void RunFolder::open_log(uint64_t keep_bytes) {
   timing_ = std::make_unique<AppendLog>(file("timing.jsonl"));
 }
 
-void RunFolder::log(const std::string& event, const Json& fields) {
-  Json line = Json::object({{"schema", kLogSchema}, {"event", event}});
-  for (const auto& [key, value] : fields.as_object()) line.set(key, value);
-  log_->write(line.dump());
-}
+void RunFolder::log(const std::string& event, const Json& fields) { log_->write(log_line(event, fields)); }
 
 void RunFolder::sync_log() { log_->sync(); }
 
-void RunFolder::log_timing(const Json& fields) { timing_->write(fields.dump()); }
+void RunFolder::log_timing(const std::string& event, const Json& fields) { timing_->write(log_line(event, fields)); }
 
 void RunFolder::write_curves(const std::string& title) const {
   const std::vector<EpochRecord> epochs = read_epochs(file("log.jsonl"));

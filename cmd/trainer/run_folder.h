@@ -22,8 +22,10 @@ constexpr int kLogSchema = 1;
 
 class RunFolder {
  public:
-  // Makes the folder (and its parents) with recipe.toml. Throws UsageError if it already holds a run, IoError.
-  static std::unique_ptr<RunFolder> create(const std::string& path, const std::string& recipe_toml);
+  // Makes the folder and its parents. Throws UsageError if it already holds a run, IoError.
+  static std::unique_ptr<RunFolder> create(const std::string& path);
+  // Makes it a run: recipe.toml is there from now on, so the first checkpoint must be there before.
+  void commit(const std::string& recipe_toml);
   // An existing run. Throws UsageError if there is none. Both throw UsageError while another process works in it.
   static std::unique_ptr<RunFolder> open(const std::string& path);
   ~RunFolder();
@@ -36,7 +38,7 @@ class RunFolder {
   std::string last_checkpoint() const { return file("last.safetensors"); }
   std::string best_checkpoint() const { return file("best.safetensors"); }
 
-  // Opens the log, cut back to `keep_bytes`: what a checkpoint says it had. FileError if the log is shorter.
+  // Opens the logs, log.jsonl cut back to `keep_bytes`: what a checkpoint says it had. FileError if the log is shorter.
   void open_log(uint64_t keep_bytes);
   // Adds {"schema":1,"event":EVENT, ...fields}.
   void log(const std::string& event, const Json& fields);
@@ -44,7 +46,7 @@ class RunFolder {
   void sync_log();
   uint64_t log_bytes() const { return log_->size(); }
 
-  void log_timing(const Json& fields);
+  void log_timing(const std::string& event, const Json& fields);
   // curves.csv and curves.svg, made from log.jsonl.
   void write_curves(const std::string& title) const;
 

@@ -33,7 +33,9 @@ TEST_CASE("run folder: a log cut back and written again is the uninterrupted log
   TemporaryFolder folder;
   std::string whole;
   {
-    auto run = RunFolder::create(folder.path, "about = \"x\"\n");
+    auto run = RunFolder::create(folder.path);
+    CHECK_THROWS_AS(RunFolder::open(folder.path), UsageError);  // not yet a run
+    run->commit("about = \"x\"\n");
     run->log("start", Json::object({{"steps", 20}}));
     run->log("epoch", epoch_line(1, 2.0));
     const uint64_t mark = run->log_bytes();
@@ -51,7 +53,7 @@ TEST_CASE("run folder: a log cut back and written again is the uninterrupted log
     CHECK(read_text(run->file("curves.svg"), 1 << 20).find("x, seed 0") != std::string::npos);
     CHECK_THROWS_AS(RunFolder::open(folder.path), UsageError);  // this run still works in it
   }
-  CHECK_THROWS_WITH_AS(RunFolder::create(folder.path, ""), doctest::Contains("holds a run already; go on with --resume"), UsageError);
+  CHECK_THROWS_WITH_AS(RunFolder::create(folder.path), doctest::Contains("holds a run already; go on with --resume"), UsageError);
   auto again = RunFolder::open(folder.path);
   CHECK_THROWS_AS(again->open_log(whole.size() + 1), FileError);
 }

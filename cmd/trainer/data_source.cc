@@ -1,0 +1,69 @@
+#include "cmd/trainer/data_source.h"
+
+#include <filesystem>
+
+#include "cmd/trainer/errors.h"
+
+namespace bantam {
+
+std::string data_folder(const std::string& dir, const std::string& kind) {
+  if (!dir.empty()) return dir;
+  const std::string packaged = "/usr/share/datasets/" + kind;
+  std::error_code error;
+  if (kind == "fashion-mnist" && std::filesystem::is_directory(packaged, error)) return packaged;
+  throw UsageError("--data DIR is missing: the folder of " + kind +
+                   (kind == "fashion-mnist" ? " (Debian's package dataset-fashion-mnist is not installed)" : ""));
+}
+
+Dataset images_of(const Dataset& data, int64_t begin, int64_t end) {
+  Dataset part;
+  part.name = data.name;
+  part.split = data.split;
+  part.count = end - begin;
+  part.h = data.h, part.w = data.w, part.c = data.c;
+  part.images.assign(data.images.begin() + begin * data.image_bytes(), data.images.begin() + end * data.image_bytes());
+  part.labels.assign(data.labels.begin() + begin, data.labels.begin() + end);
+  part.class_names = data.class_names;
+  return part;
+}
+
+DataSource open_data(const DataConfig& config, const std::string& dir) {
+  const std::string folder = data_folder(dir, config.name);
+  DataSource source;
+  source.train = open_dataset(folder, Split::kTrain, config.name);
+  const int64_t all = source.train.count;
+  if (config.holdout + (config.train_images ? config.train_images : 1) > all)
+    throw UsageError("data.holdout and data.train_images ask for more than the " + std::to_string(all) + " training images");
+  if (config.holdout) {
+    source.evaluation = images_of(source.train, all - config.holdout, all);
+    source.evaluation_name = "holdout";
+  } else {
+    source.evaluation = open_dataset(folder, Split::kTest, config.name);
+    source.evaluation_name = "test";
+  }
+  const int64_t keep = config.train_images ? config.train_images : all - config.holdout;
+  if (keep < all) source.train = images_of(source.train, 0, keep);
+  return source;
+}
+
+BatchSpec training_batches(const Recipe& recipe) {
+  BatchSpec spec;
+  spec.batch = recipe.train.batch;
+  spec.shuffle = true;
+  spec.seed = uint64_t(recipe.train.seed);
+  spec.augment.pad = int(recipe.data.pad_crop);
+  spec.augment.flip = recipe.data.flip;
+  spec.mean = recipe.data.mean;
+  spec.std = recipe.data.stddev;
+  return spec;
+}
+
+BatchSpec evaluation_batches(const std::vector<double>& mean, const std::vector<double>& stddev, int64_t batch) {
+  BatchSpec spec;
+  spec.batch = batch;
+  spec.mean = mean;
+  spec.std = stddev;
+  return spec;
+}
+
+}  // namespace bantam

@@ -1,0 +1,30 @@
+// From a recipe's [data] section to the images to train on and those to evaluate on.
+#pragma once
+
+#include <string>
+
+#include "cmd/trainer/recipe.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+
+namespace bantam {
+
+struct DataSource {
+  Dataset train, evaluation;
+  std::string evaluation_name;  // "test", or "holdout": the training images kept out
+};
+
+// `dir` empty: where Debian's package puts the data set. Throws UsageError if there is no such place, or if the recipe asks
+// for more images than there are; FileError for bad files.
+DataSource open_data(const DataConfig& config, const std::string& dir);
+
+// Folder of a data set: `dir`, or the default of this kind ("fashion-mnist"). Throws UsageError naming --data.
+std::string data_folder(const std::string& dir, const std::string& kind);
+
+// Images [begin, end).
+Dataset images_of(const Dataset& data, int64_t begin, int64_t end);
+
+BatchSpec training_batches(const Recipe& recipe);
+BatchSpec evaluation_batches(const std::vector<double>& mean, const std::vector<double>& stddev, int64_t batch);
+
+}  // namespace bantam

@@ -1,0 +1,136 @@
+#include "cmd/trainer/net_checkpoint.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "core/file.h"
+#include "nn/models/models.h"
+
+using namespace bantam;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TemporaryFile {
+  std::string path;
+  explicit TemporaryFile(const char* name)
+      : path((fs::temp_directory_path() / ("bantam_net_" + std::to_string(getpid()) + name)).string()) {}
+  ~TemporaryFile() { fs::remove(path); }
+};
+
+NetInfo some_info() {
+  NetInfo info;
+  ModelOptions options;
+  options.form = Form::kBnn;
+  info.spec = quickstart_net(options);
+  info.mean = {0.25};
+  info.stddev = {0.5};
+  for (int i = 0; i < 10; ++i) info.class_names.push_back("class " + std::to_string(i));
+  info.recipe_toml = "about = \"x\"\n";
+  return info;
+}
+
+bool same(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+std::unique_ptr<Optimizer> adam(const Model& model) { return make_adam({{model.parameters(), 1, 0}}, {}); }
+
+std::string error_of(const std::string& path) {
+  try {
+    load_net(path);
+  } catch (const FileError& e) {
+    return e.reason();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, and equal content gives equal bytes") {
+  const NetInfo info = some_info();
+  Model model(info.spec);
+  model.initialize(7);
+  auto optimizer = adam(model);
+  int n = 0;
+  for (const OptimizerState& s : optimizer->state()) {
+    float* v = s.tensor->mutable_data<float>();
+    for (int64_t i = 0; i < s.tensor->size(); ++i) v[i] = float(++n % 1001) / 7;
+  }
+  TrainingState state;
+  state.step = 1234567890123;
+  state.loss_sum = 0.1 + 0.2;
+  state.best_top1 = 1.0 / 3;
+  state.log_bytes = 99;
+  state.data_fingerprint = 0xfedcba98;
+  state.optimizer_steps = 12;
+  TemporaryFile a("a"), b("b");
+  save_net(a.path, model, info, optimizer.get(), &state);
+
+  NetCheckpoint loaded = load_net(a.path);
+  CHECK(to_json(loaded.info.spec) == to_json(info.spec));
+  CHECK(loaded.info.mean == info.mean);
+  CHECK(loaded.info.class_names == info.class_names);
+  CHECK(loaded.info.recipe_toml == info.recipe_toml);
+  REQUIRE(loaded.state);
+  CHECK(loaded.state->step == state.step);
+  CHECK(loaded.state->loss_sum == state.loss_sum);
+  CHECK(loaded.state->best_top1 == state.best_top1);
+  CHECK(loaded.state->data_fingerprint == state.data_fingerprint);
+  for (const Parameter* p : model.parameters()) CHECK(same(p->value, loaded.model->parameter(p->name)->value));
+  auto again = adam(*loaded.model);
+  restore_optimizer(loaded, *loaded.model, again.get());
+  CHECK(again->steps() == 12);
+  const auto before = optimizer->state(), after = again->state();
+  for (size_t i = 0; i < before.size(); ++i) CHECK(same(*before[i].tensor, *after[i].tensor));
+  save_net(b.path, *loaded.model, loaded.info, again.get(), &*loaded.state);
+  CHECK(read_file(a.path, 1 << 30) == read_file(b.path, 1 << 30));
+
+  auto other = make_sgd({{loaded.model->parameters(), 1, 0}}, {.momentum = 0.9});
+  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, other.get()), doctest::Contains("has no optimizer state"), FileError);
+  auto plain = make_sgd({{loaded.model->parameters(), 1, 0}}, {});
+  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, plain.get()), doctest::Contains("state of another optimizer"), FileError);
+}
+
+TEST_CASE("net checkpoint: weights only have no state, and serve as initial weights") {
+  const NetInfo info = some_info();
+  Model model(info.spec), other(info.spec);
+  model.initialize(1);
+  other.initialize(2);
+  TemporaryFile a("w");
+  save_net(a.path, model, info, nullptr, nullptr);
+  CHECK(!load_net(a.path).state);
+  CHECK(load_weights(a.path, &other) == "17/17 tensors");
+  for (const Parameter* p : model.parameters()) CHECK(same(p->value, other.parameter(p->name)->value));
+}
+
+TEST_CASE("net checkpoint: what is wrong with a file is said") {
+  const NetInfo info = some_info();
+  Model model(info.spec);
+  model.initialize(1);
+  TemporaryFile a("m");
+  save_net(a.path, model, info, nullptr, nullptr);
+  const Checkpoint good = load_checkpoint(a.path);
+  const auto changed = [&](auto change) {
+    Checkpoint c = good;
+    change(c);
+    save_checkpoint(a.path, c);
+    return error_of(a.path);
+  };
+  CHECK(changed([](Checkpoint&) {}) == "no error");
+  CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.net"); }) == "is no checkpoint of bantam: its metadata has no bantam.net");
+  CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.input"); }).find("no bantam.input") != std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.net"] = "{"; }).substr(0, 10) == "metadata: ");
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.classes"] = "[\"a\"]"; }) == "metadata: bantam.classes has 1 names, the net 10 classes");
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.input"] = "{\"mean\":[0,0],\"stddev\":[1,1]}"; }).find("has 2 channels, the net 1") !=
+        std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.input"] = "{\"mean\":[0],\"stddev\":[0]}"; }).find("must be above 0") != std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.state"] = "{\"schema\":1}"; }).find("missing key 'step'") != std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.tensors.erase("conv1.weight"); }) == "has no tensor 'conv1.weight'");
+  CHECK(changed([](Checkpoint& c) { c.tensors["conv1.weight"] = Tensor::zeros({1}); }).find("'conv1.weight' is [1], in the net [32,1,3,3]") !=
+        std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.tensors["extra"] = Tensor::zeros({1}); }) == "has a tensor that the net lacks: 'extra'");
+}
