@@ -1,0 +1,26 @@
+// Trained net -> packed model (docs/packed_format.md).
+//
+// Nodes are fused as they run on the device: a convolution, linear layer or load takes the elementwise nodes and the one
+// max pool behind it into its rows; a binary layer whose chain ends in a sign becomes integer comparisons (thresholds.h).
+// A linear layer is a convolution whose window is the whole image: [h][w][c] is the order in which it is flattened.
+// What has no fused form runs as an op of its own; results are those of the evaluation forward, bit for bit, either way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nn/model.h"
+
+namespace bantam {
+
+struct PackOptions {
+  std::vector<float> lut;                // [c][256]: what the evaluation transform makes of each byte
+  std::vector<std::string> class_names;  // of every class; or empty: "0", "1", ...
+  std::vector<uint8_t> test_image;       // [h][w][c], or empty: stored with its scores for bnt_self_test
+};
+
+// The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold.
+std::vector<uint8_t> pack(const Model& model, const PackOptions& options);
+
+}  // namespace bantam

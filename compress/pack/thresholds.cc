@@ -1,0 +1,95 @@
+#include "compress/pack/thresholds.h"
+
+#include "core/base/fixed_point.h"
+#include "ops/kernels/elementwise_ref.h"
+
+namespace bantam::packed {
+namespace {
+
+float apply(const ScalarStage& s, float x) {
+  switch (s.kind) {
+    case StageKind::kBias: return x + s.a;
+    case StageKind::kAffine: return ref::affine(x, s.a, s.b);
+    case StageKind::kRelu: return ref::relu(x);
+    case StageKind::kPRelu: return ref::prelu(x, s.a);
+    case StageKind::kHardtanh: return ref::clamp(x, -1.0f, 1.0f);
+    case StageKind::kAdd:
+    case StageKind::kMaxPool: break;
+  }
+  return x;
+}
+
+// [begin, end] on which a predicate changes at most once: the first sum at which it no longer has the value that it has at
+// begin, or end + 1.
+template <class P> int32_t first_change(int32_t begin, int32_t end, const P& predicate) {
+  const bool value = predicate(begin);
+  if (predicate(end) == value) return end + 1;
+  while (end - begin > 1) {  // predicate(begin) == value != predicate(end)
+    const int32_t middle = begin + (end - begin) / 2;
+    (predicate(middle) == value ? begin : end) = middle;
+  }
+  return end;
+}
+
+}  // namespace
+
+float evaluate(const std::vector<ScalarStage>& stages, float x) {
+  for (const ScalarStage& s : stages) x = apply(s, x);
+  return x;
+}
+
+bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out) {
+  // Split the sums at the turn of each falling prelu: between splits every stage is monotone in f32, too, because rounding is.
+  std::vector<int32_t> starts = {-limit};
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (stages[i].kind != StageKind::kPRelu || !(stages[i].a < 0.0f)) continue;
+    const std::vector<ScalarStage> before(stages.begin(), stages.begin() + std::ptrdiff_t(i));
+    const auto positive = [&](int32_t sum) { return evaluate(before, float(sum)) >= 0.0f; };
+    std::vector<int32_t> finer;
+    for (size_t p = 0; p < starts.size(); ++p) {
+      const int32_t end = p + 1 < starts.size() ? starts[p + 1] - 1 : limit;
+      finer.push_back(starts[p]);
+      const int32_t turn = first_change(starts[p], end, positive);
+      if (turn <= end) finer.push_back(turn);
+    }
+    starts = finer;
+  }
+
+  // The sums at which the sign changes.
+  const auto sign = [&](int32_t sum) { return sign_bit(evaluate(stages, float(sum))); };
+  const bool first = sign(-limit);
+  bool current = first;
+  std::vector<int32_t> changes;
+  for (size_t p = 0; p < starts.size(); ++p) {
+    const int32_t end = p + 1 < starts.size() ? starts[p + 1] - 1 : limit;
+    if (sign(starts[p]) != current) changes.push_back(starts[p]), current = !current;
+    const int32_t change = first_change(starts[p], end, sign);
+    if (change <= end) changes.push_back(change), current = !current;
+  }
+  if (changes.size() > 2) return false;
+
+  // Inside the interval the sign is the opposite of what it is at -limit.
+  Threshold t;
+  t.flip = first;
+  if (!changes.empty()) {
+    t.lo = changes[0];
+    t.hi = changes.size() == 2 ? changes[1] - 1 : INT32_MAX;
+  }
+  if (limit <= kExhaustiveLimit)
+    for (int32_t sum = -limit; sum <= limit; ++sum)
+      if (t(sum) != sign(sum)) return false;
+  *out = t;
+  return true;
+}
+
+int direction(const std::vector<ScalarStage>& stages) {
+  int d = 1;
+  for (const ScalarStage& s : stages) {
+    if (s.kind == StageKind::kPRelu && s.a < 0.0f) return 0;
+    if (s.kind == StageKind::kAffine && s.a < 0.0f) d = -d;
+    if (s.kind == StageKind::kAffine && !(s.a < 0.0f) && !(s.a > 0.0f)) d = 1;  // constant from here on
+  }
+  return d;
+}
+
+}  // namespace bantam::packed

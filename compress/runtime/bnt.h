@@ -1,0 +1,150 @@
+/* bantam's runtime: runs a packed net (docs/packed_format.md). C99, and C++.
+ *
+ * The caller owns all memory. Nothing here allocates, locks, prints, exits or keeps a global; every function may be
+ * called from any thread as long as no two calls share a session at the same time. A model may be shared by sessions.
+ *
+ *   static _Alignas(64) unsigned char file[..], mem[..], arena[..];    sizes: bnt_probe tells them, exactly
+ *   bnt_info info;        bnt_probe(file, size, &info, 0);
+ *   bnt_model model;      bnt_load(file, size, mem, sizeof mem, &model, 0);
+ *   bnt_session session;  bnt_open(&model, arena, sizeof arena, 0, &session);
+ *   bnt_run(&session, pixels, 1, scores, info.classes);
+ *
+ * A file is untrusted: bnt_probe and bnt_load check all of it (a checksum over every byte, then every offset, size and
+ * dependency) in time proportional to its size, and what they accept cannot make bnt_run read or write outside the file,
+ * mem, the arena, pixels and scores. The file's bytes are used where they are: they must stay, unchanged, as long as
+ * the model. Results are the same bytes on every target with a fused multiply-add, for any number of lanes.
+ */
+#ifndef BANTAM_BNT_H_
+#define BANTAM_BNT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define BNT_NOEXCEPT noexcept
+#else
+#define BNT_NOEXCEPT
+#endif
+#if defined(__GNUC__)
+#define BNT_API __attribute__((visibility("default"), warn_unused_result))
+#else
+#define BNT_API
+#endif
+
+#define BNT_ALIGN 64u /* of file, mem and arena */
+
+typedef enum bnt_status {
+  BNT_OK = 0,
+  BNT_BAD_ARGUMENT = 1,  /* a null pointer, a count that is not the model's, a session that was not opened */
+  BNT_MISALIGNED = 2,    /* file, mem or arena does not start on BNT_ALIGN bytes */
+  BNT_MEM_TOO_SMALL = 3, /* mem_size < bnt_info.model_bytes */
+  BNT_ARENA_TOO_SMALL = 4, /* arena_size < arena_base + lanes * arena_per_lane */
+  BNT_NOT_A_MODEL = 5,   /* the first bytes are not those of a packed model */
+  BNT_BAD_VERSION = 6,   /* a packed model of another format version */
+  BNT_BAD_SIZE = 7,      /* the file is cut off, or longer than it says */
+  BNT_BAD_CHECKSUM = 8,  /* some byte of the file is not what was written */
+  BNT_MALFORMED = 9,     /* a field is out of range or contradicts another: see bnt_where */
+  BNT_TOO_LARGE = 10,    /* a size or count above the format's limits */
+  BNT_SELF_TEST_FAILED = 11 /* this build or machine computes something else than the packer did */
+} bnt_status;
+
+/* Where in the file a check failed. */
+typedef struct bnt_where {
+  uint32_t op;     /* index of the operation, or BNT_NO_OP */
+  uint32_t offset; /* byte offset of the field in the file */
+} bnt_where;
+#define BNT_NO_OP 0xFFFFFFFFu
+
+typedef struct bnt_info {
+  uint32_t model_bytes;    /* what bnt_load needs in mem */
+  uint32_t arena_base;     /* the arena takes arena_base + lanes * arena_per_lane bytes, exactly */
+  uint32_t arena_per_lane;
+  uint32_t align;          /* BNT_ALIGN */
+  uint32_t h, w, c;        /* of an input image, u8, [h][w][c] */
+  uint32_t classes;        /* scores per image */
+  uint32_t switches;       /* at least 1 */
+  uint32_t ops;
+  uint64_t macs;           /* multiply-accumulates of one image: a bound on the time that a run takes */
+} bnt_info;
+
+/* How the net sees a pixel: value = lut[channel * 256 + byte]. */
+typedef struct bnt_input_spec {
+  uint32_t h, w, c;
+  const float* lut;
+} bnt_input_spec;
+
+/* One operating point of a net. Nets of today have one. */
+typedef struct bnt_switch {
+  uint32_t width_permille; /* 1000: all channels */
+  uint32_t weight_bits;    /* 1 or 32: of the inner layers */
+  uint32_t act_bits;
+} bnt_switch;
+
+typedef enum bnt_dtype {
+  BNT_F32 = 0,
+  BNT_I32 = 1,
+  BNT_BITS = 2 /* a pixel's channels in ceil(c / 64) u64 words, least significant bit first; 1 is +1, 0 is -1, pad bits 0 */
+} bnt_dtype;
+
+/* A tensor that the net has just computed: the output of the node of this name. Valid during the call. */
+typedef struct bnt_view {
+  const char* name;
+  bnt_dtype dtype;
+  uint32_t dims[3]; /* h, w, c */
+  const void* data;
+} bnt_view;
+
+/* Runs task(context, t, lane) for each t in [0, tasks), on at most `lanes` threads, and returns when all are done. No two
+   tasks that run at the same time may have the same lane, lane < lanes. */
+typedef struct bnt_parallel {
+  void* user;
+  uint32_t lanes;
+  void (*run)(void* user, uint32_t tasks, void (*task)(void* context, uint32_t t, uint32_t lane), void* context);
+} bnt_parallel;
+
+/* Opaque; no member is yours. */
+typedef struct bnt_model {
+  uint64_t opaque[8];
+} bnt_model;
+typedef struct bnt_session {
+  uint64_t opaque[16];
+} bnt_session;
+
+typedef void (*bnt_tap)(void* user, const bnt_view* view);
+
+/* Checks the file and tells what it needs. `where` may be null, here and below. */
+BNT_API bnt_status bnt_probe(const void* file, size_t size, bnt_info* info, bnt_where* where) BNT_NOEXCEPT;
+
+/* Checks the file and lays its weights out for this machine in mem (mem may be null if model_bytes is 0). */
+BNT_API bnt_status bnt_load(const void* file, size_t size, void* mem, size_t mem_size, bnt_model* model,
+                            bnt_where* where) BNT_NOEXCEPT;
+
+/* Binds a model to an arena. `parallel` null: one lane, the caller's thread. *parallel is copied. */
+BNT_API bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, const bnt_parallel* parallel,
+                            bnt_session* session) BNT_NOEXCEPT;
+
+BNT_API bnt_status bnt_set_switch(bnt_session* session, uint32_t index) BNT_NOEXCEPT;
+BNT_API bnt_status bnt_get_switch(const bnt_model* model, uint32_t index, bnt_switch* out) BNT_NOEXCEPT;
+
+/* n images of h * w * c bytes, one after the other; n * classes scores (logits). n_scores must be n * classes. */
+BNT_API bnt_status bnt_run(bnt_session* session, const uint8_t* images, size_t n, float* scores,
+                           size_t n_scores) BNT_NOEXCEPT;
+
+/* The same for one image, and calls tap with each tensor that the net materializes, in order. */
+BNT_API bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* scores, size_t n_scores, bnt_tap tap,
+                                  void* user) BNT_NOEXCEPT;
+
+/* Does this build compute what the packer's did? Runs the file's stored image, if it has one, and compares the scores
+   bit for bit; checks the kernels' arithmetic on a few values otherwise. At boot, say: costs about one run. */
+BNT_API bnt_status bnt_self_test(bnt_session* session) BNT_NOEXCEPT;
+
+BNT_API bnt_status bnt_get_input_spec(const bnt_model* model, bnt_input_spec* out) BNT_NOEXCEPT;
+BNT_API const char* bnt_class_name(const bnt_model* model, uint32_t index) BNT_NOEXCEPT; /* null if there is none */
+BNT_API const char* bnt_op_name(const bnt_model* model, uint32_t op) BNT_NOEXCEPT;       /* null if there is none */
+BNT_API const char* bnt_status_text(bnt_status status) BNT_NOEXCEPT; /* one line, never null */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+// Runs the ops of a checked model.
+#pragma once
+
+#include <cstdint>
+
+#include "compress/runtime/bnt.h"
+#include "compress/runtime/reader.h"
+
+namespace bantam::packed {
+
+// Weights of the binary convolutions in the running target's order; mem has info.model_bytes.
+void lay_out_weights(const Model& model, uint8_t* mem) noexcept;
+
+struct Execution {
+  const Model* model;
+  const uint8_t* mem;
+  uint8_t* arena;
+  const bnt_parallel* parallel;  // lanes >= 1; run is null for one lane
+  bnt_tap tap;                   // or null
+  void* tap_user;
+};
+
+// One image [h][w][c] -> scores [classes].
+void execute(const Execution& e, const uint8_t* image, float* scores) noexcept;
+
+// Xor and popcount, thresholds, a fused multiply-add and the order of a sum, on values whose results are known by hand.
+bool kernels_are_sane() noexcept;
+
+}  // namespace bantam::packed

@@ -1,0 +1,241 @@
+// The packed model, byte for byte: what docs/packed_format.md describes, as constants and records. The packer writes
+// through the same field lists that the runtime reads through, so the two cannot disagree.
+//
+//   header | tensors | ops | stages | classes | switches | strings | payloads (each 64-byte aligned)
+//
+// Everything is little-endian. The tables lie in this order without gaps: their places follow from their counts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/bytes.h"
+#include "core/base/fixed_point.h"
+
+namespace bantam::packed {
+
+constexpr uint8_t kMagic[8] = {0x89, 'B', 'N', 'T', '\r', '\n', 0x1A, '\n'};  // survives no text-mode transfer
+constexpr uint32_t kVersion = 1;
+constexpr uint32_t kAlign = 64;        // of payloads, tensors in the arena, and the caller's memory
+constexpr uint32_t kNone = 0xFFFFFFFFu;  // "no tensor"
+constexpr uint32_t kCrcOffset = 12;    // the checksum covers every byte, this field taken as zero
+
+// Limits. They keep every product of sizes below 2^63 and the work of checking a file proportional to its size.
+constexpr uint32_t kMaxFileBytes = 1u << 30;
+constexpr uint32_t kMaxArenaBytes = 1u << 30;
+constexpr uint32_t kMaxSide = 1u << 14;  // height, width
+constexpr uint32_t kMaxDepth = 1u << 20; // channels
+constexpr uint32_t kMaxTensors = 2048;
+constexpr uint32_t kMaxOps = 2048;
+constexpr uint32_t kMaxStages = 12;      // of one op
+constexpr uint32_t kMaxClasses = 1u << 16;
+constexpr uint32_t kMaxInputChannels = 64;
+constexpr uint32_t kMaxWindow = 64;      // of a pool
+constexpr uint32_t kMaxKernel = 1024;    // of a convolution
+constexpr uint64_t kMaxMacs = uint64_t(1) << 44;
+
+enum class Type : uint8_t { kF32 = 0, kBits = 2 };  // numbers of bnt_dtype
+
+// Where the rows that an op works on come from.
+enum class Source : uint8_t {
+  kPixels = 0,         // the image's bytes through the input table -> f32
+  kLoad = 1,           // an f32 tensor
+  kUnpack = 2,         // a tensor of bits, as +1 and -1
+  kConv = 3,           // f32 tensor * f32 weights, in the canonical order
+  kConvSigns = 4,      // f32 tensor * 1-bit weights, in the canonical order
+  kXnor = 5,           // bits * 1-bit weights, an exact integer
+  kGlobalAverage = 6,  // mean over h and w of an f32 tensor, in raster order
+};
+constexpr uint8_t kSources = 7;
+
+// What happens to the rows then, in f32, one stage after the other.
+enum class StageKind : uint8_t {
+  kBias = 0,       // x + a[c]
+  kAffine = 1,     // fma(x, a[c], b[c]): a batch norm in evaluation
+  kRelu = 2,       // x > 0 ? x : 0
+  kPRelu = 3,      // x >= 0 ? x : x * a[c]
+  kHardtanh = 4,   // min(max(x, -1), 1)
+  kAdd = 5,        // x + tensor
+  kMaxPool = 6,    // largest valid value of a window; at most one an op
+};
+constexpr uint8_t kStageKinds = 7;
+
+// Reads or writes the members of a record in order, through load_le / store_le.
+class RecordReader {
+ public:
+  explicit RecordReader(const uint8_t* p) : p_(p) {}
+  void u8(uint8_t& v) { v = *p_++; }
+  void i8(int8_t& v) { v = int8_t(*p_++); }
+  void u16(uint16_t& v) { v = load_le16(p_), p_ += 2; }
+  void u32(uint32_t& v) { v = load_le32(p_), p_ += 4; }
+
+ private:
+  const uint8_t* p_;
+};
+class RecordWriter {
+ public:
+  explicit RecordWriter(uint8_t* p) : p_(p) {}
+  void u8(uint8_t& v) { *p_++ = v; }
+  void i8(int8_t& v) { *p_++ = uint8_t(v); }
+  void u16(uint16_t& v) { p_[0] = uint8_t(v), p_[1] = uint8_t(v >> 8), p_ += 2; }
+  void u32(uint32_t& v) { store_le32(p_, v), p_ += 4; }
+
+ private:
+  uint8_t* p_;
+};
+
+// Offset 0 of the file. Fields that are reserved must be 0.
+struct Header {
+  static constexpr uint32_t kBytes = 128;
+  enum At : uint32_t {
+    kAtVersion = 8, kAtTotal = 16, kAtArenaBase = 20, kAtPerLane = 24, kAtTensors = 28, kAtOps = 32, kAtStages = 36,
+    kAtClasses = 40, kAtSwitches = 44, kAtStrings = 48, kAtH = 52, kAtW = 56, kAtC = 60, kAtLut = 64, kAtOutput = 68,
+    kAtSelfTest = 72, kAtReserved = 76,
+  };
+  uint32_t magic[2] = {};
+  uint32_t version = 0;         // 8
+  uint32_t crc = 0;             // 12
+  uint32_t total_bytes = 0;     // 16: of the file
+  uint32_t arena_base = 0;      // 20
+  uint32_t arena_per_lane = 0;  // 24
+  uint32_t n_tensors = 0;       // 28
+  uint32_t n_ops = 0;           // 32
+  uint32_t n_stages = 0;        // 36
+  uint32_t n_classes = 0;       // 40
+  uint32_t n_switches = 0;      // 44
+  uint32_t strings_bytes = 0;   // 48: names, each ending in a zero byte
+  uint32_t h = 0, w = 0, c = 0; // 52, 56, 60: of the image
+  uint32_t lut = 0;             // 64: payload f32 [c][256]
+  uint32_t output = 0;          // 68: tensor of the scores
+  uint32_t self_test = 0;       // 72: payload u8 [h][w][c], then (4-byte aligned) f32 [classes]; or 0
+  uint32_t reserved[13] = {};   // 76
+
+  template <class IO> void fields(IO&& io) {
+    io.u32(magic[0]), io.u32(magic[1]), io.u32(version), io.u32(crc), io.u32(total_bytes);
+    io.u32(arena_base), io.u32(arena_per_lane), io.u32(n_tensors), io.u32(n_ops), io.u32(n_stages);
+    io.u32(n_classes), io.u32(n_switches), io.u32(strings_bytes), io.u32(h), io.u32(w), io.u32(c);
+    io.u32(lut), io.u32(output), io.u32(self_test);
+    for (uint32_t& r : reserved) io.u32(r);
+  }
+};
+
+struct TensorRecord {
+  static constexpr uint32_t kBytes = 32;
+  enum At : uint32_t { kAtName = 0, kAtType = 4, kAtReserved = 5, kAtH = 8, kAtW = 12, kAtC = 16, kAtArena = 20, kAtReserved2 = 24 };
+  uint32_t name = 0;             // 0: offset in the strings
+  uint8_t type = 0;              // 4: Type
+  uint8_t reserved[3] = {};      // 5
+  uint32_t h = 0, w = 0, c = 0;  // 8, 12, 16
+  uint32_t arena = 0;            // 20: offset in the arena
+  uint32_t reserved2[2] = {};    // 24
+
+  template <class IO> void fields(IO&& io) {
+    io.u32(name), io.u8(type);
+    for (uint8_t& r : reserved) io.u8(r);
+    io.u32(h), io.u32(w), io.u32(c), io.u32(arena);
+    for (uint32_t& r : reserved2) io.u32(r);
+  }
+  uint64_t bytes() const {
+    return uint64_t(h) * w * (Type(type) == Type::kBits ? words_for(c) * uint64_t(8) : uint64_t(c) * 4);
+  }
+};
+
+// rows = source(in); rows = stage(rows) ...; out_f32 = rows; out_bits = sign(rows).
+// Weights, with depth = kh kw C/groups counted (ky, kx, c) and cols = K/groups:
+//   kConv       per group: panels of 32 columns f32 [depth][32], the last one [depth][16] if at most 16 columns remain
+//   kConvSigns  per group: bits [depth][round_up(cols, 16)], bit n % 8 of byte n / 8 of a row is column n
+//   kXnor       u64 [K][kh][kw][words_for(C)]
+// Bits: 1 is +1, pad bits are 0. Columns that fill up a panel are 0.
+// With thresholds (source kXnor, out_bits alone, no stage but a pool): bit = (lo <= sum && sum <= hi) ^ flip; with a pool,
+// the OR of its window's bits, then ^ after (so that flip and after together make an AND).
+struct OpRecord {
+  static constexpr uint32_t kBytes = 64;
+  enum At : uint32_t {
+    kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutBits = 16, kAtK = 20,
+    kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44, kAtFirstStage = 48,
+    kAtStages = 52, kAtBand = 56, kAtReserved = 60,
+  };
+  uint32_t name = 0;                      // 0: offset in the strings
+  uint8_t source = 0;                     // 4: Source
+  int8_t pad_value = 0;                   // 5: of kXnor: 0, +1, -1
+  uint16_t groups = 0;                    // 6: convolutions: 1 and more; else 0
+  uint32_t in = kNone;                    // 8: tensor; kNone for kPixels
+  uint32_t out_f32 = kNone;               // 12: tensor, or kNone
+  uint32_t out_bits = kNone;              // 16: tensor, or kNone
+  uint32_t k = 0;                         // 20: output channels of a convolution; else 0
+  uint16_t kh = 0, kw = 0;                // 24, 26: convolutions; else 0, and so the next
+  uint16_t stride_h = 0, stride_w = 0;    // 28, 30
+  uint16_t pad_h = 0, pad_w = 0;          // 32, 34
+  uint16_t dilation_h = 0, dilation_w = 0;// 36, 38
+  uint32_t weights = 0;                   // 40: payload, below
+  uint32_t thresholds = 0;                // 44: payload, below; or 0
+  uint32_t first_stage = 0;               // 48: stages of the ops follow one another in the table
+  uint32_t n_stages = 0;                  // 52
+  uint32_t band = 0;                      // 56: output rows of a task
+  uint32_t reserved = 0;                  // 60
+
+  template <class IO> void fields(IO&& io) {
+    io.u32(name), io.u8(source), io.i8(pad_value), io.u16(groups), io.u32(in), io.u32(out_f32), io.u32(out_bits);
+    io.u32(k), io.u16(kh), io.u16(kw), io.u16(stride_h), io.u16(stride_w), io.u16(pad_h), io.u16(pad_w);
+    io.u16(dilation_h), io.u16(dilation_w), io.u32(weights), io.u32(thresholds), io.u32(first_stage);
+    io.u32(n_stages), io.u32(band), io.u32(reserved);
+  }
+  bool is_conv() const {
+    return Source(source) == Source::kConv || Source(source) == Source::kConvSigns || Source(source) == Source::kXnor;
+  }
+};
+
+struct StageRecord {
+  static constexpr uint32_t kBytes = 32;
+  enum At : uint32_t { kAtKind = 0, kAtWindow = 1, kAtReserved = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtReserved2 = 20 };
+  uint8_t kind = 0;                                            // 0: StageKind
+  uint8_t kh = 0, kw = 0, sh = 0, sw = 0, ph = 0, pw = 0;      // 1..6: kMaxPool; else 0
+  uint8_t reserved = 0;                                        // 7
+  uint32_t a = 0, b = 0;                                       // 8, 12: payloads f32 [channels], or 0
+  uint32_t tensor = kNone;                                     // 16: of kAdd
+  uint32_t reserved2[3] = {};                                  // 20
+
+  template <class IO> void fields(IO&& io) {
+    io.u8(kind), io.u8(kh), io.u8(kw), io.u8(sh), io.u8(sw), io.u8(ph), io.u8(pw), io.u8(reserved);
+    io.u32(a), io.u32(b), io.u32(tensor);
+    for (uint32_t& r : reserved2) io.u32(r);
+  }
+};
+
+struct SwitchRecord {
+  static constexpr uint32_t kBytes = 16;
+  uint32_t width_permille = 1000, weight_bits = 0, act_bits = 0, reserved = 0;
+
+  template <class IO> void fields(IO&& io) { io.u32(width_permille), io.u32(weight_bits), io.u32(act_bits), io.u32(reserved); }
+};
+
+// A payload of thresholds for k channels: i32 lo[k], i32 hi[k], then u64 flip[words_for(k)], then, if the op has a pool,
+// u64 after[words_for(k)].
+constexpr uint64_t threshold_masks(uint64_t k) { return k * 8; }  // where flip starts
+
+constexpr uint32_t kClassBytes = 4;  // a class: the offset of its name in the strings
+
+template <class Record> Record read_record(const uint8_t* p) {
+  Record r;
+  r.fields(RecordReader(p));
+  return r;
+}
+template <class Record> void write_record(Record r, uint8_t* p) { r.fields(RecordWriter(p)); }
+
+// Places of the tables. 64-bit: counts come from the file.
+struct Places {
+  uint64_t tensors, ops, stages, classes, switches, strings, payloads;
+};
+inline Places places_of(const Header& h) {
+  Places p;
+  p.tensors = Header::kBytes;
+  p.ops = p.tensors + uint64_t(h.n_tensors) * TensorRecord::kBytes;
+  p.stages = p.ops + uint64_t(h.n_ops) * OpRecord::kBytes;
+  p.classes = p.stages + uint64_t(h.n_stages) * StageRecord::kBytes;
+  p.switches = p.classes + uint64_t(h.n_classes) * kClassBytes;
+  p.strings = p.switches + uint64_t(h.n_switches) * SwitchRecord::kBytes;
+  p.payloads = (p.strings + h.strings_bytes + kAlign - 1) / kAlign * kAlign;
+  return p;
+}
+
+}  // namespace bantam::packed

@@ -1,0 +1,158 @@
+#include "compress/runtime/geometry.h"
+
+#include "ops/kernels/gemm_f32.h"
+#include "ops/kernels/gemm_xnor.h"
+
+namespace bantam::packed {
+namespace {
+
+// Pixels that the f32 convolution packs at a time: more would re-read the weights less often, and take more scratch.
+constexpr uint64_t kMaxGemmRows = 56;
+// At least as many output rows as the binary convolution works on at a time. [ops/kernels/gemm_xnor.cc: 28]
+constexpr uint64_t kMaxXnorRows = 64;
+
+// Positions of a window over `size` values with `pad` on both sides; 0 if it does not fit.
+uint64_t positions(uint64_t size, uint64_t pad, uint64_t kernel, uint64_t dilation, uint64_t stride) {
+  const uint64_t extent = dilation * (kernel - 1) + 1;
+  return size + 2 * pad < extent ? 0 : (size + 2 * pad - extent) / stride + 1;
+}
+
+bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
+  const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
+  if (op.k == 0 || op.k > kMaxDepth) return bad(OpRecord::kAtK);
+  if (op.groups == 0 || g->in_c % op.groups != 0 || op.k % op.groups != 0) return bad(OpRecord::kAtGroups);
+  if (op.kh == 0 || op.kw == 0 || op.kh > kMaxKernel || op.kw > kMaxKernel) return bad(OpRecord::kAtKernel);
+  if (op.stride_h == 0 || op.stride_w == 0) return bad(OpRecord::kAtStride);
+  if (op.dilation_h == 0 || op.dilation_w == 0) return bad(OpRecord::kAtDilation);
+  // A window always touches the image: its padding is smaller than its extent.
+  const uint64_t extent_h = uint64_t(op.dilation_h) * (op.kh - 1) + 1, extent_w = uint64_t(op.dilation_w) * (op.kw - 1) + 1;
+  if (op.pad_h >= extent_h || op.pad_w >= extent_w) return bad(OpRecord::kAtPad);
+  g->h = positions(g->in_h, op.pad_h, op.kh, op.dilation_h, op.stride_h);
+  g->w = positions(g->in_w, op.pad_w, op.kw, op.dilation_w, op.stride_w);
+  g->c = op.k;
+  if (g->h == 0 || g->w == 0 || g->h > kMaxSide || g->w > kMaxSide) return bad(OpRecord::kAtKernel);
+  const Source source = Source(op.source);
+  if (op.pad_value < -1 || op.pad_value > 1 || (op.pad_value != 0 && source != Source::kXnor)) return bad(OpRecord::kAtPadValue);
+
+  ConvShape& s = g->conv;
+  s.h = int64_t(g->in_h), s.w = int64_t(g->in_w), s.c = int64_t(g->in_c), s.k = op.k, s.kh = op.kh, s.kw = op.kw;
+  s.stride_h = op.stride_h, s.stride_w = op.stride_w, s.pad_h = op.pad_h, s.pad_w = op.pad_w;
+  s.dilation_h = op.dilation_h, s.dilation_w = op.dilation_w, s.groups = op.groups;
+  const uint64_t depth = uint64_t(op.kh) * op.kw * (g->in_c / op.groups);  // at most 2^40
+  const uint64_t cols = op.k / op.groups, padded_cols = round_up(cols, 16);
+  switch (source) {
+    case Source::kConv: g->weight_bytes = op.groups * depth * padded_cols * 4; break;
+    case Source::kConvSigns: g->weight_bytes = op.groups * depth * padded_cols / 8; break;
+    default: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
+  }
+  if (g->weight_bytes > kMaxFileBytes) return bad(OpRecord::kAtK);
+  if (depth * op.k > kMaxMacs / (g->h * g->w)) return bad(OpRecord::kAtK);
+  g->macs = g->h * g->w * op.k * depth;
+
+  if (source == Source::kXnor) {
+    if (op.groups != 1) return bad(OpRecord::kAtGroups);
+    if (depth >= 1u << 24) return bad(OpRecord::kAtKernel);  // sums must be exact in f32, too
+    // What the kernel will ask for stays below 2^30 bytes, for size_t of 32 bits too: scratch holds the padded input rows of
+    // at most kMaxXnorRows output rows, packed weights a row of sums for each class of border pixels.
+    const uint64_t rows = g->h < kMaxXnorRows ? g->h : kMaxXnorRows;
+    const uint64_t words = (uint64_t(op.kh) * (g->in_w + 2 * op.pad_w) * words_for(g->in_c) + g->w) * rows;
+    const uint64_t classes = (2 * op.pad_h + 2) * (2 * op.pad_w + 2);
+    if (words * 8 > kMaxArenaBytes || classes * round_up(op.k, 16) * 4 > kMaxArenaBytes) return bad(OpRecord::kAtKernel);
+    g->kernel_bytes = xnor_scratch_bytes(s);
+    g->model_bytes = xnor_packed_bytes(s, op.pad_value);
+  }
+  return true;
+}
+
+bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
+  const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
+  if (op.source >= kSources) return bad(OpRecord::kAtSource);
+  if (op.is_conv()) return derive_conv(op, g, fault);
+  if (op.pad_value) return bad(OpRecord::kAtPadValue);
+  if (op.groups) return bad(OpRecord::kAtGroups);
+  if (op.k) return bad(OpRecord::kAtK);
+  if (op.kh || op.kw) return bad(OpRecord::kAtKernel);
+  if (op.stride_h || op.stride_w) return bad(OpRecord::kAtStride);
+  if (op.pad_h || op.pad_w) return bad(OpRecord::kAtPad);
+  if (op.dilation_h || op.dilation_w) return bad(OpRecord::kAtDilation);
+  if (op.weights) return bad(OpRecord::kAtWeights);
+  const bool mean = Source(op.source) == Source::kGlobalAverage;
+  g->h = mean ? 1 : g->in_h, g->w = mean ? 1 : g->in_w, g->c = g->in_c;
+  return true;
+}
+
+bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, Fault* fault) {
+  const auto bad = [fault](int stage, uint32_t at) { return fault->stage = stage, fault->at = at, false; };
+  g->out_h = g->h, g->out_w = g->w;
+  for (int i = 0; i < int(op.n_stages); ++i) {
+    const StageRecord& s = stages[i];
+    if (s.kind >= kStageKinds) return bad(i, StageRecord::kAtKind);
+    const StageKind kind = StageKind(s.kind);
+    if (op.thresholds && kind != StageKind::kMaxPool) return bad(i, StageRecord::kAtKind);
+    if (s.reserved) return bad(i, StageRecord::kAtReserved);
+    for (uint32_t r : s.reserved2)
+      if (r) return bad(i, StageRecord::kAtReserved2);
+    const bool has_a = kind == StageKind::kBias || kind == StageKind::kAffine || kind == StageKind::kPRelu;
+    if ((s.a != 0) != has_a) return bad(i, StageRecord::kAtA);
+    if ((s.b != 0) != (kind == StageKind::kAffine)) return bad(i, StageRecord::kAtB);
+    if ((s.tensor != kNone) != (kind == StageKind::kAdd)) return bad(i, StageRecord::kAtTensor);
+    if (kind != StageKind::kMaxPool) {
+      if (s.kh || s.kw || s.sh || s.sw || s.ph || s.pw) return bad(i, StageRecord::kAtWindow);
+      continue;
+    }
+    if (g->pool >= 0) return bad(i, StageRecord::kAtKind);
+    g->pool = i;
+    if (s.kh == 0 || s.kw == 0 || s.kh > kMaxWindow || s.kw > kMaxWindow || s.sh == 0 || s.sw == 0 || s.ph >= s.kh || s.pw >= s.kw)
+      return bad(i, StageRecord::kAtWindow);
+    g->out_h = positions(g->h, s.ph, s.kh, 1, s.sh);
+    g->out_w = positions(g->w, s.pw, s.kw, 1, s.sw);
+    if (g->out_h == 0 || g->out_w == 0 || g->out_h > kMaxSide || g->out_w > kMaxSide) return bad(i, StageRecord::kAtWindow);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool derive(const OpRecord& op, Dims in, const StageRecord* stages, Geometry* g, Fault* fault) noexcept {
+  *g = Geometry();
+  *fault = Fault();
+  g->in_h = in.h, g->in_w = in.w, g->in_c = in.c;
+  const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
+  if (!derive_source(op, g, fault)) return false;
+
+  // Outputs: at least one; thresholds make bits and nothing else, from sums that no stage but a pool has touched.
+  if (op.out_f32 == kNone && op.out_bits == kNone) return bad(OpRecord::kAtOutF32);
+  if (op.thresholds && Source(op.source) != Source::kXnor) return bad(OpRecord::kAtThresholds);
+  if (op.thresholds && (op.out_f32 != kNone || op.out_bits == kNone)) return bad(OpRecord::kAtOutF32);
+  if (op.n_stages > kMaxStages) return bad(OpRecord::kAtStages);
+  if (!derive_stages(op, stages, g, fault)) return false;
+  if (op.band == 0 || op.band > g->out_h) return bad(OpRecord::kAtBand);
+  if (op.reserved) return bad(OpRecord::kAtReserved);
+  g->tasks = (g->out_h + op.band - 1) / op.band;
+
+  const bool pooled = g->pool >= 0;
+  g->source_rows = op.band;
+  if (pooled) {
+    g->source_rows = uint64_t(op.band - 1) * stages[g->pool].sh + stages[g->pool].kh;
+    if (g->source_rows > g->h) g->source_rows = g->h;
+  }
+  if (op.thresholds) {
+    if (pooled) g->bits_bytes = g->source_rows * g->w * words_for(g->c) * 8;
+  } else {
+    // A tensor that is loaded and at once pooled or packed needs no copy of its rows.
+    const bool in_place = Source(op.source) == Source::kLoad && (op.n_stages == 0 || g->pool == 0);
+    if ((pooled || op.out_f32 == kNone) && !in_place) g->rows_bytes = g->source_rows * g->w * g->c * 4;
+    if (pooled && op.out_f32 == kNone) g->pooled_bytes = op.band * g->out_w * g->c * 4;
+  }
+  if (Source(op.source) == Source::kConv || Source(op.source) == Source::kConvSigns) {
+    const uint64_t rows = round_up(g->source_rows * g->w, kGemmMinBlockRows);
+    g->gemm_rows = rows < kMaxGemmRows ? rows : kMaxGemmRows;
+    g->kernel_bytes = uint64_t(gemm_f32_scratch(g->conv.taps() * g->conv.group_c(), int64_t(g->gemm_rows),
+                                                Source(op.source) == Source::kConvSigns)) * 4;
+  }
+  g->scratch_bytes = aligned(g->rows_bytes) + aligned(g->pooled_bytes) + aligned(g->bits_bytes) + aligned(g->kernel_bytes);
+  if (g->scratch_bytes > kMaxArenaBytes) return bad(OpRecord::kAtBand);
+  return true;
+}
+
+}  // namespace bantam::packed

@@ -1,0 +1,294 @@
+#include "compress/runtime/reader.h"
+
+#include <cstring>
+
+#include "core/base/crc32.h"
+
+namespace bantam::packed {
+namespace {
+
+// One bit a tensor.
+struct TensorSet {
+  uint64_t bits[kMaxTensors / 64] = {};
+  bool has(uint32_t i) const { return bits[i / 64] >> (i % 64) & 1; }
+  void add(uint32_t i) { bits[i / 64] |= uint64_t(1) << (i % 64); }
+  void remove(uint32_t i) { bits[i / 64] &= ~(uint64_t(1) << (i % 64)); }
+};
+
+bool overlap(const TensorRecord& a, const TensorRecord& b) {
+  return a.arena < b.arena + b.bytes() && b.arena < a.arena + a.bytes();
+}
+
+// Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns false.
+class Checker {
+ public:
+  explicit Checker(const Model& m) : m_(m), h_(m.header()), p_(places_of(m.header())) {}
+
+  bool all(bnt_info* info) {
+    if (!limits() || !strings() || !tensors() || !classes() || !switches() || !inputs()) return false;
+    if (!ops() || !outputs()) return false;
+    info->model_bytes = uint32_t(model_bytes_);
+    info->arena_base = h_.arena_base;
+    info->arena_per_lane = h_.arena_per_lane;
+    info->align = kAlign;
+    info->h = h_.h, info->w = h_.w, info->c = h_.c;
+    info->classes = h_.n_classes;
+    info->switches = h_.n_switches;
+    info->ops = h_.n_ops;
+    info->macs = macs_;
+    return true;
+  }
+
+  bnt_status status = BNT_OK;
+  bnt_where where = {BNT_NO_OP, 0};
+
+ private:
+  bool fail(uint64_t offset, bnt_status s = BNT_MALFORMED) {
+    status = s;
+    where = {op_, uint32_t(offset)};
+    return false;
+  }
+
+  bool limits() {
+    for (uint32_t i = 0; i < sizeof h_.reserved / 4; ++i)
+      if (h_.reserved[i]) return fail(Header::kAtReserved + 4 * i);
+    if (h_.n_tensors == 0) return fail(Header::kAtTensors);
+    if (h_.n_tensors > kMaxTensors) return fail(Header::kAtTensors, BNT_TOO_LARGE);
+    if (h_.n_ops == 0) return fail(Header::kAtOps);
+    if (h_.n_ops > kMaxOps) return fail(Header::kAtOps, BNT_TOO_LARGE);
+    if (h_.n_stages > kMaxOps * kMaxStages) return fail(Header::kAtStages, BNT_TOO_LARGE);
+    if (h_.n_classes == 0) return fail(Header::kAtClasses);
+    if (h_.n_classes > kMaxClasses) return fail(Header::kAtClasses, BNT_TOO_LARGE);
+    if (h_.n_switches != 1) return fail(Header::kAtSwitches);
+    if (h_.arena_base > kMaxArenaBytes || h_.arena_base % kAlign) return fail(Header::kAtArenaBase);
+    if (h_.arena_per_lane > kMaxArenaBytes || h_.arena_per_lane % kAlign) return fail(Header::kAtPerLane);
+    if (p_.payloads > m_.size()) return fail(Header::kAtStrings);
+    if (h_.h == 0 || h_.h > kMaxSide) return fail(Header::kAtH);
+    if (h_.w == 0 || h_.w > kMaxSide) return fail(Header::kAtW);
+    if (h_.c == 0 || h_.c > kMaxInputChannels) return fail(Header::kAtC);
+    return true;
+  }
+
+  // Printable bytes (UTF-8 passes; control characters would reach terminals), and a zero byte at the very end.
+  bool strings() {
+    const uint8_t* s = m_.file() + p_.strings;
+    for (uint32_t i = 0; i < h_.strings_bytes; ++i)
+      if ((s[i] < 0x20 && s[i] != 0) || s[i] == 0x7F) return fail(p_.strings + i);
+    if (h_.strings_bytes == 0 || s[h_.strings_bytes - 1] != 0) return fail(Header::kAtStrings);
+    return true;
+  }
+
+  bool tensors() {
+    uint64_t base = 0;
+    for (uint32_t i = 0; i < h_.n_tensors; ++i) {
+      const uint64_t at = p_.tensors + uint64_t(i) * TensorRecord::kBytes;
+      const TensorRecord t = m_.tensor(i);
+      if (t.name >= h_.strings_bytes) return fail(at + TensorRecord::kAtName);
+      if (Type(t.type) != Type::kF32 && Type(t.type) != Type::kBits) return fail(at + TensorRecord::kAtType);
+      if (t.reserved[0] || t.reserved[1] || t.reserved[2]) return fail(at + TensorRecord::kAtReserved);
+      if (t.reserved2[0] || t.reserved2[1]) return fail(at + TensorRecord::kAtReserved2);
+      if (t.h == 0 || t.h > kMaxSide) return fail(at + TensorRecord::kAtH);
+      if (t.w == 0 || t.w > kMaxSide) return fail(at + TensorRecord::kAtW);
+      if (t.c == 0 || t.c > kMaxDepth) return fail(at + TensorRecord::kAtC);
+      if (t.arena % kAlign || t.arena + t.bytes() > h_.arena_base) return fail(at + TensorRecord::kAtArena);
+      const uint64_t end = aligned(t.arena + t.bytes());
+      base = end > base ? end : base;
+    }
+    return base == h_.arena_base || fail(Header::kAtArenaBase);  // exact: not a byte to spare
+  }
+
+  bool classes() {
+    for (uint32_t i = 0; i < h_.n_classes; ++i) {
+      const uint64_t at = p_.classes + uint64_t(i) * kClassBytes;
+      if (load_le32(m_.file() + at) >= h_.strings_bytes) return fail(at);
+    }
+    return true;
+  }
+
+  bool switches() {
+    const SwitchRecord s = m_.switch_at(0);
+    return (s.width_permille == 1000 && s.reserved == 0) || fail(p_.switches);
+  }
+
+  bool payload(uint64_t field, uint64_t offset, uint64_t bytes) {
+    return (offset % kAlign == 0 && offset >= p_.payloads && offset + bytes <= m_.size()) || fail(field);
+  }
+
+  bool inputs() {
+    if (!payload(Header::kAtLut, h_.lut, uint64_t(h_.c) * 256 * 4)) return false;
+    if (h_.self_test == 0) return true;
+    const uint64_t image = uint64_t(h_.h) * h_.w * h_.c;
+    return payload(Header::kAtSelfTest, h_.self_test, (image + 3) / 4 * 4 + uint64_t(h_.n_classes) * 4);
+  }
+
+  // Words [rows][words_for(c)] in the file whose pad bits must be 0.
+  bool pad_bits(uint64_t field, uint64_t offset, uint64_t rows, uint64_t c) {
+    if (c % 64 == 0) return true;
+    const uint64_t words = words_for(c);
+    for (uint64_t r = 0; r < rows; ++r)
+      if (load_le64(m_.file() + offset + ((r + 1) * words - 1) * 8) >> (c % 64)) return fail(field);
+    return true;
+  }
+
+  // A tensor that the op reads: computed by an earlier op, and nothing has been written over it since.
+  bool readable(uint64_t field, uint32_t i, Type type) {
+    return (i < h_.n_tensors && valid_.has(i) && Type(m_.tensor(i).type) == type) || fail(field);
+  }
+
+  bool ops() {
+    uint32_t stages_seen = 0;
+    uint64_t per_lane = 0;
+    for (op_ = 0; op_ < h_.n_ops; ++op_) {
+      const uint64_t at = p_.ops + uint64_t(op_) * OpRecord::kBytes;
+      const OpRecord op = m_.op(op_);
+      if (op.name >= h_.strings_bytes) return fail(at + OpRecord::kAtName);
+      if (op.source >= kSources) return fail(at + OpRecord::kAtSource);
+      const Source source = Source(op.source);
+      if (source == Source::kPixels) {
+        if (op.in != kNone) return fail(at + OpRecord::kAtIn);
+      } else {
+        const Type type = source == Source::kUnpack || source == Source::kXnor ? Type::kBits : Type::kF32;
+        if (!readable(at + OpRecord::kAtIn, op.in, type)) return false;
+      }
+      if (op.n_stages > kMaxStages) return fail(at + OpRecord::kAtStages);
+      if (op.first_stage != stages_seen || op.n_stages > h_.n_stages - stages_seen) return fail(at + OpRecord::kAtFirstStage);
+      stages_seen += op.n_stages;
+
+      StageRecord stages[kMaxStages];
+      for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = m_.stage(op.first_stage + i);
+      Geometry g;
+      Fault fault;
+      if (!derive(op, m_.input_dims(op), stages, &g, &fault))
+        return fail(fault.stage < 0 ? at + fault.at : stage_at(op, fault.stage) + fault.at);
+      if (!weights(at, op, g) || !stage_operands(op, stages, g) || !results(at, op, stages, g)) return false;
+
+      per_lane = g.scratch_bytes > per_lane ? g.scratch_bytes : per_lane;
+      model_bytes_ += aligned(g.model_bytes);
+      macs_ += g.macs;
+      if (macs_ > kMaxMacs || model_bytes_ > kMaxArenaBytes) return fail(at + OpRecord::kAtK, BNT_TOO_LARGE);
+    }
+    op_ = BNT_NO_OP;
+    if (stages_seen != h_.n_stages) return fail(Header::kAtStages);
+    return per_lane == h_.arena_per_lane || fail(Header::kAtPerLane);
+  }
+
+  uint64_t stage_at(const OpRecord& op, int i) const {
+    return p_.stages + (uint64_t(op.first_stage) + uint64_t(i)) * StageRecord::kBytes;
+  }
+
+  bool weights(uint64_t at, const OpRecord& op, const Geometry& g) {
+    if (!op.is_conv()) return true;
+    if (!payload(at + OpRecord::kAtWeights, op.weights, g.weight_bytes)) return false;
+    if (Source(op.source) != Source::kXnor) return true;
+    if (!pad_bits(at + OpRecord::kAtWeights, op.weights, uint64_t(op.k) * op.kh * op.kw, g.in_c)) return false;
+    if (!op.thresholds) return true;
+    const uint64_t masks = g.pool >= 0 ? 2 : 1;
+    if (!payload(at + OpRecord::kAtThresholds, op.thresholds, threshold_masks(op.k) + masks * words_for(op.k) * 8)) return false;
+    return pad_bits(at + OpRecord::kAtThresholds, op.thresholds + threshold_masks(op.k), masks, op.k);
+  }
+
+  bool stage_operands(const OpRecord& op, const StageRecord* stages, const Geometry& g) {
+    for (int i = 0; i < int(op.n_stages); ++i) {
+      const StageRecord& s = stages[i];
+      if (s.a && !payload(stage_at(op, i) + StageRecord::kAtA, s.a, g.c * 4)) return false;
+      if (s.b && !payload(stage_at(op, i) + StageRecord::kAtB, s.b, g.c * 4)) return false;
+      if (StageKind(s.kind) != StageKind::kAdd) continue;
+      if (!readable(stage_at(op, i) + StageRecord::kAtTensor, s.tensor, Type::kF32)) return false;
+      const TensorRecord t = m_.tensor(s.tensor);
+      const bool after = g.pool >= 0 && i > g.pool;
+      if (t.h != (after ? g.out_h : g.h) || t.w != (after ? g.out_w : g.w) || t.c != g.c)
+        return fail(stage_at(op, i) + StageRecord::kAtTensor);
+    }
+    return true;
+  }
+
+  // The tensors that an op makes: each is made once, has the op's dims, and lies apart from what the op reads.
+  bool results(uint64_t at, const OpRecord& op, const StageRecord* stages, const Geometry& g) {
+    const uint32_t out[2] = {op.out_f32, op.out_bits};
+    for (int i = 0; i < 2; ++i) {
+      if (out[i] == kNone) continue;
+      const uint64_t field = at + (i == 0 ? OpRecord::kAtOutF32 : OpRecord::kAtOutBits);
+      if (out[i] >= h_.n_tensors || made_.has(out[i])) return fail(field);
+      const TensorRecord t = m_.tensor(out[i]);
+      if (Type(t.type) != (i == 0 ? Type::kF32 : Type::kBits)) return fail(field);
+      if (t.h != g.out_h || t.w != g.out_w || t.c != g.c) return fail(field);
+      if (op.in != kNone && overlap(t, m_.tensor(op.in))) return fail(field);
+      for (uint32_t s = 0; s < op.n_stages; ++s)
+        if (StageKind(stages[s].kind) == StageKind::kAdd && overlap(t, m_.tensor(stages[s].tensor))) return fail(field);
+      if (i == 1 && out[0] != kNone && overlap(t, m_.tensor(out[0]))) return fail(field);
+    }
+    for (int i = 0; i < 2; ++i) {
+      if (out[i] == kNone) continue;
+      const TensorRecord t = m_.tensor(out[i]);
+      for (uint32_t j = 0; j < h_.n_tensors; ++j)
+        if (valid_.has(j) && overlap(t, m_.tensor(j))) valid_.remove(j);  // written over: nobody may read it any more
+    }
+    for (int i = 0; i < 2; ++i)
+      if (out[i] != kNone) valid_.add(out[i]), made_.add(out[i]);
+    return true;
+  }
+
+  bool outputs() {
+    for (uint32_t i = 0; i < h_.n_tensors; ++i)
+      if (!made_.has(i)) return fail(p_.tensors + uint64_t(i) * TensorRecord::kBytes);
+    if (!readable(Header::kAtOutput, h_.output, Type::kF32)) return false;
+    const TensorRecord t = m_.tensor(h_.output);
+    return uint64_t(t.h) * t.w * t.c == h_.n_classes || fail(Header::kAtOutput);
+  }
+
+  const Model& m_;
+  const Header& h_;
+  const Places p_;
+  uint32_t op_ = BNT_NO_OP;
+  TensorSet valid_, made_;
+  uint64_t model_bytes_ = 0, macs_ = 0;
+};
+
+}  // namespace
+
+Model::Model(const uint8_t* file, size_t size) : file_(file), size_(size) {
+  if (size < Header::kBytes) return;
+  header_ = read_record<Header>(file);
+  places_ = places_of(header_);
+}
+
+uint32_t checksum(const uint8_t* file, size_t size) noexcept {
+  static constexpr uint8_t kZero[4] = {};
+  uint32_t crc = crc32(file, kCrcOffset);
+  crc = crc32(kZero, 4, crc);
+  return crc32(file + kCrcOffset + 4, size - kCrcOffset - 4, crc);
+}
+
+bnt_status Model::check(bnt_info* info, bnt_where* where) const noexcept {
+  bnt_where w = {BNT_NO_OP, 0};
+  bnt_status s = BNT_OK;
+  const size_t start = size_ < sizeof kMagic ? size_ : sizeof kMagic;
+  if (memcmp(file_, kMagic, start) != 0 || size_ == 0) {
+    s = BNT_NOT_A_MODEL;
+  } else if (size_ < Header::kBytes) {
+    s = BNT_BAD_SIZE, w.offset = uint32_t(size_);
+  } else if (header_.version != kVersion) {
+    s = BNT_BAD_VERSION, w.offset = Header::kAtVersion;
+  } else if (header_.total_bytes != size_) {
+    s = BNT_BAD_SIZE, w.offset = Header::kAtTotal;
+  } else if (size_ > kMaxFileBytes) {
+    s = BNT_TOO_LARGE, w.offset = Header::kAtTotal;
+  } else if (checksum(file_, size_) != header_.crc) {
+    s = BNT_BAD_CHECKSUM, w.offset = kCrcOffset;
+  } else {
+    Checker c(*this);
+    if (!c.all(info)) s = c.status, w = c.where;
+  }
+  if (where) *where = w;
+  return s;
+}
+
+Geometry Model::geometry(const OpRecord& op, StageRecord* stages) const {
+  for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = stage(op.first_stage + i);
+  Geometry g;
+  Fault fault;
+  (void)derive(op, input_dims(op), stages, &g, &fault);  // held by check()
+  return g;
+}
+
+}  // namespace bantam::packed

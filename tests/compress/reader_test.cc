@@ -1,0 +1,283 @@
+#include "compress/runtime/reader.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tests/compress/sample_file.h"
+
+using namespace bantam;
+using namespace bantam::packed;
+
+namespace {
+
+// A copy that ends where its memory ends (ASan then sees a read behind it) and starts on 64 bytes.
+struct Bytes {
+  explicit Bytes(const std::vector<uint8_t>& v)
+      : size(v.size()), data(static_cast<uint8_t*>(std::aligned_alloc(64, round_up(v.size() + 1, 64)))) {
+    if (!v.empty()) memcpy(data, v.data(), v.size());
+  }
+  ~Bytes() { std::free(data); }
+  Bytes(const Bytes&) = delete;
+  size_t size;
+  uint8_t* data;
+};
+
+struct Verdict {
+  bnt_status status;
+  bnt_where where;
+};
+Verdict check(const std::vector<uint8_t>& file) {
+  const Bytes b(file);
+  bnt_info info;
+  Verdict v;
+  v.status = Model(b.data, b.size).check(&info, &v.where);
+  return v;
+}
+
+// Where op i's, stage i's, tensor i's record lies in the sample.
+uint32_t op_at(uint32_t i) { return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).ops) + i * OpRecord::kBytes; }
+uint32_t stage_at(uint32_t i) {
+  return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).stages) + i * StageRecord::kBytes;
+}
+uint32_t tensor_at(uint32_t i) { return Header::kBytes + i * TensorRecord::kBytes; }
+
+struct Rule {
+  std::string name;
+  std::function<void(FileBuilder&)> breaks;
+  uint32_t op;      // expected bnt_where
+  uint32_t offset;
+  bnt_status status = BNT_MALFORMED;
+};
+
+}  // namespace
+
+TEST_CASE("reader: the sample file, which uses every source and stage, is accepted") {
+  const std::vector<uint8_t> file = sample_builder().bytes();
+  const Bytes b(file);
+  bnt_info info;
+  bnt_where where;
+  REQUIRE(Model(b.data, b.size).check(&info, &where) == BNT_OK);
+  CHECK(info.ops == 9);
+  CHECK(info.classes == 3);
+  CHECK(info.h == 4);
+  CHECK(info.c == 2);
+  CHECK(info.align == 64);
+  // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, linear 9.
+  CHECK(info.macs == 864 + 729 + 324 + 36 + 9);
+  bool source[kSources] = {}, kind[kStageKinds] = {};
+  const Model m(b.data, b.size);
+  for (uint32_t i = 0; i < m.header().n_ops; ++i) source[m.op(i).source] = true;
+  for (uint32_t i = 0; i < m.header().n_stages; ++i) kind[m.stage(i).kind] = true;
+  for (bool used : source) CHECK(used);
+  for (bool used : kind) CHECK(used);
+  CHECK(std::string(m.class_name(2)) == "two");
+}
+
+TEST_CASE("reader: records written and read again are the same bytes") {
+  const std::vector<uint8_t> file = sample_builder().bytes();
+  std::vector<uint8_t> copy(Header::kBytes);
+  write_record(read_record<Header>(file.data()), copy.data());
+  CHECK(memcmp(copy.data(), file.data(), Header::kBytes) == 0);
+  const Places p = places_of(read_record<Header>(file.data()));
+  CHECK(p.tensors == Header::kBytes);
+  for (uint64_t at = p.ops; at < p.stages; at += OpRecord::kBytes) {
+    uint8_t record[OpRecord::kBytes];
+    write_record(read_record<OpRecord>(&file[at]), record);
+    CHECK(memcmp(record, &file[at], sizeof record) == 0);
+  }
+}
+
+TEST_CASE("reader: a file cut off at any byte is refused") {
+  const std::vector<uint8_t> file = sample_builder().bytes();
+  for (size_t n = 0; n < file.size(); ++n) {
+    const Verdict v = check(std::vector<uint8_t>(file.begin(), file.begin() + std::ptrdiff_t(n)));
+    REQUIRE(v.status == (n == 0 ? BNT_NOT_A_MODEL : BNT_BAD_SIZE));
+  }
+  std::vector<uint8_t> longer = file;
+  longer.push_back(0);
+  CHECK(check(longer).status == BNT_BAD_SIZE);
+}
+
+TEST_CASE("reader: a file cut off at any byte is refused though its size and checksum say otherwise") {
+  const std::vector<uint8_t> file = sample_builder().bytes();
+  for (size_t n = Header::kBytes; n < file.size(); ++n) {
+    std::vector<uint8_t> cut(file.begin(), file.begin() + std::ptrdiff_t(n));
+    store_le32(&cut[Header::kAtTotal], uint32_t(n));
+    seal(&cut);
+    REQUIRE(check(cut).status == BNT_MALFORMED);  // the last payload ends with the file
+  }
+}
+
+TEST_CASE("reader: every single-bit flip is refused") {
+  std::vector<uint8_t> file = sample_builder().bytes();
+  REQUIRE(check(file).status == BNT_OK);
+  const Bytes b(file);
+  for (size_t bit = 0; bit < file.size() * 8; ++bit) {
+    b.data[bit / 8] ^= uint8_t(1u << (bit % 8));
+    bnt_info info;
+    REQUIRE(Model(b.data, b.size).check(&info, nullptr) != BNT_OK);
+    b.data[bit / 8] ^= uint8_t(1u << (bit % 8));
+  }
+}
+
+TEST_CASE("reader: each rule of the format has a file that breaks it, and the place is named") {
+  using O = OpRecord;
+  const Rule rules[] = {
+      {"version", [](FileBuilder&) {}, BNT_NO_OP, Header::kAtVersion, BNT_BAD_VERSION},  // patched below
+      {"reserved header field", [](FileBuilder& f) { f.header.reserved[3] = 1; }, BNT_NO_OP, Header::kAtReserved + 12},
+      {"no tensors", [](FileBuilder& f) { f.tensors.clear(); }, BNT_NO_OP, Header::kAtTensors},
+      {"too many tensors", [](FileBuilder& f) { f.tensors.resize(kMaxTensors + 1); }, BNT_NO_OP, Header::kAtTensors, BNT_TOO_LARGE},
+      {"no ops", [](FileBuilder& f) { f.ops.clear(); }, BNT_NO_OP, Header::kAtOps},
+      {"too many ops", [](FileBuilder& f) { f.ops.resize(kMaxOps + 1); }, BNT_NO_OP, Header::kAtOps, BNT_TOO_LARGE},
+      {"too many stages", [](FileBuilder& f) { f.stages.resize(kMaxOps * kMaxStages + 1); }, BNT_NO_OP, Header::kAtStages, BNT_TOO_LARGE},
+      {"no classes", [](FileBuilder& f) { f.classes.clear(); }, BNT_NO_OP, Header::kAtClasses},
+      {"too many classes", [](FileBuilder& f) { f.classes.resize(kMaxClasses + 1); }, BNT_NO_OP, Header::kAtClasses, BNT_TOO_LARGE},
+      {"no switch", [](FileBuilder& f) { f.switches.clear(); }, BNT_NO_OP, Header::kAtSwitches},
+      {"two switches", [](FileBuilder& f) { f.switches.resize(2); }, BNT_NO_OP, Header::kAtSwitches},
+      {"arena not a multiple of 64", [](FileBuilder& f) { f.header.arena_base += 4; }, BNT_NO_OP, Header::kAtArenaBase},
+      {"arena larger than it need be", [](FileBuilder& f) { f.header.arena_base += 64; }, BNT_NO_OP, Header::kAtArenaBase},
+      {"arena too large", [](FileBuilder& f) { f.header.arena_base = kMaxArenaBytes + 64; }, BNT_NO_OP, Header::kAtArenaBase},
+      {"scratch not a multiple of 64", [](FileBuilder& f) { f.header.arena_per_lane += 8; }, BNT_NO_OP, Header::kAtPerLane},
+      {"scratch too small", [](FileBuilder& f) { f.header.arena_per_lane -= 64; }, BNT_NO_OP, Header::kAtPerLane},
+      {"scratch larger than it need be", [](FileBuilder& f) { f.header.arena_per_lane += 64; }, BNT_NO_OP, Header::kAtPerLane},
+      {"scratch too large", [](FileBuilder& f) { f.header.arena_per_lane = kMaxArenaBytes + 64; }, BNT_NO_OP, Header::kAtPerLane},
+      {"image without height", [](FileBuilder& f) { f.header.h = 0; }, BNT_NO_OP, Header::kAtH},
+      {"image too wide", [](FileBuilder& f) { f.header.w = kMaxSide + 1; }, BNT_NO_OP, Header::kAtW},
+      {"image of too many channels", [](FileBuilder& f) { f.header.c = kMaxInputChannels + 1; }, BNT_NO_OP, Header::kAtC},
+      {"input table misplaced", [](FileBuilder& f) { f.header.lut += 4; }, BNT_NO_OP, Header::kAtLut},
+      {"input table behind the end", [](FileBuilder& f) { f.header.lut = 1u << 20; }, BNT_NO_OP, Header::kAtLut},
+      {"self test behind the end", [](FileBuilder& f) { f.header.self_test = 1u << 20; }, BNT_NO_OP, Header::kAtSelfTest},
+      {"class name outside the strings", [](FileBuilder& f) { f.classes[1] = 1000; }, BNT_NO_OP,
+       stage_at(uint32_t(sample_builder().stages.size())) + 4},
+      {"switch of another width", [](FileBuilder& f) { f.switches[0].width_permille = 500; }, BNT_NO_OP,
+       stage_at(uint32_t(sample_builder().stages.size())) + 3 * 4},
+      {"output is no tensor", [](FileBuilder& f) { f.header.output = 99; }, BNT_NO_OP, Header::kAtOutput},
+      {"output of another size than the classes", [](FileBuilder& f) { f.header.output = 6; }, BNT_NO_OP, Header::kAtOutput},
+      {"output of bits", [](FileBuilder& f) { f.header.output = 7; }, BNT_NO_OP, Header::kAtOutput},
+
+      {"tensor: name outside the strings", [](FileBuilder& f) { f.tensors[1].name = 1000; }, BNT_NO_OP, tensor_at(1)},
+      {"tensor: unknown type", [](FileBuilder& f) { f.tensors[1].type = 1; }, BNT_NO_OP, tensor_at(1) + 4},
+      {"tensor: reserved field", [](FileBuilder& f) { f.tensors[1].reserved[1] = 1; }, BNT_NO_OP, tensor_at(1) + 5},
+      {"tensor: second reserved field", [](FileBuilder& f) { f.tensors[1].reserved2[1] = 1; }, BNT_NO_OP, tensor_at(1) + 24},
+      {"tensor: zero height", [](FileBuilder& f) { f.tensors[1].h = 0; }, BNT_NO_OP, tensor_at(1) + 8},
+      {"tensor: zero width", [](FileBuilder& f) { f.tensors[1].w = 0; }, BNT_NO_OP, tensor_at(1) + 12},
+      {"tensor: too many channels", [](FileBuilder& f) { f.tensors[1].c = kMaxDepth + 1; }, BNT_NO_OP, tensor_at(1) + 16},
+      {"tensor: misaligned", [](FileBuilder& f) { f.tensors[1].arena += 4; }, BNT_NO_OP, tensor_at(1) + 20},
+      {"tensor: outside the arena", [](FileBuilder& f) { f.tensors[1].arena = f.header.arena_base; }, BNT_NO_OP, tensor_at(1) + 20},
+      {"tensor: its sizes multiply past the arena", [](FileBuilder& f) { f.tensors[1].h = f.tensors[1].w = kMaxSide, f.tensors[1].c = kMaxDepth; },
+       BNT_NO_OP, tensor_at(1) + 20},
+      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(10)},
+
+      {"op: name outside the strings", [](FileBuilder& f) { f.ops[2].name = 1000; }, 2, op_at(2)},
+      {"op: unknown source", [](FileBuilder& f) { f.ops[2].source = kSources; }, 2, op_at(2) + O::kAtSource},
+      {"op: pixels with an input", [](FileBuilder& f) { f.ops[0].in = 0; }, 0, op_at(0) + O::kAtIn},
+      {"op: input is no tensor", [](FileBuilder& f) { f.ops[1].in = kNone; }, 1, op_at(1) + O::kAtIn},
+      {"op: input not yet made", [](FileBuilder& f) { f.ops[1].in = 9; }, 1, op_at(1) + O::kAtIn},
+      {"op: input of the wrong type", [](FileBuilder& f) { f.ops[2].in = 1; }, 2, op_at(2) + O::kAtIn},
+      {"op: input was written over",
+       [](FileBuilder& f) { f.tensors[4].arena = f.tensors[1].arena; }, 4, stage_at(5) + StageRecord::kAtTensor},
+      {"op: output lies on its input", [](FileBuilder& f) { f.tensors[8].arena = f.tensors[6].arena; }, 7, op_at(7) + O::kAtOutF32},
+      {"op: output lies on its residual", [](FileBuilder& f) { f.tensors[5].arena = f.tensors[1].arena; }, 4, op_at(4) + O::kAtOutF32},
+      {"op: its outputs lie on each other", [](FileBuilder& f) { f.tensors[2].arena = f.tensors[1].arena; }, 1, op_at(1) + O::kAtOutBits},
+      {"op: output made twice", [](FileBuilder& f) { f.ops[5].out_f32 = 4; }, 5, op_at(5) + O::kAtOutF32},
+      {"op: output is no tensor", [](FileBuilder& f) { f.ops[5].out_f32 = 77; }, 5, op_at(5) + O::kAtOutF32},
+      {"op: output of the wrong type", [](FileBuilder& f) { f.ops[6].out_bits = 8; }, 6, op_at(6) + O::kAtOutBits},
+      {"op: output of other dims", [](FileBuilder& f) { f.tensors[8].c = 2; }, 7, op_at(7) + O::kAtOutF32},
+      {"op: no output", [](FileBuilder& f) { f.ops[5].out_f32 = kNone; }, 5, op_at(5) + O::kAtOutF32},
+      {"op: no output channels", [](FileBuilder& f) { f.ops[1].k = 0; }, 1, op_at(1) + O::kAtK},
+      {"op: channels without a convolution", [](FileBuilder& f) { f.ops[6].k = 1; }, 6, op_at(6) + O::kAtK},
+      {"op: no groups", [](FileBuilder& f) { f.ops[1].groups = 0; }, 1, op_at(1) + O::kAtGroups},
+      {"op: groups that do not divide", [](FileBuilder& f) { f.ops[1].groups = 2; }, 1, op_at(1) + O::kAtGroups},
+      {"op: groups without a convolution", [](FileBuilder& f) { f.ops[6].groups = 1; }, 6, op_at(6) + O::kAtGroups},
+      {"op: no kernel", [](FileBuilder& f) { f.ops[1].kw = 0; }, 1, op_at(1) + O::kAtKernel},
+      {"op: kernel too large", [](FileBuilder& f) { f.ops[1].kh = kMaxKernel + 1; }, 1, op_at(1) + O::kAtKernel},
+      {"op: binary convolution in groups", [](FileBuilder& f) { f.ops[2].groups = 3; }, 2, op_at(2) + O::kAtGroups},
+      {"op: kernel larger than its input", [](FileBuilder& f) { f.ops[5].kh = 3; }, 5, op_at(5) + O::kAtKernel},
+      {"op: kernel without a convolution", [](FileBuilder& f) { f.ops[6].kh = 1; }, 6, op_at(6) + O::kAtKernel},
+      {"op: no stride", [](FileBuilder& f) { f.ops[1].stride_w = 0; }, 1, op_at(1) + O::kAtStride},
+      {"op: stride without a convolution", [](FileBuilder& f) { f.ops[6].stride_h = 1; }, 6, op_at(6) + O::kAtStride},
+      {"op: no dilation", [](FileBuilder& f) { f.ops[1].dilation_h = 0; }, 1, op_at(1) + O::kAtDilation},
+      {"op: dilation without a convolution", [](FileBuilder& f) { f.ops[6].dilation_h = 1; }, 6, op_at(6) + O::kAtDilation},
+      {"op: padding as large as the window", [](FileBuilder& f) { f.ops[1].pad_w = 3; }, 1, op_at(1) + O::kAtPad},
+      {"op: padding without a convolution", [](FileBuilder& f) { f.ops[6].pad_w = 3; }, 6, op_at(6) + O::kAtPad},
+      {"op: padding value of a float convolution", [](FileBuilder& f) { f.ops[1].pad_value = 1; }, 1, op_at(1) + O::kAtPadValue},
+      {"op: padding value 2", [](FileBuilder& f) { f.ops[2].pad_value = 2; }, 2, op_at(2) + O::kAtPadValue},
+      {"op: padding value without a convolution", [](FileBuilder& f) { f.ops[6].pad_value = 1; }, 6, op_at(6) + O::kAtPadValue},
+      {"op: weights behind the end", [](FileBuilder& f) { f.ops[1].weights = 1u << 24; }, 1, op_at(1) + O::kAtWeights},
+      {"op: weights misaligned", [](FileBuilder& f) { f.ops[1].weights += 8; }, 1, op_at(1) + O::kAtWeights},
+      {"op: weights in the tables", [](FileBuilder& f) { f.ops[1].weights = 0; }, 1, op_at(1) + O::kAtWeights},
+      {"op: weights without a convolution", [](FileBuilder& f) { f.ops[6].weights = 64; }, 6, op_at(6) + O::kAtWeights},
+      {"op: pad bits in its weights", [](FileBuilder& f) { f.ops[2].weights = f.payload(std::vector<uint64_t>(27, 8)); }, 2,
+       op_at(2) + O::kAtWeights},
+      {"op: pad bits in its thresholds", [](FileBuilder& f) { f.ops[2].thresholds = f.payload(std::vector<uint64_t>(5, 8)); }, 2,
+       op_at(2) + O::kAtThresholds},
+      {"op: thresholds behind the end", [](FileBuilder& f) { f.ops[2].thresholds = 1u << 24; }, 2, op_at(2) + O::kAtThresholds},
+      {"op: thresholds on floats", [](FileBuilder& f) { f.ops[1].thresholds = f.ops[2].thresholds; }, 1, op_at(1) + O::kAtThresholds},
+      {"op: thresholds that should make floats", [](FileBuilder& f) { f.ops[2].out_f32 = 4; }, 2, op_at(2) + O::kAtOutF32},
+      {"op: too many stages", [](FileBuilder& f) { f.ops[2].n_stages = kMaxStages + 1; }, 2, op_at(2) + O::kAtStages},
+      {"op: stages out of order", [](FileBuilder& f) { f.ops[2].first_stage = 0; }, 2, op_at(2) + O::kAtFirstStage},
+      {"op: stages behind the table", [](FileBuilder& f) { f.ops[6].n_stages = 2; }, 6, op_at(6) + O::kAtFirstStage},
+      {"stages that no op has", [](FileBuilder& f) { f.stages.push_back(f.stages[0]); }, BNT_NO_OP, Header::kAtStages},
+      {"op: no band", [](FileBuilder& f) { f.ops[1].band = 0; }, 1, op_at(1) + O::kAtBand},
+      {"op: band of more rows than there are", [](FileBuilder& f) { f.ops[1].band = 4; }, 1, op_at(1) + O::kAtBand},
+      {"op: reserved field", [](FileBuilder& f) { f.ops[1].reserved = 1; }, 1, op_at(1) + O::kAtReserved},
+
+      {"stage: unknown kind", [](FileBuilder& f) { f.stages[0].kind = kStageKinds; }, 1, stage_at(0)},
+      {"stage: reserved field", [](FileBuilder& f) { f.stages[0].reserved = 1; }, 1, stage_at(0) + 7},
+      {"stage: second reserved field", [](FileBuilder& f) { f.stages[0].reserved2[2] = 1; }, 1, stage_at(0) + 20},
+      {"stage: bias without values", [](FileBuilder& f) { f.stages[0].a = 0; }, 1, stage_at(0) + 8},
+      {"stage: bias behind the end", [](FileBuilder& f) { f.stages[0].a = 1u << 24; }, 1, stage_at(0) + 8},
+      {"stage: bias with two vectors", [](FileBuilder& f) { f.stages[0].b = f.stages[0].a; }, 1, stage_at(0) + 12},
+      {"stage: shift behind the end", [](FileBuilder& f) { f.stages[3].b = 1u << 24; }, 4, stage_at(3) + 12},
+      {"stage: bias with a tensor", [](FileBuilder& f) { f.stages[0].tensor = 0; }, 1, stage_at(0) + 16},
+      {"stage: bias with a window", [](FileBuilder& f) { f.stages[0].kh = 1; }, 1, stage_at(0) + 1},
+      {"stage: residual of other dims", [](FileBuilder& f) { f.stages[5].tensor = 4; }, 4, stage_at(5) + 16},
+      {"stage: residual of bits", [](FileBuilder& f) { f.stages[5].tensor = 2; }, 4, stage_at(5) + 16},
+      {"stage: residual without a tensor", [](FileBuilder& f) { f.stages[5].tensor = kNone; }, 4, stage_at(5) + 16},
+      {"stage: two pools", [](FileBuilder& f) { f.stages[0] = f.stages[1]; }, 1, stage_at(1)},
+      {"stage: pool without a window", [](FileBuilder& f) { f.stages[1].kw = 0; }, 1, stage_at(1) + 1},
+      {"stage: pool of too large a window", [](FileBuilder& f) { f.stages[1].kw = kMaxWindow + 1; }, 1, stage_at(1) + 1},
+      {"stage: pool larger than its rows", [](FileBuilder& f) { f.stages[1].kh = 5; }, 1, stage_at(1) + 1},
+      {"stage: pool without a stride", [](FileBuilder& f) { f.stages[1].sh = 0; }, 1, stage_at(1) + 1},
+      {"stage: pool with padding as large as its window", [](FileBuilder& f) { f.stages[1].ph = 2; }, 1, stage_at(1) + 1},
+      {"stage: bias behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[0]; }, 2, stage_at(2)},
+  };
+  for (const Rule& rule : rules) {
+    CAPTURE(rule.name);
+    FileBuilder f = sample_builder();
+    rule.breaks(f);
+    std::vector<uint8_t> file = f.bytes();
+    if (rule.status == BNT_BAD_VERSION) {
+      store_le32(&file[Header::kAtVersion], kVersion + 1);
+      seal(&file);
+    }
+    const Verdict v = check(file);
+    CHECK(v.status == rule.status);
+    CHECK(v.where.op == rule.op);
+    CHECK(v.where.offset == rule.offset);
+  }
+  MESSAGE("rules of packed files: ", std::size(rules));
+}
+
+TEST_CASE("reader: strings end in a zero byte and hold no control characters") {
+  const std::vector<uint8_t> good = sample_builder().bytes();
+  const Header h = read_record<Header>(good.data());
+  const Places p = places_of(h);
+  std::vector<uint8_t> file = good;
+  file[p.strings + h.strings_bytes - 1] = 'x';
+  seal(&file);
+  CHECK(check(file).where.offset == Header::kAtStrings);
+  file = good;
+  file[p.strings] = 0x1B;
+  seal(&file);
+  CHECK(check(file).status == BNT_MALFORMED);
+  CHECK(check(file).where.offset == p.strings);
+}
+
+TEST_CASE("reader: any file of another kind is not a model, whatever its size") {
+  for (size_t n : {0u, 1u, 8u, 100u, 1000u}) CHECK(check(std::vector<uint8_t>(n, 'P')).status == BNT_NOT_A_MODEL);
+}
