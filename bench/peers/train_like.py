@@ -33,8 +33,9 @@ class Exchange:
         with open(folder / "recipe.toml", "rb") as f:
             self.recipe = tomllib.load(f)
         self.init = load_file(folder / "init.safetensors")
-        self.batches = load_file(folder / "batches.safetensors")
-        self.rates = np.loadtxt(folder / "schedule.csv", delimiter=",", skiprows=1, ndmin=2)[:, 1]
+        stored, rates = folder / "batches.safetensors", folder / "schedule.csv"
+        self.batches = load_file(stored) if stored.exists() else None
+        self.rates = np.loadtxt(rates, delimiter=",", skiprows=1, ndmin=2)[:, 1] if rates.exists() else None
 
 
 def schedule(recipe, total_steps, steps_per_epoch):
@@ -73,7 +74,7 @@ def load_init(net, init):
     own = dict(net.named_parameters())
     state = {k: torch.from_numpy(v) for k, v in init.items()}
     result = net.load_state_dict(state, strict=False)
-    missing = [k for k in result.missing_keys if not k.endswith("num_batches_tracked")]
+    missing = [k for k in result.missing_keys if k in own]  # running statistics start at 0 and 1
     if missing or result.unexpected_keys:
         raise SystemExit(f"initial weights: missing {missing}, unexpected {result.unexpected_keys}")
     print(f"{len(own)} parameters loaded", flush=True)
@@ -115,10 +116,11 @@ def main():
     batches = Batches(*read_cifar10(a.data, "train"), batch=train["batch"], seed=train["seed"], shuffle=True,
                       pad=data["pad_crop"], flip=data["flip"], **norm)
     test = Batches(*read_cifar10(a.data, "test"), batch=200, **norm)
-    check_batches(e.batches, batches)
+    if e.batches is not None:
+        check_batches(e.batches, batches)
     total = train["epochs"] * batches.steps
     rates = schedule(r, total, batches.steps)
-    if len(e.rates) != total or not np.allclose(rates, e.rates, rtol=1e-12, atol=0):
+    if e.rates is not None and (len(e.rates) != total or not np.allclose(rates, e.rates, rtol=1e-12, atol=0)):
         raise SystemExit("learning rates differ from bantam's")
 
     net = nets.make(r["model"]["name"], r["model"]["form"], r["model"].get("width"))
