@@ -10,24 +10,9 @@
 #include <vector>
 
 #include "core/base/shape.h"
+#include "ops/quant/scheme.h"
 
 namespace bantam {
-
-// How a tensor is quantized. [T 3.2.2]
-enum class Scheme : uint8_t {
-  kNone,  // real values
-  kSign,  // 1 bit: sign(x), +1 for x >= 0 (BinaryConnect's and BNN's weights, BNN's activations)
-};
-// The gradient that stands in for that of the quantizer (straight-through estimator). [T 3.2.2.1, Eq. 3.10]
-enum class Surrogate : uint8_t {
-  kIdentity,  // dx = dq
-  kClip,      // dx = dq where |x| <= 1, else 0
-};
-struct QuantSpec {
-  Scheme scheme = Scheme::kNone;
-  Surrogate surrogate = Surrogate::kIdentity;
-  bool operator==(const QuantSpec&) const = default;
-};
 
 struct InputConfig {
   int64_t h = 0, w = 0, c = 0;
