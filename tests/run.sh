@@ -28,8 +28,13 @@ if [ $install != no ]; then
   [ $install = yes ] || exit 0
 fi
 
-[ -f "$build/build.ninja" ] || meson setup "$build" "$@"
-ninja -C "$build"
+gave_up() { # WHY
+  echo "$1"
+  echo "0 passed, 1 failed"
+  exit 1
+}
+[ -f "$build/build.ninja" ] || meson setup "$build" "$@" || gave_up "cannot configure $build"
+ninja -C "$build" || gave_up "does not build"
 
 # Which of meson's tests: the folders of --only (and no script, those belong to the full run), or all of them.
 names=
@@ -38,7 +43,7 @@ log=$build/meson-logs/testlog.txt
 rm -f "$log"
 # shellcheck disable=SC2086  # words on purpose
 meson test -C "$build" --no-rebuild --print-errorlogs $names || true
-[ -f "$log" ] || { echo "no test ran"; echo "0 passed, 1 failed"; exit 1; }
+[ -f "$log" ] || gave_up "no test ran"
 
 # Counts of every test of meson: what doctest sums up, and lines `N passed, N failed` of scripts and other programs. One
 # that ended badly without saying how many failed (crash, time out, skip) is one failure.

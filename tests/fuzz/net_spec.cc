@@ -24,7 +24,7 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   seed(as_bytes(to_json(resnet14({.form = Form::kBnn, .h = 32, .w = 32, .c = 3}))));
   // Every kind of node in one small net.
   NetBuilder g(8, 8, 3, 4);
-  int x = g.conv("c", g.input(), {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = true});
+  int x = g.conv("c", g.input(), {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = true, .weight = {}});
   int y = g.batch_norm("bn", x);
   y = g.prelu("p", y, {.parameter = "p.weight"});
   y = g.quantize("q", y);
@@ -40,7 +40,7 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   y = g.unary(Kind::kRelu, "relu", y);
   y = g.dropout("drop", y, {});
   y = g.unary(Kind::kFlatten, "flat", y);
-  y = g.linear("fc", y, {.out_features = 4});
+  y = g.linear("fc", y, {.out_features = 4, .weight = {}});
   g.unary(Kind::kSoftmax, "softmax", y);
   seed(as_bytes(to_json(g.build())));
 }
