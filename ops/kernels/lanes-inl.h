@@ -83,6 +83,7 @@ template <class F> HWY_INLINE void map2(const float* x, const float* y, float* o
 // The numbers are the same on every target, so that sums over groups are, too.
 constexpr int64_t kMaxColumns = 1024;
 HWY_INLINE int64_t row_group(int64_t rows, int64_t c) {
+  if (c < 1) return 1;
   int64_t group = 16;  // least g with g C a multiple of 16
   while (group > 1 && (group / 2 * c) % 16 == 0) group /= 2;
   while (group * c < 64) group *= 2;

@@ -1,0 +1,184 @@
+#include "ops/kernels/reduce.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels/reduce.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/kernels/columns-inl.h"
+#include "ops/kernels/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+
+struct SumTerm {
+  const float* x;
+  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t, VF* out) const { out[0] = load(x + at); }
+};
+struct DotTerm {
+  const float *a, *b;
+  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t, VF* out) const {
+    out[0] = hn::Mul(load(a + at), load(b + at));
+  }
+};
+// d = x - mean and d^2.
+struct DeviationTerms {
+  const float *x, *mean;
+  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t column, VF* out) const {
+    out[0] = hn::Sub(load(x + at), load(mean + column));
+    out[1] = hn::Mul(out[0], out[0]);
+  }
+};
+
+template <class F> HWY_INLINE void channel_totals(const F& f, int64_t rows, int64_t c, double* total) {
+  HWY_ALIGN float acc[1][kMaxColumns];
+  for (int64_t k = 0; k < c; ++k) total[k] = 0;
+  for_column_blocks(rows, c, [&](const ColumnBlock& b) HWY_ATTR {
+    sum_columns<1>(b, f, acc);
+    add_columns(b, acc[0], total);
+  });
+}
+void channel_sums_impl(const float* x, int64_t rows, int64_t c, double* sums) { channel_totals(SumTerm{x}, rows, c, sums); }
+void channel_dots_impl(const float* a, const float* b, int64_t rows, int64_t c, double* dots) {
+  channel_totals(DotTerm{a, b}, rows, c, dots);
+}
+
+// A flat array is rows of 64 columns and a rest.
+HWY_INLINE double add_pairwise(double* v, int64_t n) {
+  for (; n > 1; n /= 2)
+    for (int64_t i = 0; i < n / 2; ++i) v[i] += v[i + n / 2];
+  return v[0];
+}
+double sum_impl(const float* x, int64_t n) {
+  double columns[64], rest[64] = {};
+  channel_sums_impl(x, n / 64, 64, columns);
+  channel_sums_impl(x + n / 64 * 64, 1, n % 64, rest);
+  for (int i = 0; i < 64; ++i) columns[i] += rest[i];
+  return add_pairwise(columns, 64);
+}
+double dot_impl(const float* a, const float* b, int64_t n) {
+  double columns[64], rest[64] = {};
+  const int64_t whole = n / 64 * 64;
+  channel_dots_impl(a, b, n / 64, 64, columns);
+  channel_dots_impl(a + whole, b + whole, 1, n % 64, rest);
+  for (int i = 0; i < 64; ++i) columns[i] += rest[i];
+  return add_pairwise(columns, 64);
+}
+
+void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean, double* m2) {
+  HWY_ALIGN float acc[2][kMaxColumns];
+  HWY_ALIGN float block_mean[kMaxColumns];
+  for (int64_t k = 0; k < c; ++k) mean[k] = m2[k] = 0;
+  for_column_blocks(rows, c, [&](const ColumnBlock& b) HWY_ATTR {
+    const int64_t group = b.columns / b.channels;
+    const double count = double(b.rows * group), done = double((b.offset - b.channel) / c);
+    // A first estimate of the block's mean ...
+    sum_columns<1>(b, SumTerm{x}, acc);
+    for (int64_t k = 0; k < b.channels; ++k) {
+      double sum = 0;
+      for (int64_t i = k; i < b.columns; i += b.channels) sum += double(acc[0][i]);
+      block_mean[k] = float(sum / count);
+    }
+    for (int64_t i = b.channels; i < b.columns; ++i) block_mean[i] = block_mean[i - b.channels];
+    // ... whose rounding the sum of the deviations from it repairs.
+    sum_columns<2>(b, DeviationTerms{x, block_mean}, acc);
+    for (int64_t k = 0; k < b.channels; ++k) {
+      double s1 = 0, s2 = 0;
+      for (int64_t i = k; i < b.columns; i += b.channels) {
+        s1 += double(acc[0][i]);
+        s2 += double(acc[1][i]);
+      }
+      const double exact = double(block_mean[k]) + s1 / count;
+      const double spread = s2 - s1 * (s1 / count);
+      merge_moments(done, mean + b.channel + k, m2 + b.channel + k, count, exact, spread < 0 ? 0 : spread);
+    }
+  });
+}
+
+HWY_INLINE float row_max(const float* x, int64_t c) {
+  const DF d;
+  VF m = hn::Set(d, x[0]);
+  int64_t i = 0;
+  for (; i + kLanes <= c; i += kLanes) m = hn::Max(m, hn::LoadU(d, x + i));
+  if (i < c) m = hn::Max(m, hn::IfThenElse(hn::FirstN(d, size_t(c - i)), load_part(x + i, c - i), m));
+  return hn::GetLane(hn::MaxOfLanes(d, m));
+}
+// Sum of e^(x - max); the terms go to `out` if it is not null.
+HWY_INLINE float row_exp_sum(const float* x, int64_t c, float max, float* out) {
+  const DF d;
+  const VF m = hn::Set(d, max);
+  VF sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= c; i += kLanes) {
+    const VF e = exp_vec(d, hn::Sub(hn::LoadU(d, x + i), m));
+    if (out) hn::StoreU(e, d, out + i);
+    sum = hn::Add(sum, e);
+  }
+  if (i < c) {
+    const VF e = exp_vec(d, hn::Sub(load_part(x + i, c - i), m));
+    if (out) store_part(e, out + i, c - i);
+    sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, size_t(c - i)), e));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+struct DivideBy {
+  float s;
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return hn::Div(x, hn::Set(d, s)); }
+};
+struct SubtractTwice {
+  float max, log_sum;
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+    return hn::Sub(hn::Sub(x, hn::Set(d, max)), hn::Set(d, log_sum));
+  }
+};
+void softmax_rows_impl(const float* x, float* out, int64_t rows, int64_t c) {
+  for (int64_t r = 0; r < rows; ++r, x += c, out += c) {
+    const float sum = row_exp_sum(x, c, row_max(x, c), out);
+    map(out, out, c, DivideBy{sum});
+  }
+}
+void log_softmax_rows_impl(const float* x, float* out, int64_t rows, int64_t c) {
+  const DF d;
+  for (int64_t r = 0; r < rows; ++r, x += c, out += c) {
+    const float max = row_max(x, c);
+    const float sum = row_exp_sum(x, c, max, nullptr);
+    map(x, out, c, SubtractTwice{max, hn::GetLane(log_vec(d, hn::Set(d, sum)))});
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(sum_impl);
+HWY_EXPORT(dot_impl);
+HWY_EXPORT(channel_sums_impl);
+HWY_EXPORT(channel_dots_impl);
+HWY_EXPORT(channel_moments_impl);
+HWY_EXPORT(softmax_rows_impl);
+HWY_EXPORT(log_softmax_rows_impl);
+
+double sum_f32(const float* x, int64_t n) noexcept { return HWY_DYNAMIC_DISPATCH(sum_impl)(x, n); }
+double dot_f32(const float* a, const float* b, int64_t n) noexcept { return HWY_DYNAMIC_DISPATCH(dot_impl)(a, b, n); }
+void channel_sums_f32(const float* x, int64_t rows, int64_t c, double* sums) noexcept {
+  HWY_DYNAMIC_DISPATCH(channel_sums_impl)(x, rows, c, sums);
+}
+void channel_dots_f32(const float* a, const float* b, int64_t rows, int64_t c, double* dots) noexcept {
+  HWY_DYNAMIC_DISPATCH(channel_dots_impl)(a, b, rows, c, dots);
+}
+void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2) noexcept {
+  HWY_DYNAMIC_DISPATCH(channel_moments_impl)(x, rows, c, mean, m2);
+}
+void softmax_rows_f32(const float* x, float* out, int64_t rows, int64_t c) noexcept {
+  HWY_DYNAMIC_DISPATCH(softmax_rows_impl)(x, out, rows, c);
+}
+void log_softmax_rows_f32(const float* x, float* out, int64_t rows, int64_t c) noexcept {
+  HWY_DYNAMIC_DISPATCH(log_softmax_rows_impl)(x, out, rows, c);
+}
+
+}  // namespace bantam
+#endif  // HWY_ONCE

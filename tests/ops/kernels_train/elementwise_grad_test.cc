@@ -1,0 +1,140 @@
+#include "ops/kernels_train/elementwise_grad.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/rng.h"
+#include "ops/kernels/reduce_ref.h"
+#include "ops/kernels_train/elementwise_grad_ref.h"
+#include "tests/ops/each_target.h"
+
+using namespace bantam;
+
+namespace {
+
+std::vector<float> normals(int64_t n, uint64_t seed) {
+  const Rng rng(seed, kRngTest);
+  std::vector<float> v(static_cast<size_t>(n));
+  for (size_t i = 0; i < v.size(); ++i) v[i] = float(rng.normal(i));
+  if (!v.empty()) v[v.size() / 2] = 0.0f;
+  return v;
+}
+bool fuses(const std::string& target) { return target.substr(0, 3) == "AVX" || target.substr(0, 4) == "NEON"; }
+double worst(const std::vector<float>& got, const std::vector<float>& want) {
+  double w = 0;
+  for (size_t i = 0; i < got.size(); ++i) w = std::max(w, std::fabs(double(got[i]) - double(want[i])));
+  return w;
+}
+
+}  // namespace
+
+TEST_CASE("activation gradients: equal the reference over odd sizes, on every target") {
+  for_each_target([](const std::string& target) {
+    CAPTURE(target);
+    for (int64_t n : {0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 101}) {
+      CAPTURE(n);
+      auto y = normals(n, 1);
+      const auto dy = normals(n, 2);
+      std::vector<float> got(y.size()), want(y.size());
+      auto reference = [&](auto f) {
+        for (size_t i = 0; i < y.size(); ++i) want[i] = f(y[i], dy[i]);
+      };
+      relu_grad_f32(y.data(), dy.data(), got.data(), n);
+      reference(ref::relu_grad<float>);
+      CHECK(got == want);
+      prelu_grad_f32(y.data(), dy.data(), 0.25f, got.data(), n);
+      reference([](float x, float d) { return ref::prelu_grad(x, d, 0.25f); });
+      CHECK(got == want);
+      for (float& v : y) v = std::tanh(v);
+      // |out| <= 1: out^2, 1 - out^2 and the product are rounded once each, |dy| < 5: 3 * 2^-24 * 5.
+      tanh_grad_f32(y.data(), dy.data(), got.data(), n);
+      reference(ref::tanh_grad<float>);
+      CHECK(worst(got, want) <= 9e-7);
+      for (float& v : y) v = std::fabs(v);
+      sigmoid_grad_f32(y.data(), dy.data(), got.data(), n);
+      reference(ref::sigmoid_grad<float>);
+      CHECK(got == want);
+      auto in_place = dy;
+      relu_grad_f32(y.data(), in_place.data(), in_place.data(), n);
+      reference(ref::relu_grad<float>);
+      CHECK(in_place == want);
+    }
+  });
+}
+
+TEST_CASE("per-channel gradients: equal the reference for few, odd and many channels, on every target") {
+  for_each_target([](const std::string& target) {
+    CAPTURE(target);
+    for (int64_t c : {1, 3, 10, 16, 17, 64, 80, 101, 1030})
+      for (int64_t rows : {1, 2, 5, 67, 300}) {
+        if (c > 1000 && rows > 70) continue;
+        CAPTURE(c);
+        CAPTURE(rows);
+        const int64_t n = rows * c;
+        const auto x = normals(n, 3), dy = normals(n, 4), p = normals(c, 5), a = normals(c, 6), b = normals(c, 7), d = normals(c, 8);
+        std::vector<float> got(x.size()), want(x.size());
+        prelu_channels_grad_f32(x.data(), dy.data(), p.data(), got.data(), rows, c);
+        for (int64_t i = 0; i < n; ++i) want[size_t(i)] = ref::prelu_grad(x[size_t(i)], dy[size_t(i)], p[size_t(i % c)]);
+        CHECK(got == want);
+
+        norm_input_grad_f32(dy.data(), x.data(), p.data(), a.data(), b.data(), d.data(), got.data(), rows, c);
+        for (int64_t i = 0; i < n; ++i) {
+          const size_t e = size_t(i), k = size_t(i % c);
+          want[e] = fuses(target) ? ref::norm_input_grad(dy[e], x[e], p[k], a[k], b[k], d[k])
+                                  : a[k] * dy[e] + (b[k] * (x[e] - p[k]) + d[k]);
+        }
+        CHECK(got == want);
+
+        // Sums: within 70 * 2^-24 of the sum of magnitudes (columns-inl.h; two more roundings in a term).
+        const size_t channels = size_t(c);
+        std::vector<double> s(channels), t(channels), s_want(channels), t_want(channels), slope(channels), slope_want(channels);
+        norm_sums_f32(dy.data(), x.data(), p.data(), rows, c, s.data(), t.data());
+        ref::norm_sums(dy.data(), x.data(), p.data(), rows, c, s_want.data(), t_want.data());
+        prelu_slope_sums_f32(x.data(), dy.data(), rows, c, slope.data());
+        ref::prelu_slope_sums(x.data(), dy.data(), rows, c, slope_want.data());
+        bool good = true;
+        for (size_t k = 0; k < channels; ++k) {
+          double size = 0, deviation = 0, product = 0;
+          for (size_t i = k; i < x.size(); i += channels) {
+            size += std::fabs(double(dy[i]));
+            deviation += std::fabs(double(dy[i]) * (double(x[i]) - double(p[k])));
+            product += std::fabs(double(dy[i]) * double(x[i]));
+          }
+          const double u = 70.0 / (1 << 24);
+          good &= std::fabs(s[k] - s_want[k]) <= u * size;
+          good &= std::fabs(t[k] - t_want[k]) <= u * deviation;
+          good &= std::fabs(slope[k] - slope_want[k]) <= u * product;
+        }
+        CHECK(good);
+      }
+  });
+}
+
+// |dy| < 5, y <= 1: a row sum of 100 terms errs by 10 ulp of 5 or so, the rest by a few ulp of it: 2e-5 in all.
+TEST_CASE("softmax gradients: rows equal the f64 reference, on every target") {
+  for_each_target([](const std::string& target) {
+    CAPTURE(target);
+    for (int64_t c : {1, 2, 5, 10, 16, 17, 101}) {
+      CAPTURE(c);
+      const int64_t rows = 3;
+      const auto x = normals(rows * c, 9), dy = normals(rows * c, 10);
+      const std::vector<double> x64(x.begin(), x.end()), dy64(dy.begin(), dy.end());
+      std::vector<double> y64(x.size()), dx64(x.size());
+      std::vector<float> dx(x.size());
+      auto check = [&](auto forward, auto kernel, auto reference) {
+        forward(x64.data(), y64.data(), rows, c);
+        const std::vector<float> y(y64.begin(), y64.end());
+        kernel(y.data(), dy.data(), dx.data(), rows, c);
+        reference(y64.data(), dy64.data(), dx64.data(), rows, c);
+        double w = 0;
+        for (size_t i = 0; i < dx.size(); ++i) w = std::max(w, std::fabs(double(dx[i]) - dx64[i]));
+        CHECK(w <= 2e-5);
+      };
+      check(ref::softmax_rows<double>, softmax_grad_rows_f32, ref::softmax_grad_rows<double>);
+      check(ref::log_softmax_rows<double>, log_softmax_grad_rows_f32, ref::log_softmax_grad_rows<double>);
+    }
+  });
+}
