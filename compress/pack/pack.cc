@@ -24,7 +24,7 @@ struct Value {
 class Packer {
  public:
   Packer(const Model& model, const PackOptions& options)
-      : model_(model), spec_(model.spec()), options_(options), shapes_(infer_shapes(spec_)), values_(spec_.nodes.size()),
+      : model_(model), spec_(model.spec()), options_(options), values_(spec_.nodes.size()),
         covered_(spec_.nodes.size()), consumers_(spec_.nodes.size()) {}
 
   std::vector<uint8_t> run() {
@@ -186,7 +186,7 @@ class Packer {
     const bool linear = node(i).kind == Kind::kLinear;
     const QuantSpec weight = linear ? config<LinearConfig>(i).weight : config<ConvConfig>(i).weight;
     const int64_t groups = linear ? 1 : config<ConvConfig>(i).groups;
-    const bool xnor = is_binary_layer(spec_, i) && groups == 1 && values_[size_t(x)].bits != kNone;
+    const bool xnor = weight.scheme == Scheme::kSign && groups == 1 && values_[size_t(x)].bits != kNone;
     op.source = uint8_t(xnor ? Source::kXnor : weight.scheme == Scheme::kSign ? Source::kConvSigns : Source::kConv);
     op.in = xnor ? values_[size_t(x)].bits : f32_of(x);
     const Dims in = dims(op.in);
@@ -199,7 +199,7 @@ class Packer {
       const ConvConfig& c = config<ConvConfig>(i);
       if (c.kernel_h > kMaxKernel || c.kernel_w > kMaxKernel) fail(i, "its kernel is larger than " + std::to_string(kMaxKernel));
       if (c.groups > 0xFFFF) fail(i, "it has more than 65535 groups");
-      if (c.pad_value && !xnor) fail(i, "a padding value other than 0 needs sign weights, sign inputs and one group");
+      if (c.pad_value && !is_binary_layer(spec_, i)) fail(i, "a padding value other than 0 needs sign weights, sign inputs and one group");
       op.k = uint32_t(c.out_channels), op.groups = uint16_t(c.groups), op.pad_value = int8_t(c.pad_value);
       op.kh = uint16_t(c.kernel_h), op.kw = uint16_t(c.kernel_w);
       op.stride_h = uint16_t(c.stride_h), op.stride_w = uint16_t(c.stride_w);
@@ -238,7 +238,7 @@ class Packer {
       }
       case Kind::kPRelu: {
         const PReluConfig& p = config<PReluConfig>(i);
-        const float* slope = parameter(i, p.parameter, p.slopes);
+        const float* slope = parameter(i, p.parameter + ".weight", p.slopes);
         if (p.slopes > 1) check_channels(i, p.slopes, c);
         std::vector<float> slopes(c);
         for (uint32_t k = 0; k < c; ++k) slopes[k] = slope[p.slopes > 1 ? k : 0];
@@ -435,7 +435,6 @@ class Packer {
   const Model& model_;
   const NetSpec& spec_;
   const PackOptions& options_;
-  const std::vector<Shape> shapes_;
   std::vector<Value> values_;
   std::vector<bool> covered_;  // is the node part of an op?
   std::vector<std::vector<int>> consumers_;

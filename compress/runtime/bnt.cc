@@ -6,7 +6,7 @@
 #include "compress/runtime/reader.h"
 
 using namespace bantam;
-using bantam::packed::Model;
+using bantam::packed::Reader;
 
 namespace {
 
@@ -40,17 +40,17 @@ SessionState state_of(const bnt_session* session) {
 }
 bool loaded(const bnt_model* model) { return model && state_of(model).tag == kModelTag; }
 bool opened(const bnt_session* session) { return session && state_of(session).tag == kSessionTag; }
-Model reader_of(const ModelState& s) { return Model(s.file, s.size); }
+Reader reader_of(const ModelState& s) { return Reader(s.file, s.size); }
 
 bnt_status check_file(const void* file, size_t size, bnt_info* info, bnt_where* where) {
   if (where) *where = {BNT_NO_OP, 0};
   if (!file || !info) return BNT_BAD_ARGUMENT;
   if (!aligned_64(file)) return BNT_MISALIGNED;
-  return Model(static_cast<const uint8_t*>(file), size).check(info, where);
+  return Reader(static_cast<const uint8_t*>(file), size).check(info, where);
 }
 
 void run_images(const SessionState& s, const uint8_t* images, size_t n, float* scores, bnt_tap tap, void* user) {
-  const Model m = reader_of(s.model);
+  const Reader m = reader_of(s.model);
   const packed::Execution e = {&m, s.model.mem, s.arena, &s.parallel, tap, user};
   const size_t image = size_t(m.header().h) * m.header().w * m.header().c;
   for (size_t i = 0; i < n; ++i) packed::execute(e, images + i * image, scores + i * m.header().n_classes);
@@ -88,7 +88,7 @@ bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, cons
   if (!aligned_64(arena)) return BNT_MISALIGNED;
   SessionState s = {kSessionTag, state_of(model), static_cast<uint8_t*>(arena), {nullptr, 1, nullptr}};
   if (parallel) s.parallel = *parallel;
-  const Model m = reader_of(s.model);
+  const Reader m = reader_of(s.model);
   if (arena_size < m.header().arena_base || (arena_size - m.header().arena_base) / s.parallel.lanes < m.header().arena_per_lane)
     return BNT_ARENA_TOO_SMALL;
   memset(session, 0, sizeof *session);
@@ -102,7 +102,7 @@ bnt_status bnt_set_switch(bnt_session* session, uint32_t index) noexcept {
 
 bnt_status bnt_get_switch(const bnt_model* model, uint32_t index, bnt_switch* out) noexcept {
   if (!loaded(model) || !out) return BNT_BAD_ARGUMENT;
-  const Model m = reader_of(state_of(model));
+  const Reader m = reader_of(state_of(model));
   if (index >= m.header().n_switches) return BNT_BAD_ARGUMENT;
   const packed::SwitchRecord s = m.switch_at(index);
   *out = {s.width_permille, s.weight_bits, s.act_bits};
@@ -131,7 +131,7 @@ bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* sco
 bnt_status bnt_self_test(bnt_session* session) noexcept {
   if (!opened(session)) return BNT_BAD_ARGUMENT;
   const SessionState s = state_of(session);
-  const Model m = reader_of(s.model);
+  const Reader m = reader_of(s.model);
   // The stored image's scores are compared where the output tensor lies: no memory of ours is needed.
   const packed::Header& h = m.header();
   if (h.self_test) {
@@ -146,20 +146,20 @@ bnt_status bnt_self_test(bnt_session* session) noexcept {
 
 bnt_status bnt_get_input_spec(const bnt_model* model, bnt_input_spec* out) noexcept {
   if (!loaded(model) || !out) return BNT_BAD_ARGUMENT;
-  const Model m = reader_of(state_of(model));
+  const Reader m = reader_of(state_of(model));
   *out = {m.header().h, m.header().w, m.header().c, m.payload<float>(m.header().lut)};
   return BNT_OK;
 }
 
 const char* bnt_class_name(const bnt_model* model, uint32_t index) noexcept {
   if (!loaded(model)) return nullptr;
-  const Model m = reader_of(state_of(model));
+  const Reader m = reader_of(state_of(model));
   return index < m.header().n_classes ? m.class_name(index) : nullptr;
 }
 
 const char* bnt_op_name(const bnt_model* model, uint32_t op) noexcept {
   if (!loaded(model)) return nullptr;
-  const Model m = reader_of(state_of(model));
+  const Reader m = reader_of(state_of(model));
   return op < m.header().n_ops ? m.string(m.op(op).name) : nullptr;
 }
 

@@ -10,9 +10,9 @@
 namespace bantam::packed {
 namespace {
 
-// One op on one image. All sizes and places were proved by Model::check.
+// One op on one image. All sizes and places were proved by Reader::check.
 struct OpRun {
-  const Model& m;
+  const Reader& m;
   const OpRecord op;
   const Geometry& g;
   const StageRecord* stages;
@@ -215,7 +215,7 @@ void show(const Execution& e, uint32_t tensor) {
 
 }  // namespace
 
-void lay_out_weights(const Model& model, uint8_t* mem) noexcept {
+void lay_out_weights(const Reader& model, uint8_t* mem) noexcept {
   StageRecord stages[kMaxStages];
   for (uint32_t i = 0; i < model.header().n_ops; ++i) {
     const OpRecord op = model.op(i);
@@ -227,7 +227,7 @@ void lay_out_weights(const Model& model, uint8_t* mem) noexcept {
 }
 
 void execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
-  const Model& m = *e.model;
+  const Reader& m = *e.model;
   StageRecord stages[kMaxStages];
   const uint8_t* weights = e.mem;
   uint8_t* const scratch = e.arena + m.header().arena_base;

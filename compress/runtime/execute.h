@@ -9,10 +9,10 @@
 namespace bantam::packed {
 
 // Weights of the binary convolutions in the running target's order; mem has info.model_bytes.
-void lay_out_weights(const Model& model, uint8_t* mem) noexcept;
+void lay_out_weights(const Reader& model, uint8_t* mem) noexcept;
 
 struct Execution {
-  const Model* model;
+  const Reader* model;
   const uint8_t* mem;
   uint8_t* arena;
   const bnt_parallel* parallel;  // lanes >= 1; run is null for one lane

@@ -22,7 +22,7 @@ bool overlap(const TensorRecord& a, const TensorRecord& b) {
 // Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns false.
 class Checker {
  public:
-  explicit Checker(const Model& m) : m_(m), h_(m.header()), p_(places_of(m.header())) {}
+  explicit Checker(const Reader& m) : m_(m), h_(m.header()), p_(places_of(m.header())) {}
 
   bool all(bnt_info* info) {
     if (!limits() || !strings() || !tensors() || !classes() || !switches() || !inputs()) return false;
@@ -236,7 +236,7 @@ class Checker {
     return uint64_t(t.h) * t.w * t.c == h_.n_classes || fail(Header::kAtOutput);
   }
 
-  const Model& m_;
+  const Reader& m_;
   const Header& h_;
   const Places p_;
   uint32_t op_ = BNT_NO_OP;
@@ -246,7 +246,7 @@ class Checker {
 
 }  // namespace
 
-Model::Model(const uint8_t* file, size_t size) : file_(file), size_(size) {
+Reader::Reader(const uint8_t* file, size_t size) : file_(file), size_(size) {
   if (size < Header::kBytes) return;
   header_ = read_record<Header>(file);
   places_ = places_of(header_);
@@ -259,7 +259,7 @@ uint32_t checksum(const uint8_t* file, size_t size) noexcept {
   return crc32(file + kCrcOffset + 4, size - kCrcOffset - 4, crc);
 }
 
-bnt_status Model::check(bnt_info* info, bnt_where* where) const noexcept {
+bnt_status Reader::check(bnt_info* info, bnt_where* where) const noexcept {
   bnt_where w = {BNT_NO_OP, 0};
   bnt_status s = BNT_OK;
   const size_t start = size_ < sizeof kMagic ? size_ : sizeof kMagic;
@@ -283,7 +283,7 @@ bnt_status Model::check(bnt_info* info, bnt_where* where) const noexcept {
   return s;
 }
 
-Geometry Model::geometry(const OpRecord& op, StageRecord* stages) const {
+Geometry Reader::geometry(const OpRecord& op, StageRecord* stages) const {
   for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = stage(op.first_stage + i);
   Geometry g;
   Fault fault;

@@ -10,11 +10,11 @@
 
 namespace bantam::packed {
 
-class Model {
+class Reader {
  public:
-  Model() = default;
+  Reader() = default;
   // Any bytes: reads only the header, and only if it is there. Call check() before anything else.
-  Model(const uint8_t* file, size_t size);
+  Reader(const uint8_t* file, size_t size);
 
   // Fills *info, or says what is wrong and where. Never reads outside [file, file + size).
   bnt_status check(bnt_info* info, bnt_where* where) const noexcept;

@@ -34,7 +34,7 @@ Verdict check(const std::vector<uint8_t>& file) {
   const Bytes b(file);
   bnt_info info;
   Verdict v;
-  v.status = Model(b.data, b.size).check(&info, &v.where);
+  v.status = Reader(b.data, b.size).check(&info, &v.where);
   return v;
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("reader: the sample file, which uses every source and stage, is accept
   const Bytes b(file);
   bnt_info info;
   bnt_where where;
-  REQUIRE(Model(b.data, b.size).check(&info, &where) == BNT_OK);
+  REQUIRE(Reader(b.data, b.size).check(&info, &where) == BNT_OK);
   CHECK(info.ops == 9);
   CHECK(info.classes == 3);
   CHECK(info.h == 4);
@@ -69,7 +69,7 @@ TEST_CASE("reader: the sample file, which uses every source and stage, is accept
   // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, linear 9.
   CHECK(info.macs == 864 + 729 + 324 + 36 + 9);
   bool source[kSources] = {}, kind[kStageKinds] = {};
-  const Model m(b.data, b.size);
+  const Reader m(b.data, b.size);
   for (uint32_t i = 0; i < m.header().n_ops; ++i) source[m.op(i).source] = true;
   for (uint32_t i = 0; i < m.header().n_stages; ++i) kind[m.stage(i).kind] = true;
   for (bool used : source) CHECK(used);
@@ -119,7 +119,7 @@ TEST_CASE("reader: every single-bit flip is refused") {
   for (size_t bit = 0; bit < file.size() * 8; ++bit) {
     b.data[bit / 8] ^= uint8_t(1u << (bit % 8));
     bnt_info info;
-    REQUIRE(Model(b.data, b.size).check(&info, nullptr) != BNT_OK);
+    REQUIRE(Reader(b.data, b.size).check(&info, nullptr) != BNT_OK);
     b.data[bit / 8] ^= uint8_t(1u << (bit % 8));
   }
 }

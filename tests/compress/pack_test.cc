@@ -1,0 +1,244 @@
+#include "compress/pack/pack.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <limits>
+
+#include "compress/pack/packed_file.h"
+#include "compress/pack/packed_model.h"
+#include "compress/pack/weights.h"
+#include "compress/runtime/reader.h"
+#include "core/rng.h"
+#include "nn/models/models.h"
+#include "tests/compress/random_net.h"
+#include "tests/compress/reference_net.h"
+
+using namespace bantam;
+using namespace bantam::packed;
+
+namespace {
+
+// Values that the packed run shows, against the reference: how many tensors and values, how many differ bit for bit.
+struct Comparison {
+  int tensors = 0, bit_tensors = 0;
+  int64_t values = 0, differing = 0;
+  std::string first;  // name of the first tensor that differs
+};
+
+Comparison compare(const Model& model, PackedModel& packed, const std::vector<uint8_t>& image, const std::vector<float>& lut) {
+  const int64_t c = packed.info().c;
+  std::vector<float> x(image.size());
+  for (size_t i = 0; i < image.size(); ++i) x[i] = lut[(i % size_t(c)) * 256 + image[i]];
+  const auto want = reference_net(model, x);
+  Comparison r;
+  const std::vector<float> scores = packed.run_traced(image.data(), [&](const bnt_view& v) {
+    const ReferenceValue& ref = want.at(v.name);
+    const size_t n = size_t(v.dims[0]) * v.dims[1] * v.dims[2];
+    REQUIRE(ref.v.size() == n);
+    ++r.tensors;
+    r.bit_tensors += v.dtype == BNT_BITS;
+    r.values += int64_t(n);
+    const int64_t before = r.differing;
+    for (size_t i = 0; i < n; ++i) {
+      float got;
+      if (v.dtype == BNT_BITS) {
+        const size_t ch = i % v.dims[2], pixel = i / v.dims[2];
+        const uint64_t word = static_cast<const uint64_t*>(v.data)[pixel * words_for(v.dims[2]) + ch / 64];
+        got = word >> (ch % 64) & 1 ? 1.0f : -1.0f;
+      } else {
+        got = static_cast<const float*>(v.data)[i];
+      }
+      r.differing += memcmp(&got, &ref.v[i], 4) != 0;
+    }
+    if (r.differing != before && r.first.empty()) r.first = v.name;
+  });
+  const std::vector<float>& logits = want.at(model.spec().nodes.back().name).v;
+  REQUIRE(scores.size() == logits.size());
+  for (size_t i = 0; i < scores.size(); ++i) r.differing += memcmp(&scores[i], &logits[i], 4) != 0;
+  return r;
+}
+
+Comparison pack_and_compare(const NetSpec& spec, uint64_t seed, int images = 1) {
+  Model model(spec);
+  randomize(&model, seed);
+  const std::vector<float> lut = random_lut(std::get<InputConfig>(spec.nodes[0].config).c, seed);
+  PackedModel packed(pack(model, {lut, {}, {}}));
+  Comparison all;
+  for (int i = 0; i < images; ++i) {
+    const Comparison r = compare(model, packed, random_image(spec, seed + uint64_t(i)), lut);
+    all.tensors = r.tensors, all.bit_tensors = r.bit_tensors;
+    all.values += r.values, all.differing += r.differing;
+    if (all.first.empty()) all.first = r.first;
+  }
+  return all;
+}
+
+// What the integer comparisons of a file look like.
+struct ThresholdCount {
+  int ops = 0, pooled = 0, ands = 0;  // ops; those with a pool; channels whose pool is an AND
+  int64_t intervals = 0, flips = 0, constants = 0;
+};
+ThresholdCount count_thresholds(const std::vector<uint8_t>& file) {
+  ThresholdCount n;
+  const Header h = read_record<Header>(file.data());
+  for (uint32_t i = 0; i < h.n_ops; ++i) {
+    const OpRecord op = read_record<OpRecord>(&file[places_of(h).ops + i * OpRecord::kBytes]);
+    if (!op.thresholds) continue;
+    ++n.ops;
+    n.pooled += op.n_stages == 1;
+    const uint8_t *lo = &file[op.thresholds], *hi = lo + op.k * 4, *flip = lo + threshold_masks(op.k);
+    for (uint32_t c = 0; c < op.k; ++c) {
+      const int32_t l = int32_t(load_le32(lo + 4 * c)), u = int32_t(load_le32(hi + 4 * c));
+      n.constants += l > u;
+      n.intervals += l <= u && u != INT32_MAX;
+      n.flips += flip[c / 8] >> (c % 8) & 1;
+      if (op.n_stages) n.ands += flip[words_for(op.k) * 8 + c / 8] >> (c % 8) & 1;
+    }
+  }
+  return n;
+}
+
+std::string error_of(const NetSpec& spec) {
+  Model model(spec);
+  model.initialize(1);
+  try {
+    (void)pack(model, {random_lut(std::get<InputConfig>(spec.nodes[0].config).c, 1), {}, {}});
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("pack: the quickstart net equals its evaluation forward at every tensor, bit for bit") {
+  for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
+    ModelOptions o;
+    o.form = form;
+    const Comparison r = pack_and_compare(quickstart_net(o), 3, 3);
+    CAPTURE(r.first);
+    CHECK(r.differing == 0);
+    CHECK(r.tensors >= 4);
+    CHECK((r.bit_tensors > 0) == (form == Form::kBnn));
+  }
+}
+
+TEST_CASE("pack: LeNet, VGG-11 and ResNet-14, narrow, equal their evaluation forward bit for bit") {
+  CHECK(pack_and_compare(lenet({}), 4).differing == 0);
+  for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
+    ModelOptions o;
+    o.form = form, o.width = 0.125, o.h = o.w = 32, o.c = 3;
+    const Comparison vgg = pack_and_compare(vgg11(o), 5), resnet = pack_and_compare(resnet14(o), 6);
+    CAPTURE(vgg.first);
+    CAPTURE(resnet.first);
+    CHECK(vgg.differing == 0);
+    CHECK(resnet.differing == 0);
+  }
+}
+
+TEST_CASE("pack: all binary layers of VGG-11 whose result is signed again become integer comparisons") {
+  ModelOptions o;
+  o.form = Form::kBnn, o.width = 0.125, o.h = o.w = 32, o.c = 3;
+  Model model(vgg11(o));
+  randomize(&model, 5);
+  // Seven binary convolutions; the last one's Hardtanh feeds the linear layer as floats.
+  CHECK(count_thresholds(pack(model, {random_lut(3, 1), {}, {}})).ops == 6);
+}
+
+TEST_CASE("pack: 240 generated nets (all signs of gamma, slopes, paddings, odd channels) equal the reference, 0 differences") {
+  int64_t values = 0, tensors = 0, bits = 0, nets = 0;
+  ThresholdCount all;
+  for (uint64_t seed = 0; seed < 240; ++seed) {
+    CAPTURE(seed);
+    const NetSpec spec = random_net(seed);
+    Model model(spec);
+    randomize(&model, seed);
+    const std::vector<float> lut = random_lut(std::get<InputConfig>(spec.nodes[0].config).c, seed);
+    const std::vector<uint8_t> file = pack(model, {lut, {}, {}});
+    PackedModel packed(file);
+    const Comparison r = compare(model, packed, random_image(spec, seed), lut);
+    CAPTURE(r.first);
+    REQUIRE(r.differing == 0);
+    ++nets;
+    values += r.values, tensors += r.tensors, bits += r.bit_tensors;
+    const ThresholdCount t = count_thresholds(file);
+    all.ops += t.ops, all.pooled += t.pooled, all.ands += t.ands;
+    all.intervals += t.intervals, all.flips += t.flips, all.constants += t.constants;
+  }
+  CHECK(nets == 240);
+  // The generator does reach every kind of comparison.
+  CHECK(all.ops > 200);
+  CHECK(all.pooled > 20);
+  CHECK(all.ands > 100);
+  CHECK(all.intervals > 500);
+  CHECK(all.flips > 500);
+  CHECK(all.constants > 100);
+  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops, " ops on thresholds (", all.pooled,
+          " pooled), channels: ", all.intervals, " intervals, ", all.flips, " flips, ", all.constants, " constants, ", all.ands, " ANDs");
+}
+
+TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
+  NetBuilder g(8, 8, 4, 4);
+  const auto with_head = [](NetBuilder b, int x) {
+    b.unary(Kind::kGlobalAvgPool, "pool", x);
+    return b.build();
+  };
+  NetBuilder b = g;
+  int x = b.unary(Kind::kSigmoid, "squash", 0);
+  CHECK(error_of(with_head(b, x)) == "pack: squash (sigmoid): the packed format has no such operation");
+  b = g, x = b.mul("gate", 0, 0);
+  CHECK(error_of(with_head(b, x)) == "pack: gate (mul): the packed format has no such operation");
+  b = g, x = b.avg_pool("mean", 0);
+  CHECK(error_of(with_head(b, x)) == "pack: mean (avg_pool): the packed format has no such operation");
+  b = g, x = b.max_pool("wide", 0, {1, 1, 100, 1, 0, 0});
+  CHECK(error_of(with_head(b, x)) == "pack: wide (max_pool): its window is larger than 64");
+  ConvConfig padded;
+  padded.out_channels = 4, padded.pad_h = padded.pad_w = 1;  // of a 1x1 kernel: windows without a pixel
+  b = g, x = b.conv("c", 0, padded);
+  CHECK(error_of(with_head(b, x)) == "pack: c (conv): the packed format cannot hold it (field at byte 32 of its record)");
+}
+
+TEST_CASE("pack: a parameter that is not finite is refused by name and place") {
+  ModelOptions o;
+  o.form = Form::kBnn;
+  Model model(quickstart_net(o));
+  randomize(&model, 1);
+  Parameter* p = model.parameters().front();
+  p->value.mutable_data<float>()[5] = std::numeric_limits<float>::infinity();
+  std::string what;
+  try {
+    (void)pack(model, {random_lut(1, 1), {}, {}});
+  } catch (const Error& e) {
+    what = e.what();
+  }
+  CHECK(what.find(p->name + " is not finite at 5") != std::string::npos);
+}
+
+TEST_CASE("pack: unpacked weights are the signs, or the values, of what was packed") {
+  const Rng rng(9, kRngTest);
+  std::vector<float> w(2 * 37 * 70), signs(w.size());
+  for (size_t i = 0; i < w.size(); ++i) {
+    w[i] = i % 17 == 0 ? -0.0f : float(rng.normal(i));
+    signs[i] = w[i] >= 0 ? 1.0f : -1.0f;
+  }
+  CHECK(unpack_weight_bits(pack_weight_bits(w.data(), 2 * 37, 70).data(), 2 * 37, 70) == signs);
+  CHECK(unpack_weight_signs(pack_weight_signs(w.data(), 2, 70, 37).data(), 2, 70, 37) == signs);
+  CHECK(unpack_weight_panels(pack_weight_panels(w.data(), 2, 70, 37).data(), 2, 70, 37) == w);
+}
+
+TEST_CASE("pack: the same model gives the same bytes, and every single-bit flip of them is refused") {
+  ModelOptions o;
+  o.form = Form::kBnn;
+  Model model(quickstart_net(o));
+  randomize(&model, 2);
+  std::vector<uint8_t> file = pack(model, {random_lut(1, 2), {}, {}});
+  CHECK(file == pack(model, {random_lut(1, 2), {}, {}}));
+  const Rng rng(3, kRngTest);
+  for (uint64_t i = 0; i < 300; ++i) {
+    const uint32_t bit = rng.below(i, uint32_t(file.size()) * 8);
+    file[bit / 8] ^= uint8_t(1u << (bit % 8));
+    CHECK_THROWS_AS(PackedModel{file}, Error);
+    file[bit / 8] ^= uint8_t(1u << (bit % 8));
+  }
+}
