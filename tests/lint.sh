@@ -1,0 +1,112 @@
+#!/bin/sh
+# The house's rules that a compiler does not check: who may include whom, where each third party lives, what the folders
+# of the runtime may include, ASCII, and that no source lies unused. One test a rule; ends with `N passed, N failed`.
+# usage: sh tests/lint.sh [FOLDER]   (the repository, or another tree to check)
+set -u
+export LC_ALL=C
+cd "${1:-$(dirname "$0")/..}" || exit 1
+files=$(find . \( -name 'build*' -o -name '.git' -o -name .cache \) -prune -o -type f -print | sed 's|^\./||' | sort)
+sources=$(echo "$files" | grep -E '\.(h|c|cc)$')
+
+passed=0 failed=0
+rule() { # NAME FINDINGS
+  if [ -z "$2" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf 'failed: %s\n%s\n' "$1" "$2"
+  fi
+}
+
+# FILE NAME for each include; the name as written, without its brackets.
+# shellcheck disable=SC2086  # words on purpose
+includes=$(grep -HoE '^ *# *include *[<"][^>"]+' $sources /dev/null | sed -E 's/: *# *include *[<"]/ /')
+
+# Folders from low to high, each with the folders that it sees besides itself. A folder is the longest match.
+found=$(echo "$includes" | awk '
+  BEGIN {
+    sees["core/base"] = ""
+    sees["ops/kernels"] = "core/base"
+    sees["ops/kernels_train"] = "core/base ops/kernels"
+    sees["compress/runtime"] = "core/base ops/kernels"
+    sees["core"] = "core/base ops/kernels"
+    sees["ops"] = "core/base ops/kernels ops/kernels_train core"
+    sees["nn"] = sees["ops"] " ops"
+    sees["optim"] = sees["data"] = sees["nn"]
+    sees["compress"] = sees["nn"] " nn optim data compress/runtime"
+    sees["cmd"] = sees["compress"] " compress"
+    sees["tests"] = sees["bench"] = sees["cmd"] " cmd"
+    sees["bench"] = sees["bench"] " tests"  # the table of shapes
+    sees["examples"] = "compress/runtime"
+  }
+  function room(path,   p) {
+    for (p = path; sub(/\/[^\/]*$/, "", p);) if (p in sees) return p
+    return ""
+  }
+  {
+    from = room($1); to = room($2)
+    if (from == "") { print $1 ": lies in no folder that the order of includes knows"; next }
+    if (to == "" || to == from || index(" " sees[from] " ", " " to " ")) next
+    print $1 " may not include " $2
+  }')
+rule "folders include only what lies below them" "$found"
+
+# shellcheck disable=SC2086  # words on purpose
+found=$(
+  grep -HnE '^ *# *include *"[^/"]*"' $sources /dev/null | grep -vE '"bantam_fault\.h"|^examples/'
+  echo "$includes" | grep -E ' (core|ops|nn|optim|data|compress|cmd|tests|bench|examples|\.\.?)/' | while read -r file name; do
+    [ -f "$name" ] || echo "$file includes $name, which is not there"
+  done
+)
+rule "paths of includes start at the root and exist" "$found"
+
+found=$(echo "$includes" | awk '
+  function only(pattern, place) { if ($2 ~ pattern && $1 !~ place) print $1 " may not include " $2 }
+  {
+    only("^hwy/", "^ops/kernels(_train)?/|^tests/ops/|^bench/")
+    only("^(tbb|oneapi)/", "^core/parallel\\.cc$")
+    only("^nlohmann/", "^core/json\\.cc$")
+    only("^(stb|stb/.*|stb_[a-z_]*\\.h|zlib\\.h)$", "^(tests/)?data/")
+    only("^CLI", "^cmd/")
+    only("^toml", "^cmd/")
+    only("^doctest", "^tests/")
+    only("^benchmark", "^bench/")
+  }')
+rule "third parties stay where they are at home" "$found"
+
+# No allocation, stdio, exception or locale can come in through these; the scalar definitions may use std::fma.
+found=$(echo "$includes" | grep -E '^(core/base|ops/kernels|compress/runtime)/' | grep -vE ' (core|ops|compress|hwy)/' |
+  grep -vE ' (stdint\.h|stddef\.h|string\.h|limits\.h|float\.h|cstdint|cstddef|cstring|climits|cfloat|limits|type_traits|utility|initializer_list|bit)$' |
+  grep -vE '_ref\.h cmath$' | sed 's/ / may not include /')
+rule "the runtime's folders include freestanding headers only" "$found"
+
+found=$(for file in $files; do
+  case $file in *.safetensors | *.png | *.jpg | *.gz | *.bin | *.bnt) continue ;; esac
+  grep -nP '[^\x00-\x7f]' "$file" | head -n 1 | sed "s|^|$file:|"
+done)
+rule "text is ASCII" "$found"
+
+found=$(for file in $(echo "$sources" | grep -E '\.cc?$'); do
+  case $file in examples/*) continue ;; esac  # built as their users build them
+  folder=$file listed=no
+  while [ "$folder" != . ]; do
+    folder=$(dirname "$folder")
+    name=${file#"$folder"/}
+    [ "$folder" = . ] && name=$file
+    for build in "$folder/meson.build" "$folder/targets.txt"; do
+      [ -f "$build" ] || continue
+      if grep -qF "'$name'" "$build" || grep -qE "^${name%.cc} " "$build"; then listed=yes; fi
+    done
+  done
+  [ $listed = yes ] || echo "$file is in no meson.build"
+done)
+rule "every source is built" "$found"
+
+found=$(for file in $(echo "$sources" | grep '\.h$'); do
+  case $file in ops/kernels/hwy_fix/*) continue ;; esac  # found by the include path, in place of another
+  echo "$includes" | grep -qF " $file" || echo "$file is included by nobody"
+done)
+rule "every header is used" "$found"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
