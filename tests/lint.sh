@@ -80,9 +80,8 @@ found=$(echo "$includes" | grep -E '^(core/base|ops/kernels|compress/runtime)/' 
   grep -vE '_ref\.h cmath$' | sed 's/ / may not include /')
 rule "the runtime's folders include freestanding headers only" "$found"
 
-found=$(for file in $files; do
-  case $file in *.safetensors | *.png | *.jpg | *.gz | *.bin | *.bnt) continue ;; esac
-  grep -nP '[^\x00-\x7f]' "$file" | head -n 1 | sed "s|^|$file:|"
+found=$(for file in $(echo "$files" | grep -E '\.(h|c|cc|in|py|sh|md|build|toml|txt|ini)$|^\.ci/'); do
+  grep -anP '[^\x00-\x7f]' "$file" | head -n 1 | sed -E 's/:.*//' | sed "s|^|$file, line |"
 done)
 rule "text is ASCII" "$found"
 
