@@ -1,0 +1,173 @@
+#include "ops/conv_work.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/kernels/conv_f32.h"
+#include "ops/kernels/conv_ref.h"
+#include "ops/kernels/elementwise.h"
+#include "ops/kernels_train/conv_grad_f32.h"
+
+namespace bantam {
+namespace {
+
+// Multiply-accumulates that are worth handing to another thread: some 20 us.
+constexpr int64_t kTaskMacs = 1 << 21;
+// Rows that a lane packs at a time: whole groups of 14 and of 6 rows, 86 KB of scratch.
+constexpr int64_t kBlockRows = 84;
+
+// Cuts rows x panels into tasks. A product's values do not depend on the cut, so it may look at the number of threads.
+struct Cut {
+  int64_t rows, panels, row_step, panel_step;
+  Cut(int64_t rows_in, int64_t panels_in, int64_t macs) : rows(rows_in), panels(panels_in) {
+    const int64_t want = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * threads());
+    row_step = std::max<int64_t>(ceil_div(ceil_div(rows, want), kBlockRows) * kBlockRows, 1);
+    panel_step = std::max<int64_t>(panels, 1);
+    // Few rows (a linear layer, the last layers of a net): columns are cut, too.
+    const int64_t row_tasks = ceil_div(rows, row_step);
+    if (2 * row_tasks < want) panel_step = std::max<int64_t>(ceil_div(panels, ceil_div(want, row_tasks)), 1);
+  }
+  template <class F> void run(F&& body) const {
+    const int64_t across = ceil_div(panels, panel_step);
+    parallel_for(ceil_div(rows, row_step) * across, 1, [&](int64_t begin, int64_t end, int lane) {
+      for (int64_t t = begin; t < end; ++t) {
+        const int64_t r = t / across * row_step, p = t % across * panel_step;
+        body(r, std::min(rows, r + row_step), p, std::min(panels, p + panel_step), lane);
+      }
+    });
+  }
+
+ private:
+  static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+};
+
+// A slice of scratch for each lane, on lines of its own.
+class Scratch {
+ public:
+  explicit Scratch(int64_t floats)
+      : step_((floats + 15) / 16 * 16), memory_(Tensor::empty({threads() * step_})), data_(memory_.mutable_data<float>()) {}
+  float* lane(int i) const { return data_ + i * step_; }
+
+ private:
+  int64_t step_;
+  Tensor memory_;
+  float* data_;
+};
+
+// Panels are packed in tasks of about this many weights.
+int64_t pack_grain(int64_t depth) { return std::max<int64_t>(1, (1 << 15) / (depth * kGemmPanel)); }
+
+bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
+
+}  // namespace
+
+void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
+  const int64_t rows = conv_f32_rows(s), panels = conv_f32_panels(s);
+  if (is_f64(x)) {
+    const double *xp = x.data<double>(), *wp = w.data<double>(), *bp = bias.defined() ? bias.data<double>() : nullptr;
+    double* yp = y->mutable_data<double>();
+    parallel_for(rows, std::max<int64_t>(1, (1 << 16) * rows / std::max<int64_t>(s.macs(), 1)),
+                 [&](int64_t b, int64_t e, int) { ref::conv_forward(s, xp, wp, bp, yp, b, e); });
+    return;
+  }
+  Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
+  const Scratch scratch(conv_f32_scratch(s, kBlockRows));
+  const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
+  float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
+  parallel_for(panels, pack_grain(s.taps() * s.group_c()),
+               [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
+  Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
+    conv_f32(s, xp, conv_f32_packed(s, pp), bp, yp, r0, r1, p0, p1, scratch.lane(lane), kBlockRows);
+  });
+}
+
+void product_forward(int64_t n, int64_t c, int64_t k, const Tensor& x, const Tensor& w, Tensor* y) {
+  if (is_f64(x)) {
+    const double *xp = x.data<double>(), *wp = w.data<double>();
+    double* yp = y->mutable_data<double>();
+    parallel_for(n, std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(c * k, 1)), [&](int64_t b, int64_t e, int) {
+      for (int64_t i = b; i < e; ++i) {
+        for (int64_t j = 0; j < k; ++j) yp[i * k + j] = 0;
+        for (int64_t t = 0; t < c; ++t)
+          for (int64_t j = 0; j < k; ++j) yp[i * k + j] = ref::chain(xp[i * c + t], wp[t * k + j], yp[i * k + j]);
+      }
+    });
+    return;
+  }
+  const ConvShape s{.n = n, .c = c, .k = k};
+  Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
+  const Scratch scratch(conv_f32_scratch(s, kBlockRows));
+  const float *xp = x.data<float>(), *wp = w.data<float>();
+  float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
+  parallel_for(conv_f32_panels(s), pack_grain(c),
+               [&](int64_t b, int64_t e, int) { gemm_f32_pack_rows(wp, k, c, 0, c, k, b, e, pp); });
+  Cut(n, conv_f32_panels(s), s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
+    conv_f32(s, xp, conv_f32_packed(s, pp), nullptr, yp, r0, r1, p0, p1, scratch.lane(lane), kBlockRows);
+  });
+}
+
+void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx) {
+  if (is_f64(dy)) {
+    const double *gp = dy.data<double>(), *wp = w.data<double>();
+    double* xp = dx->mutable_data<double>();
+    parallel_for(s.n, 1, [&](int64_t b, int64_t e, int) { ref::conv_input_grad(s, gp, wp, xp, b, e); });
+    return;
+  }
+  const int64_t rows = conv_input_grad_f32_rows(s), panels = conv_input_grad_f32_panels(s);
+  Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
+  const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
+  const float *gp = dy.data<float>(), *wp = w.data<float>();
+  float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
+  parallel_for(panels, pack_grain(s.taps() * s.group_k()),
+               [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
+  Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
+    conv_input_grad_f32(s, gp, pp, xp, r0, r1, p0, p1, scratch.lane(lane), kBlockRows);
+  });
+}
+
+void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw) {
+  if (is_f64(x)) {
+    const double *xp = x.data<double>(), *gp = dy.data<double>();
+    double* wp = dw->mutable_data<double>();
+    parallel_for(s.k, std::max<int64_t>(1, s.k / 16),
+                 [&](int64_t b, int64_t e, int) { ref::conv_weight_grad(s, xp, gp, wp, b, e); });
+    return;
+  }
+  const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
+  const Scratch scratch(plan.scratch);
+  Tensor partial = Tensor::empty({plan.partial});
+  const float *xp = x.data<float>(), *gp = dy.data<float>();
+  float *wp = dw->mutable_data<float>(), *sums = partial.mutable_data<float>();
+  parallel_for(plan.tasks, s.macs() < kTaskMacs ? plan.tasks : 1, [&](int64_t b, int64_t e, int lane) {
+    conv_weight_grad_f32(s, xp, gp, wp, sums, b, e, scratch.lane(lane));
+  });
+  if (plan.splits == 1) return;
+  const int64_t size = dw->size();
+  parallel_for(size, kElementGrain, [&](int64_t b, int64_t e, int) {
+    for (int64_t i = 0; i + 1 < plan.splits; ++i) add_into(wp + b, sums + i * size + b, e - b);
+  });
+}
+
+void conv_bias_grad(const Tensor& dy, Tensor* db) {
+  const int64_t k = db->size(), rows = dy.size() / std::max<int64_t>(k, 1);
+  if (is_f64(dy)) {
+    const double* gp = dy.data<double>();
+    double* bp = db->mutable_data<double>();
+    parallel_for(k, k, [&](int64_t, int64_t, int) {
+      std::fill(bp, bp + k, 0.0);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t j = 0; j < k; ++j) bp[j] += gp[r * k + j];
+    });
+    return;
+  }
+  const int64_t chunks = (rows + kBiasGradChunk - 1) / kBiasGradChunk;
+  Tensor sums = Tensor::empty({chunks * k});
+  const float* gp = dy.data<float>();
+  float *bp = db->mutable_data<float>(), *sp = sums.mutable_data<float>();
+  parallel_for(rows, kBiasGradChunk, [&](int64_t b, int64_t e, int) {
+    bias_grad_f32(gp + b * k, e - b, k, sp + b / kBiasGradChunk * k);
+  });
+  parallel_for(k, k, [&](int64_t, int64_t, int) { bias_grad_f32(sp, chunks, k, bp); });
+}
+
+}  // namespace bantam

@@ -1,0 +1,108 @@
+#include "ops/kernels/pool.h"
+
+#if !defined(HWY_COMPILE_ONLY_STATIC) && !defined(HWY_DISABLED_TARGETS)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)  // nothing over SSE4 and AVX3 here
+#endif
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels/pool.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/kernels/lanes-inl.h"
+#include "ops/kernels/pool_ref.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+namespace {
+
+// Stores the first k lanes.
+HWY_INLINE void store_some(VF v, float* p, int64_t k) {
+  if (k >= kLanes) {
+    hn::StoreU(v, DF(), p);
+  } else {
+    store_part(v, p, k);
+  }
+}
+HWY_INLINE VF load_some(const float* p, int64_t k) { return k >= kLanes ? hn::LoadU(DF(), p) : load_part(p, k); }
+
+HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {
+  const DF d;
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const ref::PoolWindow w(s, row);
+    const float* corner = x + ((w.n * s.h + w.y0) * s.w + w.x0) * s.c;
+    for (int64_t c = 0; c < s.c; c += kLanes) {
+      const int64_t k = s.c - c;
+      VF best = hn::Zero(d), where = hn::Zero(d);
+      bool first = true;
+      for (int64_t ky = w.ky0; ky < w.ky1; ++ky)
+        for (int64_t kx = w.kx0; kx < w.kx1; ++kx) {
+          const VF v = load_some(corner + (ky * s.w + kx) * s.c + c, k);
+          const VF at = hn::Set(d, float(ky * s.kw + kx));
+          const auto larger = hn::Gt(v, best);
+          best = first ? v : hn::IfThenElse(larger, v, best);
+          where = first ? at : hn::IfThenElse(larger, at, where);
+          first = false;
+        }
+      store_some(best, y + row * s.c + c, k);
+      if (argmax) {
+        HWY_ALIGN float position[kLanes];
+        hn::Store(where, d, position);
+        for (int64_t i = 0; i < kLanes && i < k; ++i) argmax[row * s.c + c + i] = uint8_t(position[i]);
+      }
+    }
+  }
+}
+
+HWY_ATTR void avg_pool(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) {
+  const DF d;
+  const VF area = hn::Set(d, float(s.kh * s.kw));
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const ref::PoolWindow w(s, row);
+    const float* corner = x + ((w.n * s.h + w.y0) * s.w + w.x0) * s.c;
+    for (int64_t c = 0; c < s.c; c += kLanes) {
+      VF sum = hn::Zero(d);
+      for (int64_t ky = w.ky0; ky < w.ky1; ++ky)
+        for (int64_t kx = w.kx0; kx < w.kx1; ++kx)
+          sum = hn::Add(sum, load_some(corner + (ky * s.w + kx) * s.c + c, s.c - c));
+      store_some(hn::Div(sum, area), y + row * s.c + c, s.c - c);
+    }
+  }
+}
+
+HWY_ATTR void global_avg_pool(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) {
+  const DF d;
+  const VF area = hn::Set(d, float(pixels));
+  for (int64_t n = n_begin; n < n_end; ++n)
+    for (int64_t j = 0; j < c; j += kLanes) {
+      VF sum = hn::Zero(d);
+      for (int64_t p = 0; p < pixels; ++p) sum = hn::Add(sum, load_some(x + (n * pixels + p) * c + j, c - j));
+      store_some(hn::Div(sum, area), y + n * c + j, c - j);
+    }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(max_pool);
+HWY_EXPORT(avg_pool);
+HWY_EXPORT(global_avg_pool);
+
+void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin,
+                  int64_t row_end) noexcept {
+  HWY_DYNAMIC_DISPATCH(max_pool)(s, x, y, argmax, row_begin, row_end);
+}
+void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept {
+  HWY_DYNAMIC_DISPATCH(avg_pool)(s, x, y, row_begin, row_end);
+}
+void global_avg_pool_f32(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) noexcept {
+  HWY_DYNAMIC_DISPATCH(global_avg_pool)(x, pixels, c, y, n_begin, n_end);
+}
+
+}  // namespace bantam
+#endif

@@ -1,0 +1,23 @@
+// Pooling over windows of an image, per channel: x [N,H,W,C] -> y [N,OH,OW,C]. The sizes come as a ConvShape with k = c,
+// dilation 1, pads at most half a window (so that no window lies outside the image); groups are not looked at.
+//   max     the largest value of the window inside the image; the first in raster order among equals
+//   average the sum of the window's values inside the image, a chain of additions in raster order, divided by kh * kw:
+//           padding counts as zeros (PyTorch's count_include_pad)
+//   global average: the same over the whole image, divided by H * W
+// Kernels run on one thread over a range of output pixels (raster order over the batch). Definition: pool_ref.h.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/kernels/conv_shape.h"
+
+namespace bantam {
+
+// argmax (or null): position ky * kw + kx of the largest value, a byte for each output: windows of at most 256 pixels.
+void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin,
+                  int64_t row_end) noexcept;
+void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept;
+// y [N,C] for images [n_begin, n_end) of `pixels` pixels.
+void global_avg_pool_f32(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) noexcept;
+
+}  // namespace bantam

@@ -1,0 +1,101 @@
+// The scalar definition of pooling and its gradients: oracle of the SIMD kernels, and what f64 tensors run.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/kernels/conv_shape.h"
+
+namespace bantam::ref {
+
+// The window of output pixel `row`: positions [ky0, ky1) x [kx0, kx1) of it lie inside image n, whose corner is (y0, x0).
+struct PoolWindow {
+  int64_t n, y0, x0, ky0, ky1, kx0, kx1;
+  PoolWindow(const ConvShape& s, int64_t row) {
+    const int64_t ow = s.out_w(), oh = s.out_h();
+    n = row / (oh * ow);
+    y0 = row / ow % oh * s.stride_h - s.pad_h;
+    x0 = row % ow * s.stride_w - s.pad_w;
+    ky0 = y0 < 0 ? -y0 : 0;
+    kx0 = x0 < 0 ? -x0 : 0;
+    ky1 = s.h - y0 < s.kh ? s.h - y0 : s.kh;
+    kx1 = s.w - x0 < s.kw ? s.w - x0 : s.kw;
+  }
+};
+
+template <class T>
+void max_pool(const ConvShape& s, const T* x, T* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const PoolWindow w(s, row);
+    for (int64_t c = 0; c < s.c; ++c) {
+      T best{};
+      int64_t where = -1;
+      for (int64_t ky = w.ky0; ky < w.ky1; ++ky)
+        for (int64_t kx = w.kx0; kx < w.kx1; ++kx) {
+          const T v = x[((w.n * s.h + w.y0 + ky) * s.w + w.x0 + kx) * s.c + c];
+          if (where >= 0 && !(v > best)) continue;
+          best = v;
+          where = ky * s.kw + kx;
+        }
+      y[row * s.c + c] = best;
+      if (argmax) argmax[row * s.c + c] = uint8_t(where);
+    }
+  }
+}
+
+template <class T>
+void avg_pool(const ConvShape& s, const T* x, T* y, int64_t row_begin, int64_t row_end) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const PoolWindow w(s, row);
+    for (int64_t c = 0; c < s.c; ++c) {
+      T sum = 0;
+      for (int64_t ky = w.ky0; ky < w.ky1; ++ky)
+        for (int64_t kx = w.kx0; kx < w.kx1; ++kx) sum += x[((w.n * s.h + w.y0 + ky) * s.w + w.x0 + kx) * s.c + c];
+      y[row * s.c + c] = sum / T(s.kh * s.kw);
+    }
+  }
+}
+
+template <class T>
+void global_avg_pool(const T* x, int64_t pixels, int64_t c, T* y, int64_t n_begin, int64_t n_end) {
+  for (int64_t n = n_begin; n < n_end; ++n)
+    for (int64_t j = 0; j < c; ++j) {
+      T sum = 0;
+      for (int64_t p = 0; p < pixels; ++p) sum += x[(n * pixels + p) * c + j];
+      y[n * c + j] = sum / T(pixels);
+    }
+}
+
+// Gradients, for input pixels [row_begin, row_end): each sums over the windows that hold it, in raster order.
+template <class T, class Weight>
+void pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_t row_end, const Weight& weight) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const int64_t n = row / (s.h * s.w), y = row / s.w % s.h, x = row % s.w;
+    for (int64_t c = 0; c < s.c; ++c) {
+      T sum = 0;
+      for (int64_t oy = 0; oy < s.out_h(); ++oy)
+        for (int64_t ox = 0; ox < s.out_w(); ++ox) {
+          const int64_t ky = y - (oy * s.stride_h - s.pad_h), kx = x - (ox * s.stride_w - s.pad_w);
+          if (ky < 0 || ky >= s.kh || kx < 0 || kx >= s.kw) continue;
+          const int64_t out = ((n * s.out_h() + oy) * s.out_w() + ox) * s.c + c;
+          sum += weight(out, ky * s.kw + kx) ? dy[out] : T(0);
+        }
+      dx[row * s.c + c] = sum;
+    }
+  }
+}
+template <class T>
+void max_pool_grad(const ConvShape& s, const T* dy, const uint8_t* argmax, T* dx, int64_t row_begin, int64_t row_end) {
+  pool_grad(s, dy, dx, row_begin, row_end, [&](int64_t out, int64_t at) { return argmax[out] == at; });
+}
+template <class T>
+void avg_pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_t row_end) {
+  pool_grad(s, dy, dx, row_begin, row_end, [](int64_t, int64_t) { return true; });
+  for (int64_t i = row_begin * s.c; i < row_end * s.c; ++i) dx[i] /= T(s.kh * s.kw);
+}
+template <class T>
+void global_avg_pool_grad(const T* dy, int64_t pixels, int64_t c, T* dx, int64_t n_begin, int64_t n_end) {
+  for (int64_t n = n_begin; n < n_end; ++n)
+    for (int64_t i = 0; i < pixels * c; ++i) dx[n * pixels * c + i] = dy[n * c + i % c] / T(pixels);
+}
+
+}  // namespace bantam::ref

@@ -1,0 +1,111 @@
+#include "ops/pool.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/kernels/pool.h"
+#include "ops/kernels/pool_ref.h"
+#include "ops/kernels_train/pool_grad.h"
+
+namespace bantam {
+namespace {
+
+ConvShape pool_shape(const char* op, const Tensor& x, const PoolParams& p) {
+  const auto fail = [&](const std::string& what) -> void { throw Error(std::string(op) + ": " + what); };
+  if (x.rank() != 4 || x.size() == 0) fail("input must be [N,H,W,C], is " + to_string(x.shape()));
+  if (x.dtype() != DType::kF32 && x.dtype() != DType::kF64) fail(std::string("input is ") + name_of(x.dtype()));
+  const std::string window = std::to_string(p.kernel_h) + "x" + std::to_string(p.kernel_w);
+  if (p.kernel_h < 1 || p.kernel_w < 1 || p.kernel_h * p.kernel_w > 256) fail("a window has 1 to 256 pixels, not " + window);
+  if (p.stride_h < 1 || p.stride_w < 1) fail("stride must be at least 1");
+  if (p.pad_h < 0 || p.pad_w < 0 || 2 * p.pad_h > p.kernel_h || 2 * p.pad_w > p.kernel_w)
+    fail("padding must be at most half of the window " + window);
+  const ConvShape s{x.dim(0), x.dim(1), x.dim(2), x.dim(3), x.dim(3), p.kernel_h, p.kernel_w, p.stride_h, p.stride_w,
+                    p.pad_h, p.pad_w, 1, 1, 1};
+  if (s.h + 2 * s.pad_h < s.kh || s.w + 2 * s.pad_w < s.kw)
+    fail("the window " + window + " is larger than the padded input " + to_string(x.shape()));
+  return s;
+}
+
+// Pixels of c channels that make a chunk of work.
+int64_t grain(int64_t c) { return std::max<int64_t>(1, kElementGrain / c); }
+
+}  // namespace
+
+Tensor max_pool(const Tensor& x, const PoolParams& params) {
+  const ConvShape s = pool_shape("max_pool", x, params);
+  const int64_t rows = s.n * s.out_h() * s.out_w();
+  Tensor y = Tensor::empty({s.n, s.out_h(), s.out_w(), s.c}, x.dtype());
+  Tensor argmax;
+  if (recording({x})) argmax = Tensor::empty(y.shape(), DType::kU8);
+  uint8_t* at = argmax.defined() ? argmax.mutable_data<uint8_t>() : nullptr;
+  parallel_for(rows, grain(s.c), [&](int64_t b, int64_t e, int) {
+    if (x.dtype() == DType::kF64) {
+      ref::max_pool(s, x.data<double>(), y.mutable_data<double>(), at, b, e);
+    } else {
+      max_pool_f32(s, x.data<float>(), y.mutable_data<float>(), at, b, e);
+    }
+  });
+  return record("max_pool", y, {x}, {{"argmax", argmax}}, [s](const BackwardArgs& b) {
+    Tensor dx = Tensor::empty({s.n, s.h, s.w, s.c}, b.grad.dtype());
+    const Tensor& saved = b[0];
+    parallel_for(s.n * s.h * s.w, grain(s.c), [&](int64_t begin, int64_t end, int) {
+      if (dx.dtype() == DType::kF64) {
+        ref::max_pool_grad(s, b.grad.data<double>(), saved.data<uint8_t>(), dx.mutable_data<double>(), begin, end);
+      } else {
+        max_pool_grad_f32(s, b.grad.data<float>(), saved.data<uint8_t>(), dx.mutable_data<float>(), begin, end);
+      }
+    });
+    return std::vector<Tensor>{dx};
+  });
+}
+
+Tensor avg_pool(const Tensor& x, const PoolParams& params) {
+  const ConvShape s = pool_shape("avg_pool", x, params);
+  const int64_t rows = s.n * s.out_h() * s.out_w();
+  Tensor y = Tensor::empty({s.n, s.out_h(), s.out_w(), s.c}, x.dtype());
+  parallel_for(rows, grain(s.c), [&](int64_t b, int64_t e, int) {
+    if (x.dtype() == DType::kF64) {
+      ref::avg_pool(s, x.data<double>(), y.mutable_data<double>(), b, e);
+    } else {
+      avg_pool_f32(s, x.data<float>(), y.mutable_data<float>(), b, e);
+    }
+  });
+  return record("avg_pool", y, {x}, {}, [s](const BackwardArgs& b) {
+    Tensor dx = Tensor::empty({s.n, s.h, s.w, s.c}, b.grad.dtype());
+    parallel_for(s.n * s.h * s.w, grain(s.c), [&](int64_t begin, int64_t end, int) {
+      if (dx.dtype() == DType::kF64) {
+        ref::avg_pool_grad(s, b.grad.data<double>(), dx.mutable_data<double>(), begin, end);
+      } else {
+        avg_pool_grad_f32(s, b.grad.data<float>(), dx.mutable_data<float>(), begin, end);
+      }
+    });
+    return std::vector<Tensor>{dx};
+  });
+}
+
+Tensor global_avg_pool(const Tensor& x) {
+  if (x.rank() != 4 || x.size() == 0) throw Error("global_avg_pool: input must be [N,H,W,C], is " + to_string(x.shape()));
+  const int64_t n = x.dim(0), pixels = x.dim(1) * x.dim(2), c = x.dim(3);
+  const Shape in_shape = x.shape();
+  Tensor y = Tensor::empty({n, c}, x.dtype());
+  parallel_for(n, grain(pixels * c), [&](int64_t b, int64_t e, int) {
+    if (x.dtype() == DType::kF64) {
+      ref::global_avg_pool(x.data<double>(), pixels, c, y.mutable_data<double>(), b, e);
+    } else {
+      global_avg_pool_f32(x.data<float>(), pixels, c, y.mutable_data<float>(), b, e);
+    }
+  });
+  return record("global_avg_pool", y, {x}, {}, [in_shape, pixels, c](const BackwardArgs& b) {
+    Tensor dx = Tensor::empty(in_shape, b.grad.dtype());
+    parallel_for(in_shape[0], grain(pixels * c), [&](int64_t begin, int64_t end, int) {
+      if (dx.dtype() == DType::kF64) {
+        ref::global_avg_pool_grad(b.grad.data<double>(), pixels, c, dx.mutable_data<double>(), begin, end);
+      } else {
+        global_avg_pool_grad_f32(b.grad.data<float>(), pixels, c, dx.mutable_data<float>(), begin, end);
+      }
+    });
+    return std::vector<Tensor>{dx};
+  });
+}
+
+}  // namespace bantam

@@ -1,0 +1,150 @@
+#include "ops/conv2d.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/parallel.h"
+#include "tests/ops/gradcheck.h"
+#include "tests/shapes/conv_shapes.h"
+
+using namespace bantam;
+
+namespace {
+
+Conv2dParams params_of(const ConvShape& s) {
+  return {s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.dilation_h, s.dilation_w, s.groups};
+}
+Shape x_shape(const ConvShape& s) { return {s.n, s.h, s.w, s.c}; }
+Shape w_shape(const ConvShape& s) { return {s.k, s.kh, s.kw, s.group_c()}; }
+
+// Output and gradients of <r, conv2d>, for r fixed.
+struct Pass {
+  Tensor y, dx, dw, db;
+};
+Pass run(const ConvShape& s, DType dtype) {
+  Parameter x("x", random_tensor(x_shape(s), 1, dtype)), w("w", random_tensor(w_shape(s), 2, dtype));
+  Parameter b("b", random_tensor({s.k}, 3, dtype));
+  const Tensor y = conv2d(x.tensor(), w.tensor(), b.tensor(), params_of(s));
+  backward({y}, {random_tensor(y.shape(), 4, dtype)});
+  return {y.detach(), x.grad, w.grad, b.grad};
+}
+
+bool same_bytes(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+double worst(const Tensor& a, const Tensor& b) {
+  double d = 0;
+  for (int64_t i = 0; i < a.size(); ++i) d = std::fmax(d, std::fabs(a.at(i) - b.at(i)));
+  return d;
+}
+
+std::string error_of(const Shape& x, const Shape& w, const Shape& bias, const Conv2dParams& p) {
+  try {
+    conv2d(Tensor::zeros(x), Tensor::zeros(w), bias.rank ? Tensor::zeros(bias) : Tensor(), p);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("conv2d: a 2x2 window over a 3x3 image, worked by hand, with its gradients") {
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    Parameter x("x", Tensor::of({1, 3, 3, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9}, dtype));
+    Parameter w("w", Tensor::of({1, 2, 2, 1}, {1, 10, 100, 1000}, dtype));
+    Parameter b("b", Tensor::of({1}, {0.5}, dtype));
+    const Tensor y = conv2d(x.tensor(), w.tensor(), b.tensor());
+    CHECK(y.shape() == Shape{1, 2, 2, 1});
+    CHECK(y.values() == std::vector<double>{5421.5, 6532.5, 8754.5, 9865.5});
+    backward({y}, {Tensor::of({1, 2, 2, 1}, {1, 0, 0, 2}, dtype)});
+    CHECK(x.grad.values() == std::vector<double>{1, 10, 0, 100, 1002, 20, 0, 200, 2000});
+    CHECK(w.grad.values() == std::vector<double>{11, 14, 20, 23});
+    CHECK(b.grad.values() == std::vector<double>{3});
+  }
+}
+
+TEST_CASE("conv2d: gradients equal finite differences for every stride, padding, dilation and grouping of the table") {
+  for (const NamedConv& c : kTestConvs) {
+    const ConvShape& s = c.shape;
+    if (s.macs() > 150000) continue;  // differences run the forward once for every element of every input
+    const auto f = [&](const Tensors& in) { return conv2d(in[0], in[1], in[2], params_of(s)); };
+    CHECK_MESSAGE(gradcheck("conv2d", f, {random_f64(x_shape(s), 1), random_f64(w_shape(s), 2), random_f64({s.k}, 3)}) == "",
+                  c.name);
+  }
+}
+
+TEST_CASE("conv2d: f32 equals f64 to rounding at every shape of the table, gradients too") {
+  for (const NamedConv& c : kTestConvs) {
+    const ConvShape& s = c.shape;
+    const Pass a = run(s, DType::kF32), b = run(s, DType::kF64);
+    // A sum of n products of normal numbers, taken in f32 in any order: about sqrt(n) roundings of partial sums of size
+    // sqrt(n); 6 covers the largest of some thousand elements. Inputs are rounded too: twice that.
+    const auto bound = [](int64_t terms) { return std::ldexp(12.0 * double(terms + 4), -24); };
+    CHECK_MESSAGE(worst(a.y, b.y) <= bound(s.taps() * s.group_c()), c.name);
+    CHECK_MESSAGE(worst(a.dx, b.dx) <= bound(s.taps() * s.group_k()), c.name);
+    CHECK_MESSAGE(worst(a.dw, b.dw) <= bound(s.n * s.out_h() * s.out_w()), c.name);
+    CHECK_MESSAGE(worst(a.db, b.db) <= bound(s.n * s.out_h() * s.out_w()), c.name);
+  }
+}
+
+TEST_CASE("conv2d: one, two and three threads give the same bytes") {
+  const int before = threads();
+  for (const ConvShape& s : {ConvShape{6, 17, 15, 32, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1}, ConvShape{5, 16, 16, 24, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+                             ConvShape{40, 1, 1, 700, 130, 1, 1, 1, 1, 0, 0, 1, 1, 1}, ConvShape{4, 12, 12, 36, 36, 3, 3, 1, 1, 1, 1, 1, 1, 36}}) {
+    set_threads(1);
+    const Pass one = run(s, DType::kF32);
+    for (int n : {2, 3}) {
+      set_threads(n);
+      const Pass many = run(s, DType::kF32);
+      CHECK(same_bytes(one.y, many.y));
+      CHECK(same_bytes(one.dx, many.dx));
+      CHECK(same_bytes(one.dw, many.dw));
+      CHECK(same_bytes(one.db, many.db));
+    }
+  }
+  set_threads(before);
+}
+
+TEST_CASE("conv2d: saves its input only for the weight's gradient, its weight only for the input's") {
+  const Tensor x = random_f32({1, 4, 4, 2}, 1), w = random_f32({3, 3, 3, 2}, 2);
+  Parameter px("x", x), pw("w", w);
+  const Tensor only_w = conv2d(x, pw.tensor()), only_x = conv2d(px.tensor(), w);
+  CHECK(only_w.node()->saved[0].tensor.defined());
+  CHECK(!only_w.node()->saved[1].tensor.defined());
+  CHECK(!only_x.node()->saved[0].tensor.defined());
+  CHECK(only_x.node()->saved[1].tensor.defined());
+  CHECK(conv2d(x, w).node() == nullptr);
+}
+
+TEST_CASE("conv2d: scratch memory does not grow with the batch") {
+  const auto scratch = [](int64_t n) {
+    const Tensor x = random_f32({n, 16, 16, 32}, 1), w = random_f32({32, 3, 3, 32}, 2);
+    const size_t live = pool_stats().live_bytes;
+    reset_high_water();
+    const Tensor y = conv2d(x, w, {}, {.pad_h = 1, .pad_w = 1});
+    return pool_stats().high_water_bytes - live - y.buffer()->class_bytes();
+  };
+  const size_t small = scratch(4);
+  CHECK(small > 0);
+  CHECK(scratch(16) == small);
+}
+
+TEST_CASE("conv2d: what does not fit is refused with the shapes in the message") {
+  CHECK(error_of({8, 32, 32, 3}, {64, 3, 3, 16}, {}, {}) == "conv2d: weight has 16 input channels, input has 3 [8,32,32,3]");
+  CHECK(error_of({8, 32, 3}, {64, 3, 3, 3}, {}, {}) == "conv2d: input must be [N,H,W,C], is [8,32,3]");
+  CHECK(error_of({1, 4, 4, 3}, {9, 3}, {}, {}) == "conv2d: weight must be [K,kh,kw,C/groups], is [9,3]");
+  CHECK(error_of({1, 4, 4, 3}, {4, 5, 5, 3}, {}, {}) ==
+        "conv2d: the window of weight [4,5,5,3] is larger than the padded input [1,4,4,3]");
+  CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {3}, {}) == "conv2d: bias must be [4], is [3]");
+  CHECK(error_of({1, 4, 4, 6}, {4, 3, 3, 2}, {}, {.groups = 4}) == "conv2d: 4 groups do not divide 6 input and 4 output channels");
+  CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {}, {.stride_h = 0}) == "conv2d: stride must be at least 1");
+  CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {}, {.dilation_w = 0}) == "conv2d: dilation must be at least 1");
+  CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {}, {.pad_w = -1}) == "conv2d: padding must not be negative");
+  CHECK(error_of({0, 4, 4, 3}, {4, 3, 3, 3}, {}, {}) == "conv2d: nothing to convolve in [0,4,4,3] with [4,3,3,3]");
+  CHECK_THROWS_WITH_AS(conv2d(Tensor::zeros({1, 4, 4, 3}), Tensor::zeros({4, 3, 3, 3}, DType::kF64)),
+                       "conv2d: input is f32, weight or bias is not", Error);
+}

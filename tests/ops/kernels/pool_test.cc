@@ -1,0 +1,85 @@
+#include "ops/kernels/pool.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/rng.h"
+#include "ops/kernels/pool_ref.h"
+#include "ops/kernels_train/pool_grad.h"
+#include "tests/ops/each_target.h"
+#include "tests/shapes/pool_shapes.h"
+
+using namespace bantam;
+
+namespace {
+
+// Values from few levels, so that windows have ties, zeros of both signs among them.
+std::vector<float> levels(int64_t n, uint64_t seed) {
+  const Rng rng(seed, kRngTest);
+  std::vector<float> v(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    const int level = int(rng.below(uint64_t(i), 7)) - 3;
+    v[size_t(i)] = level == 3 ? -0.0f : 0.3f * float(level);
+  }
+  return v;
+}
+
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * 4) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("pool kernels: values, positions and gradients equal the definition bit for bit, on every target") {
+  for (const NamedPool& p : kTestPools) {
+    const ConvShape& s = p.shape;
+    const int64_t rows = s.n * s.out_h() * s.out_w(), pixels = s.n * s.h * s.w;
+    const auto x = levels(pixels * s.c, 1), dy = levels(rows * s.c, 2);
+    std::vector<float> y(dy.size()), want_y(dy.size()), dx(x.size()), want_dx(x.size());
+    std::vector<uint8_t> at(dy.size()), want_at(dy.size());
+    for_each_target([&](const std::string& target) {
+      INFO(p.name << " on " << target);
+      ref::max_pool(s, x.data(), want_y.data(), want_at.data(), 0, rows);
+      std::fill(y.begin(), y.end(), 99.0f);
+      for (int64_t r = 0; r < rows; r += 5) max_pool_f32(s, x.data(), y.data(), at.data(), r, r + 5 < rows ? r + 5 : rows);
+      CHECK(same(y, want_y));
+      CHECK(at == want_at);
+      std::fill(y.begin(), y.end(), 99.0f);
+      max_pool_f32(s, x.data(), y.data(), nullptr, 0, rows);
+      CHECK(same(y, want_y));
+
+      ref::max_pool_grad(s, dy.data(), want_at.data(), want_dx.data(), 0, pixels);
+      for (int64_t r = 0; r < pixels; r += 7)
+        max_pool_grad_f32(s, dy.data(), want_at.data(), dx.data(), r, r + 7 < pixels ? r + 7 : pixels);
+      CHECK(same(dx, want_dx));
+
+      ref::avg_pool(s, x.data(), want_y.data(), 0, rows);
+      avg_pool_f32(s, x.data(), y.data(), 0, rows);
+      CHECK(same(y, want_y));
+      ref::avg_pool_grad(s, dy.data(), want_dx.data(), 0, pixels);
+      avg_pool_grad_f32(s, dy.data(), dx.data(), 0, pixels);
+      CHECK(same(dx, want_dx));
+
+      std::vector<float> mean(size_t(s.n * s.c)), want_mean(mean.size());
+      ref::global_avg_pool(x.data(), s.h * s.w, s.c, want_mean.data(), 0, s.n);
+      global_avg_pool_f32(x.data(), s.h * s.w, s.c, mean.data(), 0, s.n);
+      CHECK(same(mean, want_mean));
+      ref::global_avg_pool_grad(want_mean.data(), s.h * s.w, s.c, want_dx.data(), 0, s.n);
+      global_avg_pool_grad_f32(want_mean.data(), s.h * s.w, s.c, dx.data(), 0, s.n);
+      CHECK(same(dx, want_dx));
+    });
+  }
+}
+
+TEST_CASE("max_pool_f32: the first of equal values wins") {
+  const ConvShape s{1, 2, 2, 1, 1, 2, 2, 2, 2, 0, 0, 1, 1, 1};
+  const float x[4] = {-1, 3, 3, 3};
+  float y = 0;
+  uint8_t at = 99;
+  max_pool_f32(s, x, &y, &at, 0, 1);
+  CHECK(y == 3.0f);
+  CHECK(at == 1);
+}

@@ -1,0 +1,94 @@
+#include "ops/pool.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "core/parallel.h"
+#include "tests/ops/gradcheck.h"
+#include "tests/shapes/pool_shapes.h"
+
+using namespace bantam;
+
+namespace {
+
+PoolParams params_of(const ConvShape& s) { return {s.kh, s.kw, s.stride_h, s.stride_w, s.pad_h, s.pad_w}; }
+
+// Values far apart from one another, so that no difference step changes which is the largest.
+Tensor distinct(const Shape& shape) {
+  const std::vector<uint32_t> order = Rng(5, kRngTest).permutation(uint32_t(shape.size()));
+  std::vector<double> v;
+  for (uint32_t i : order) v.push_back(0.1 * i - 3.0);
+  return Tensor::of(shape, v, DType::kF64);
+}
+
+}  // namespace
+
+TEST_CASE("pooling: a 2x4 image, worked by hand, with gradients") {
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    const Tensor image = Tensor::of({1, 2, 4, 1}, {1, 2, 7, 5, 4, 3, 6, 7}, dtype);
+    Parameter a("a", image), b("b", image), c("c", image);
+    const Tensor most = max_pool(a.tensor()), mean = avg_pool(b.tensor()), all = global_avg_pool(c.tensor());
+    CHECK(most.values() == std::vector<double>{4, 7});
+    CHECK(mean.values() == std::vector<double>{2.5, 6.25});
+    CHECK(all.shape() == Shape{1, 1});
+    CHECK(all.values() == std::vector<double>{4.375});
+    backward({most}, {Tensor::of({1, 1, 2, 1}, {10, 20}, dtype)});
+    backward({mean}, {Tensor::of({1, 1, 2, 1}, {4, 8}, dtype)});
+    backward({all}, {Tensor::of({1, 1}, {16}, dtype)});
+    CHECK(a.grad.values() == std::vector<double>{0, 0, 20, 0, 10, 0, 0, 0});  // 7 stands first at (0, 2)
+    CHECK(b.grad.values() == std::vector<double>{1, 1, 2, 2, 1, 1, 2, 2});
+    CHECK(c.grad.values() == std::vector<double>(8, 2.0));
+  }
+}
+
+TEST_CASE("pooling: gradients equal finite differences at every shape of the table") {
+  for (const NamedPool& p : kTestPools) {
+    const ConvShape& s = p.shape;
+    const Shape shape{s.n, s.h, s.w, s.c};
+    const auto largest = [&](const Tensors& in) { return max_pool(in[0], params_of(s)); };
+    const auto mean = [&](const Tensors& in) { return avg_pool(in[0], params_of(s)); };
+    const auto all = [](const Tensors& in) { return global_avg_pool(in[0]); };
+    CHECK_MESSAGE(gradcheck("max_pool", largest, {distinct(shape)}) == "", p.name);
+    CHECK_MESSAGE(gradcheck("avg_pool", mean, {random_f64(shape, 1)}) == "", p.name);
+    CHECK_MESSAGE(gradcheck("global_avg_pool", all, {random_f64(shape, 1)}) == "", p.name);
+  }
+}
+
+TEST_CASE("pooling: one, two and three threads give the same bytes") {
+  const int before = threads();
+  std::vector<std::vector<double>> results[4];
+  for (int n = 1; n <= 3; ++n) {
+    set_threads(n);
+    Parameter x("x", random_f32({8, 31, 33, 40}, 1));
+    for (const Tensor& y : {max_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), avg_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), global_avg_pool(x.tensor())}) {
+      x.zero_grad();
+      backward({y}, {random_f32(y.shape(), 2)});
+      results[n].push_back(y.values());
+      results[n].push_back(x.grad.values());
+    }
+  }
+  CHECK(results[1] == results[2]);
+  CHECK(results[1] == results[3]);
+  set_threads(before);
+}
+
+TEST_CASE("max_pool: saves a byte for each output when a gradient is wanted, averages save nothing") {
+  Parameter x("x", random_f32({1, 4, 4, 3}, 1));
+  const Tensor y = max_pool(x.tensor());
+  REQUIRE(y.node()->saved.size() == 1);
+  CHECK(y.node()->saved[0].tensor.bytes() == 12);
+  CHECK(avg_pool(x.tensor()).node()->saved.empty());
+  CHECK(global_avg_pool(x.tensor()).node()->saved.empty());
+  CHECK(max_pool(x.value).node() == nullptr);
+}
+
+TEST_CASE("pooling: what does not fit is refused") {
+  const Tensor x = Tensor::zeros({1, 4, 4, 2});
+  CHECK_THROWS_WITH_AS(max_pool(x, {5, 2, 2, 2}), "max_pool: the window 5x2 is larger than the padded input [1,4,4,2]", Error);
+  CHECK_THROWS_WITH_AS(avg_pool(x, {2, 2, 0, 2}), "avg_pool: stride must be at least 1", Error);
+  CHECK_THROWS_WITH_AS(max_pool(x, {3, 3, 2, 2, 2, 0}), "max_pool: padding must be at most half of the window 3x3", Error);
+  CHECK_THROWS_WITH_AS(max_pool(x, {17, 16, 1, 1}), "max_pool: a window has 1 to 256 pixels, not 17x16", Error);
+  CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 2})), "global_avg_pool: input must be [N,H,W,C], is [4,2]", Error);
+  CHECK_THROWS_WITH_AS(max_pool(Tensor::zeros({1, 2, 2, 1}, DType::kI32)), "max_pool: input is i32", Error);
+}
