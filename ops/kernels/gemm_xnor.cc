@@ -45,6 +45,7 @@ struct Axis {
 
   Taps taps(int64_t o) const {
     const int64_t first = o * stride - pad;  // of tap 0
+    if (first >= 0 && first + (kernel - 1) * dilation < in) return {0, kernel};
     const int64_t begin = first >= 0 ? 0 : ceil_div(-first, dilation);
     const int64_t end = first >= in ? 0 : ceil_div(in - first, dilation);
     const Taps t{begin, end < kernel ? end : kernel};
@@ -88,14 +89,26 @@ struct Pixel {
   uint32_t base;   // of its row of base values
 };
 
-// Scratch: copied rows, then steps offsets, then a class for each output column and row, then the block's pixels.
-struct Scratch {
-  uint64_t* rows;
-  uint32_t* offsets;
-  uint32_t* column_class;
-  uint32_t* row_class;
-  Pixel* pixels;
+// Packed weights: panels, then tables, then base values.
+struct Packed {
+  uint64_t* panels;       // [padded_k / panel][steps][panel]
+  uint32_t* offsets;      // [steps]: from a pixel's first word to the step's
+  uint32_t* row_base;     // [out_h] and
+  uint32_t* column_base;  // [out_w]: added up, where the base values of a pixel start
+  int32_t* bases;         // [row classes][column classes][padded_k]
 };
+
+inline Packed packed_of(const ConvShape& s, const Sizes& z, void* memory) {
+  Packed p;
+  p.panels = static_cast<uint64_t*>(memory);
+  p.offsets = reinterpret_cast<uint32_t*>(p.panels + z.panel_words);
+  p.row_base = p.offsets + z.steps;
+  p.column_base = p.row_base + s.out_h();
+  p.bases = reinterpret_cast<int32_t*>(p.column_base + s.out_w());
+  return p;
+}
+
+inline int64_t classes_of(const Axis& axis, int pad_value) { return pad_value == 0 ? axis.classes() : 1; }
 
 }  // namespace
 }  // namespace bantam
@@ -189,70 +202,95 @@ HWY_INLINE HWY_ATTR VI as_i32(const V* acc) {
 #endif
 }
 
-// Writes the sums of output channels [k, k + valid) of pixel q.
-HWY_INLINE HWY_ATTR void store(const Output& out, int64_t k_total, int64_t words, int64_t q, int64_t k, int64_t valid, VI sums) {
-  const DI di;
-  const DF df;
-  if (out.kind == Store::kI32) {
-    int32_t* to = static_cast<int32_t*>(out.data) + q * k_total + k;
-    if (valid == kPanel) {
-      hn::StoreU(sums, di, to);
-    } else {
-      HWY_ALIGN int32_t lanes[kPanel];
-      hn::StoreU(sums, di, lanes);
-      memcpy(to, lanes, size_t(valid) * sizeof(int32_t));
-    }
-  } else if (out.kind == Store::kF32) {
-    float* to = static_cast<float*>(out.data) + q * k_total + k;
-    auto y = hn::ConvertTo(df, sums);
-    if (valid == kPanel) {
-      if (out.bias) y = hn::Add(y, hn::LoadU(df, out.bias + k));
-      hn::StoreU(y, df, to);
-    } else {
-      HWY_ALIGN float lanes[kPanel];
-      hn::StoreU(y, df, lanes);
-      for (int64_t i = 0; i < valid; ++i) to[i] = out.bias ? lanes[i] + out.bias[k + i] : lanes[i];
-    }
-  } else {
-    const Thresholds& t = *out.thresholds;
-    uint64_t outside = 0;
-    if (valid == kPanel) {
-      const auto mask = hn::Or(hn::Gt(hn::LoadU(di, t.lo + k), sums), hn::Gt(sums, hn::LoadU(di, t.hi + k)));
-      hn::StoreMaskBits(di, mask, reinterpret_cast<uint8_t*>(&outside));
-    } else {
-      HWY_ALIGN int32_t lanes[kPanel];
-      hn::StoreU(sums, di, lanes);
-      for (int64_t i = 0; i < valid; ++i) outside |= uint64_t(lanes[i] < t.lo[k + i] || lanes[i] > t.hi[k + i]) << i;
-    }
-    // The row was cleared before; a panel's channels lie in one word.
-    const uint64_t flip = t.flip[k / kWordBits] >> (k % kWordBits);
-    const uint64_t bits = ~(outside ^ flip) & ((uint64_t(1) << valid) - 1);
-    static_cast<uint64_t*>(out.data)[q * words + k / kWordBits] |= bits << (k % kWordBits);
-  }
-}
-
 struct TileArgs {
-  const Scratch* scratch;
+  const uint64_t* rows;  // copied input
+  const Pixel* pixels;   // of the block
+  const uint32_t* offsets;
   int64_t steps;
   const int32_t* bases;  // of the panel's first channel
   const uint64_t* panel;
   const Output* out;
-  int64_t k_total, words_out, k, valid;
+  int64_t k_total, words_out;
+  int64_t k, valid;      // the panel's channels: [k, k + valid)
 };
+
+// Puts the bits of a panel's first `valid` channels into their word, which was cleared before; no panel straddles two words.
+HWY_INLINE void put_bits(uint64_t* word, uint64_t bits, int64_t shift, int64_t valid) {
+  *word |= (bits & ((uint64_t(1) << valid) - 1)) << shift;
+}
+
+// Writes the sums [pixels][kPanel] of a panel that has fewer channels, one by one.
+HWY_NOINLINE void store_part(const TileArgs& t, const int32_t* sums, int64_t pixels, int64_t q) {
+  for (int64_t p = q; p < q + pixels; ++p, sums += kPanel) {
+    const int64_t at = p * t.k_total + t.k;
+    if (t.out->kind == Store::kI32) {
+      memcpy(static_cast<int32_t*>(t.out->data) + at, sums, size_t(t.valid) * sizeof(int32_t));
+    } else if (t.out->kind == Store::kF32) {
+      float* to = static_cast<float*>(t.out->data) + at;
+      for (int64_t i = 0; i < t.valid; ++i) to[i] = t.out->bias ? float(sums[i]) + t.out->bias[t.k + i] : float(sums[i]);
+    } else {
+      const int32_t *lo = t.out->thresholds->lo + t.k, *hi = t.out->thresholds->hi + t.k;
+      uint64_t outside = 0;
+      for (int64_t i = 0; i < t.valid; ++i) outside |= uint64_t(sums[i] < lo[i] || sums[i] > hi[i]) << i;
+      const int64_t word = t.k / kWordBits, shift = t.k % kWordBits;
+      const uint64_t flip = t.out->thresholds->flip[word] >> shift;
+      put_bits(static_cast<uint64_t*>(t.out->data) + p * t.words_out + word, ~(outside ^ flip), shift, t.valid);
+    }
+  }
+}
 
 // Pixels first_pixel + [0, kPixels) of the block; q is the first's place in the output.
 template <int kPixels> HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t, int64_t first_pixel, int64_t q) {
-  const Pixel* pixels = t.scratch->pixels + first_pixel;
+  const DI di;
+  const DF df;
+  const Pixel* pixels = t.pixels + first_pixel;
   const uint64_t* x[kPixels];
-  static_for<kPixels>([&](auto p) BANTAM_LAMBDA { x[p] = t.scratch->rows + pixels[p].word; });
+  static_for<kPixels>([&](auto p) BANTAM_LAMBDA { x[p] = t.rows + pixels[p].word; });
   V acc[kPixels * kVectors];
   static_for<kPixels * kVectors>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(D()); });
-  count<kPixels>(x, t.scratch->offsets, t.steps, t.panel, acc);
-  static_for<kPixels>([&](auto p) BANTAM_LAMBDA {
+  count<kPixels>(x, t.offsets, t.steps, t.panel, acc);
+
+  const int32_t* bases = t.bases;
+  auto sums = [&](auto p) BANTAM_LAMBDA {
     const VI mismatches = as_i32(acc + p * kVectors);
-    const VI base = hn::LoadU(DI(), t.bases + pixels[p].base);
-    store(*t.out, t.k_total, t.words_out, q + p, t.k, t.valid, hn::Sub(base, hn::Add(mismatches, mismatches)));
-  });
+    return hn::Sub(hn::LoadU(di, bases + pixels[p].base), hn::Add(mismatches, mismatches));
+  };
+  const Output& out = *t.out;
+  if (t.valid < kPanel) {
+    HWY_ALIGN int32_t part[kPixels * kPanel];
+    static_for<kPixels>([&](auto p) BANTAM_LAMBDA { hn::StoreU(sums(p), di, part + p * kPanel); });
+    store_part(t, part, kPixels, q);
+  } else if (out.kind == Store::kI32) {
+    int32_t* to = static_cast<int32_t*>(out.data) + q * t.k_total + t.k;
+    const int64_t k_total = t.k_total;
+    static_for<kPixels>([&](auto p) BANTAM_LAMBDA { hn::StoreU(sums(p), di, to + p * k_total); });
+  } else if (out.kind == Store::kF32) {
+    float* to = static_cast<float*>(out.data) + q * t.k_total + t.k;
+    const int64_t k_total = t.k_total;
+    if (out.bias) {
+      const auto bias = hn::LoadU(df, out.bias + t.k);
+      static_for<kPixels>(
+          [&](auto p) BANTAM_LAMBDA { hn::StoreU(hn::Add(hn::ConvertTo(df, sums(p)), bias), df, to + p * k_total); });
+    } else {
+      static_for<kPixels>([&](auto p) BANTAM_LAMBDA { hn::StoreU(hn::ConvertTo(df, sums(p)), df, to + p * k_total); });
+    }
+  } else {
+    const VI lo = hn::LoadU(di, out.thresholds->lo + t.k), hi = hn::LoadU(di, out.thresholds->hi + t.k);
+    const int64_t words_out = t.words_out, shift = t.k % kWordBits;
+    uint64_t* to = static_cast<uint64_t*>(out.data) + q * words_out + t.k / kWordBits;
+    const uint64_t not_flip = ~(out.thresholds->flip[t.k / kWordBits] >> shift);
+    static_for<kPixels>([&](auto p) BANTAM_LAMBDA {
+      const VI v = sums(p);
+      uint64_t outside = 0;
+      hn::StoreMaskBits(di, hn::Or(hn::Gt(lo, v), hn::Gt(v, hi)), reinterpret_cast<uint8_t*>(&outside));
+      if constexpr (kPanel == 16) {
+        const uint16_t bits = uint16_t(outside ^ not_flip);
+        memcpy(reinterpret_cast<uint8_t*>(to + p * words_out) + shift / 8, &bits, sizeof bits);
+      } else {
+        put_bits(to + p * words_out, outside ^ not_flip, shift, kPanel);
+      }
+    });
+  }
 }
 
 // Copies the kh input rows that output row r looks at, with their padding.
@@ -275,58 +313,31 @@ void gather(const ConvShape& s, const Sizes& z, uint64_t pad_word, uint64_t last
   }
 }
 
-Scratch scratch_of(const ConvShape& s, const Sizes& z, void* memory) {
-  Scratch m;
-  m.rows = static_cast<uint64_t*>(memory);
-  m.pixels = reinterpret_cast<Pixel*>(m.rows + z.block_rows * z.row_words);
-  m.offsets = reinterpret_cast<uint32_t*>(m.pixels + z.block_rows * s.out_w());
-  m.column_class = m.offsets + z.steps;
-  m.row_class = m.column_class + s.out_w();
-  return m;
-}
-
-// Offsets of the steps, and the class of each output row and column (all 0 where padding has values of its own).
-void fill_tables(const ConvShape& s, int pad_value, const Sizes& z, const Scratch& m) {
-  uint32_t* o = m.offsets;
-  for (int64_t ky = 0; ky < s.kh; ++ky)
-    for (int64_t kx = 0; kx < s.kw; ++kx)
-      for (int64_t i = 0; i < z.words; ++i) *o++ = uint32_t((ky * z.padded_w + kx * s.dilation_w) * z.words + i);
-  auto classes = [&](const Axis& axis, int64_t step, uint32_t* table) {
-    table[0] = 0;
-    for (int64_t i = 1; i < axis.out; ++i)
-      table[i] = table[i - 1] + (pad_value == 0 && !(axis.taps(i) == axis.taps(i - 1)) ? uint32_t(step) : 0);
-  };
-  const int64_t columns = pad_value == 0 ? columns_of(s).classes() : 1;
-  classes(columns_of(s), z.padded_k, m.column_class);
-  classes(rows_of(s), columns * z.padded_k, m.row_class);
-}
-
-void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin, int64_t row_end,
-              void* memory, const Output& out) {
+void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed_memory, int64_t row_begin,
+              int64_t row_end, void* scratch, const Output& out) {
   const Sizes z = sizes_of(s);
-  const Scratch m = scratch_of(s, z, memory);
-  fill_tables(s, pad_value, z, m);
+  const Packed packed = packed_of(s, z, const_cast<void*>(packed_memory));  // read only
+  uint64_t* copied = static_cast<uint64_t*>(scratch);
+  Pixel* pixels = reinterpret_cast<Pixel*>(copied + z.block_rows * z.row_words);
   const uint64_t ones = pad_value > 0 ? ~uint64_t(0) : 0;
   const uint64_t last = s.c % kWordBits == 0 ? ones : ones & ((uint64_t(1) << (s.c % kWordBits)) - 1);
-  const uint64_t* panels = static_cast<const uint64_t*>(packed);
-  const int32_t* bases = reinterpret_cast<const int32_t*>(panels + z.panel_words);
-  const int64_t out_w = s.out_w(), words_out = int64_t(words_for(size_t(s.k)));
+  const int64_t out_w = s.out_w(), out_h = s.out_h(), words_out = int64_t(words_for(size_t(s.k)));
   if (out.kind == Store::kBits)
     memset(out.data, 0, size_t((row_end - row_begin) * out_w * words_out) * sizeof(uint64_t));
 
   for (int64_t row = row_begin; row < row_end; row += z.block_rows) {
     const int64_t rows = row_end - row < z.block_rows ? row_end - row : z.block_rows;
     for (int64_t r = 0; r < rows; ++r) {
-      gather(s, z, ones, last, x, row + r, m.rows + r * z.row_words);
-      Pixel* pixels = m.pixels + r * out_w;
+      gather(s, z, ones, last, x, row + r, copied + r * z.row_words);
+      const uint32_t word = uint32_t(r * z.row_words), step = uint32_t(s.stride_w * z.words);
+      const uint32_t base = packed.row_base[(row + r) % out_h];
       for (int64_t ox = 0; ox < out_w; ++ox)
-        pixels[ox] = {uint32_t(r * z.row_words + ox * s.stride_w * z.words),
-                      m.row_class[(row + r) % s.out_h()] + m.column_class[ox]};
+        pixels[r * out_w + ox] = {word + uint32_t(ox) * step, base + packed.column_base[ox]};
     }
     const int64_t count = rows * out_w, q0 = (row - row_begin) * out_w;
     for (int64_t k = 0; k < s.k; k += kPanel) {
-      const TileArgs t{&m, z.steps, bases + k, panels + k * z.steps, &out, s.k, words_out, k,
-                       s.k - k < kPanel ? s.k - k : kPanel};
+      const TileArgs t{copied,  pixels,    packed.offsets, z.steps, packed.bases + k, packed.panels + k * z.steps, &out, s.k,
+                       words_out, k, s.k - k < kPanel ? s.k - k : kPanel};
       int64_t p = 0;
       for (; p + 7 <= count; p += 7) tile<7>(t, p, q0 + p);
       if (p + 4 <= count) tile<4>(t, p, q0 + p), p += 4;
@@ -336,34 +347,57 @@ void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* 
   }
 }
 
-// Panels [K / kPanel][step][kPanel], then the bases [row class][column class][padded K].
-void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* packed) {
-  const Sizes z = sizes_of(s);
-  uint64_t* panels = static_cast<uint64_t*>(packed);
+void pack_panels(const ConvShape& s, const Sizes& z, const uint64_t* w, uint64_t* panels) {
   for (int64_t k = 0; k < z.padded_k; ++k) {
     uint64_t* lane = panels + k / kPanel * kPanel * z.steps + k % kPanel;
     for (int64_t i = 0; i < z.steps; ++i) lane[i * kPanel] = k < s.k ? w[k * z.steps + i] : 0;
   }
-  int32_t* base = reinterpret_cast<int32_t*>(panels + z.panel_words);
+}
+
+// Base values of the pixels whose taps (y, x) lie inside the image: the number of compared bits. The taps outside compared
+// with zero bits, and each one's ones were counted as mismatches: twice that is given back.
+void pack_base(const ConvShape& s, const Sizes& z, Taps y, Taps x, const uint64_t* w, int32_t* base) {
+  for (int64_t k = 0; k < z.padded_k; ++k) base[k] = int32_t((y.end - y.begin) * (x.end - x.begin) * s.c);
+  for (int64_t ky = 0; ky < s.kh; ++ky)
+    for (int64_t kx = 0; kx < s.kw; ++kx) {
+      if (ky >= y.begin && ky < y.end && kx >= x.begin && kx < x.end) continue;
+      for (int64_t k = 0; k < s.k; ++k)
+        for (int64_t i = 0; i < z.words; ++i)
+          base[k] += 2 * __builtin_popcountll(w[((k * s.kh + ky) * s.kw + kx) * z.words + i]);
+    }
+}
+
+void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* memory) {
+  const Sizes z = sizes_of(s);
+  const Packed packed = packed_of(s, z, memory);
+  pack_panels(s, z, w, packed.panels);
+
+  uint32_t* offset = packed.offsets;
+  for (int64_t ky = 0; ky < s.kh; ++ky)
+    for (int64_t kx = 0; kx < s.kw; ++kx)
+      for (int64_t i = 0; i < z.words; ++i) *offset++ = uint32_t((ky * z.padded_w + kx * s.dilation_w) * z.words + i);
+
+  // Where the padding has values of its own all pixels are of one class.
   const Axis rows = rows_of(s), columns = columns_of(s);
-  // Taps outside the image compared with zero bits: each one's count of ones was added to the mismatches, where the tap
-  // should have added nothing. 2 * ones makes up for it, and the base counts inner taps only.
-  auto write_row = [&](Taps y, Taps x) {
-    for (int64_t k = 0; k < z.padded_k; ++k) base[k] = int32_t((y.end - y.begin) * (x.end - x.begin) * s.c);
-    for (int64_t ky = 0; ky < s.kh; ++ky)
-      for (int64_t kx = 0; kx < s.kw; ++kx) {
-        if (ky >= y.begin && ky < y.end && kx >= x.begin && kx < x.end) continue;
-        for (int64_t k = 0; k < s.k; ++k)
-          for (int64_t i = 0; i < z.words; ++i)
-            base[k] += 2 * __builtin_popcountll(w[((k * s.kh + ky) * s.kw + kx) * z.words + i]);
-      }
-    base += z.padded_k;
-  };
-  if (pad_value != 0) return write_row({0, s.kh}, {0, s.kw});
+  const bool zero = pad_value == 0;
+  const int64_t column_classes = classes_of(columns, pad_value);
+  uint32_t row_base = 0, column_base = 0;
+  for (int64_t ox = 0; ox < columns.out; ++ox) {
+    if (zero && ox > 0 && !(columns.taps(ox) == columns.taps(ox - 1))) column_base += uint32_t(z.padded_k);
+    packed.column_base[ox] = column_base;
+  }
   for (int64_t oy = 0; oy < rows.out; ++oy) {
-    if (oy > 0 && rows.taps(oy) == rows.taps(oy - 1)) continue;
+    const bool first = oy == 0, change = zero && !first && !(rows.taps(oy) == rows.taps(oy - 1));
+    if (change) row_base += uint32_t(column_classes * z.padded_k);
+    packed.row_base[oy] = row_base;
+    if (!first && !change) continue;
+    if (!zero) {
+      pack_base(s, z, {0, s.kh}, {0, s.kw}, w, packed.bases);
+      continue;
+    }
     for (int64_t ox = 0; ox < columns.out; ++ox)
-      if (ox == 0 || !(columns.taps(ox) == columns.taps(ox - 1))) write_row(rows.taps(oy), columns.taps(ox));
+      if (ox == 0 || packed.column_base[ox] != packed.column_base[ox - 1])
+        pack_base(s, z, rows.taps(oy), columns.taps(ox), w, packed.bases + row_base + packed.column_base[ox]);
   }
 }
 
@@ -379,16 +413,15 @@ HWY_EXPORT(PackWeights);
 
 size_t xnor_packed_bytes(const ConvShape& s, int pad_value) noexcept {
   const Sizes z = sizes_of(s);
-  const int64_t classes = pad_value == 0 ? rows_of(s).classes() * columns_of(s).classes() : 1;
-  return round_up(size_t(z.panel_words) * sizeof(uint64_t) + size_t(classes * z.padded_k) * sizeof(int32_t), 64);
+  const int64_t classes = classes_of(rows_of(s), pad_value) * classes_of(columns_of(s), pad_value);
+  return round_up(size_t(z.panel_words) * sizeof(uint64_t) +
+                      size_t(z.steps + s.out_h() + s.out_w() + classes * z.padded_k) * sizeof(uint32_t),
+                  64);
 }
 
 size_t xnor_scratch_bytes(const ConvShape& s) noexcept {
   const Sizes z = sizes_of(s);
-  const int64_t pixels = z.block_rows * s.out_w();
-  return round_up(size_t(z.block_rows * z.row_words + pixels) * sizeof(uint64_t) +
-                      size_t(z.steps + s.out_w() + s.out_h()) * sizeof(uint32_t),
-                  64);
+  return round_up(size_t(z.block_rows * (z.row_words + s.out_w())) * sizeof(uint64_t), 64);
 }
 
 int64_t xnor_block_rows(const ConvShape& s) noexcept { return sizes_of(s).block_rows; }
