@@ -356,15 +356,24 @@ void pack_panels(const ConvShape& s, const Sizes& z, const uint64_t* w, uint64_t
 
 // Base values of the pixels whose taps (y, x) lie inside the image: the number of compared bits. The taps outside compared
 // with zero bits, and each one's ones were counted as mismatches: twice that is given back.
-void pack_base(const ConvShape& s, const Sizes& z, Taps y, Taps x, const uint64_t* w, int32_t* base) {
-  for (int64_t k = 0; k < z.padded_k; ++k) base[k] = int32_t((y.end - y.begin) * (x.end - x.begin) * s.c);
-  for (int64_t ky = 0; ky < s.kh; ++ky)
-    for (int64_t kx = 0; kx < s.kw; ++kx) {
-      if (ky >= y.begin && ky < y.end && kx >= x.begin && kx < x.end) continue;
-      for (int64_t k = 0; k < s.k; ++k)
-        for (int64_t i = 0; i < z.words; ++i)
-          base[k] += 2 * __builtin_popcountll(w[((k * s.kh + ky) * s.kw + kx) * z.words + i]);
-    }
+void pack_base(const ConvShape& s, const Sizes& z, Taps y, Taps x, const uint64_t* panels, int32_t* base) {
+  const D d;
+  const DI di;
+  const VI compared = hn::Set(di, int32_t((y.end - y.begin) * (x.end - x.begin) * s.c));
+  for (int64_t k = 0; k < z.padded_k; k += kPanel) {
+    V ones[kVectors];
+    for (V& v : ones) v = hn::Zero(d);
+    const uint64_t* w = panels + k * z.steps;
+    for (int64_t ky = 0; ky < s.kh; ++ky)
+      for (int64_t kx = 0; kx < s.kw; ++kx) {
+        const bool inside = ky >= y.begin && ky < y.end && kx >= x.begin && kx < x.end;
+        for (int64_t i = 0; i < z.words; ++i, w += kPanel)
+          for (int v = 0; v < kVectors && !inside; ++v)
+            ones[v] = hn::Add(ones[v], hn::PopulationCount(hn::LoadU(d, w + v * kLanes)));
+      }
+    const VI outside = as_i32(ones);
+    hn::StoreU(hn::Add(compared, hn::Add(outside, outside)), di, base + k);
+  }
 }
 
 void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* memory) {
@@ -392,12 +401,12 @@ void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* mem
     packed.row_base[oy] = row_base;
     if (!first && !change) continue;
     if (!zero) {
-      pack_base(s, z, {0, s.kh}, {0, s.kw}, w, packed.bases);
+      pack_base(s, z, {0, s.kh}, {0, s.kw}, packed.panels, packed.bases);
       continue;
     }
     for (int64_t ox = 0; ox < columns.out; ++ox)
       if (ox == 0 || packed.column_base[ox] != packed.column_base[ox - 1])
-        pack_base(s, z, rows.taps(oy), columns.taps(ox), w, packed.bases + row_base + packed.column_base[ox]);
+        pack_base(s, z, rows.taps(oy), columns.taps(ox), packed.panels, packed.bases + row_base + packed.column_base[ox]);
   }
 }
 
