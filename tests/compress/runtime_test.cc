@@ -1,0 +1,238 @@
+// The C interface: memory to the byte, arguments, lanes, self test.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <memory>
+
+#include "compress/pack/pack.h"
+#include "compress/pack/packed_file.h"
+#include "compress/runtime/bnt.h"
+#include "compress/runtime/execute.h"
+#include "core/parallel.h"
+#include "nn/models/models.h"
+#include "tests/compress/random_net.h"
+#include "tests/compress/sample_file.h"
+
+using namespace bantam;
+
+namespace {
+
+// Memory on 64 bytes with canaries on both sides.
+class Guarded {
+ public:
+  explicit Guarded(size_t size) : size_(size), all_(size + 3 * kGuard, kCanary) {
+    uint8_t* p = all_.data() + kGuard;
+    data_ = p + (64 - reinterpret_cast<uintptr_t>(p) % 64) % 64;
+  }
+  Guarded(const Guarded&) = delete;
+  uint8_t* data() { return data_; }
+  size_t size() const { return size_; }
+  bool intact() const {
+    for (const uint8_t* p = all_.data(); p < all_.data() + all_.size(); ++p)
+      if ((p < data_ || p >= data_ + size_) && *p != kCanary) return false;
+    return true;
+  }
+
+ private:
+  static constexpr size_t kGuard = 256;
+  static constexpr uint8_t kCanary = 0xC5;
+  size_t size_;
+  std::vector<uint8_t> all_;
+  uint8_t* data_;
+};
+
+std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
+  ModelOptions o;
+  o.form = form, o.width = 0.25, o.h = o.w = 32, o.c = 3;
+  Model model(resnet14(o));
+  randomize(&model, 11);
+  return pack(model, {random_lut(3, 1), {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, std::move(test_image)});
+}
+
+// A file loaded by hand, as an embedded program does it.
+struct Loaded {
+  explicit Loaded(const std::vector<uint8_t>& bytes) : file(bytes.size()) {
+    memcpy(file.data(), bytes.data(), bytes.size());
+    REQUIRE(bnt_probe(file.data(), file.size(), &info, nullptr) == BNT_OK);
+    mem = std::make_unique<Guarded>(info.model_bytes);
+    REQUIRE(bnt_load(file.data(), file.size(), mem->data(), mem->size(), &model, nullptr) == BNT_OK);
+  }
+  Guarded file;
+  std::unique_ptr<Guarded> mem;
+  bnt_info info{};
+  bnt_model model{};
+};
+
+std::vector<uint8_t> images(size_t n, size_t bytes) {
+  const Rng rng(5, kRngTest);
+  std::vector<uint8_t> v(n * bytes);
+  for (size_t i = 0; i < v.size(); ++i) v[i] = uint8_t(rng.bits(i));
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("runtime: with N bytes of arena a net runs and touches nothing outside, N - 1 are refused") {
+  for (Form form : {Form::kBnn, Form::kBinaryConnect}) {
+    Loaded l(packed_net(form));
+    const std::vector<uint8_t> x = images(2, 32 * 32 * 3);
+    for (uint32_t lanes : {1u, 3u}) {
+      const size_t n = l.info.arena_base + size_t(lanes) * l.info.arena_per_lane;
+      Guarded arena(n);
+      bnt_session session;
+      bnt_parallel parallel = {nullptr, lanes, [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                 for (uint32_t t = 0; t < tasks; ++t) task(context, t, t % 3);  // every lane's scratch
+                               }};
+      const bnt_parallel* p = lanes == 1 ? nullptr : &parallel;
+      CHECK(bnt_open(&l.model, arena.data(), n - 1, p, &session) == BNT_ARENA_TOO_SMALL);
+      CHECK(bnt_open(&l.model, arena.data(), 0, p, &session) == BNT_ARENA_TOO_SMALL);
+      REQUIRE(bnt_open(&l.model, arena.data(), n, p, &session) == BNT_OK);
+      std::vector<float> scores(20);
+      REQUIRE(bnt_run(&session, x.data(), 2, scores.data(), 20) == BNT_OK);
+      CHECK(arena.intact());
+      CHECK(l.mem->intact());
+      CHECK(l.file.intact());
+    }
+  }
+}
+
+TEST_CASE("runtime: with model_bytes of memory a net loads, with one less it is refused") {
+  Loaded l(packed_net(Form::kBnn));
+  REQUIRE(l.info.model_bytes > 0);
+  bnt_model model;
+  Guarded mem(l.info.model_bytes);
+  CHECK(bnt_load(l.file.data(), l.file.size(), mem.data(), mem.size() - 1, &model, nullptr) == BNT_MEM_TOO_SMALL);
+  CHECK(bnt_load(l.file.data(), l.file.size(), nullptr, mem.size(), &model, nullptr) == BNT_BAD_ARGUMENT);
+}
+
+TEST_CASE("runtime: memory that does not start on 64 bytes is refused") {
+  Loaded l(packed_net(Form::kBnn));
+  Guarded big(l.file.size() + 64), arena(l.info.arena_base + l.info.arena_per_lane + 64);
+  memcpy(big.data() + 8, l.file.data(), l.file.size());
+  bnt_info info;
+  bnt_model model;
+  bnt_session session;
+  CHECK(bnt_probe(big.data() + 8, l.file.size(), &info, nullptr) == BNT_MISALIGNED);
+  CHECK(bnt_load(l.file.data(), l.file.size(), big.data() + 8, l.info.model_bytes, &model, nullptr) == BNT_MISALIGNED);
+  CHECK(bnt_open(&l.model, arena.data() + 32, arena.size() - 32, nullptr, &session) == BNT_MISALIGNED);
+}
+
+TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
+  Loaded l(packed_net(Form::kBnn));
+  Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+  bnt_session session = {}, opened;
+  bnt_model nothing = {};
+  bnt_info info;
+  const std::vector<uint8_t> x = images(1, 3072);
+  float scores[10];
+  CHECK(bnt_probe(nullptr, 10, &info, nullptr) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_probe(l.file.data(), l.file.size(), nullptr, nullptr) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_open(&nothing, arena.data(), arena.size(), nullptr, &session) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_run(&session, x.data(), 1, scores, 10) == BNT_BAD_ARGUMENT);
+  const bnt_parallel no_lanes = {nullptr, 0, nullptr};
+  CHECK(bnt_open(&l.model, arena.data(), arena.size(), &no_lanes, &session) == BNT_BAD_ARGUMENT);
+  REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &opened) == BNT_OK);
+  CHECK(bnt_run(&opened, x.data(), 1, scores, 9) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_run(&opened, x.data(), 2, scores, 10) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_run(&opened, nullptr, 1, scores, 10) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_run(&opened, nullptr, 0, nullptr, 0) == BNT_OK);
+  CHECK(bnt_run_traced(&opened, x.data(), scores, 10, nullptr, nullptr) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_set_switch(&opened, 0) == BNT_OK);
+  CHECK(bnt_set_switch(&opened, 1) == BNT_BAD_ARGUMENT);
+  bnt_switch s;
+  CHECK(bnt_get_switch(&l.model, 0, &s) == BNT_OK);
+  CHECK(s.weight_bits == 1);
+  CHECK(s.act_bits == 1);
+  CHECK(bnt_get_switch(&l.model, 1, &s) == BNT_BAD_ARGUMENT);
+  CHECK(std::string(bnt_class_name(&l.model, 2)) == "c");
+  CHECK(bnt_class_name(&l.model, 10) == nullptr);
+  CHECK(std::string(bnt_op_name(&l.model, 0)) == "input");
+  CHECK(bnt_op_name(&l.model, l.info.ops) == nullptr);
+  bnt_input_spec in;
+  CHECK(bnt_get_input_spec(&l.model, &in) == BNT_OK);
+  CHECK(in.lut[256 + 7] == random_lut(3, 1)[256 + 7]);
+  for (int i = 0; i < 13; ++i) CHECK(strlen(bnt_status_text(bnt_status(i))) > 1);
+}
+
+TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
+  Loaded l(packed_net(Form::kBnn));
+  const std::vector<uint8_t> x = images(3, 3072);
+  std::vector<float> want;
+  for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
+    set_threads(int(lanes));
+    Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
+    const bnt_parallel parallel = {nullptr, lanes, [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                     parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
+                                       for (int64_t t = begin; t < end; ++t) task(context, uint32_t(t), uint32_t(lane));
+                                     });
+                                   }};
+    bnt_session session;
+    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), &parallel, &session) == BNT_OK);
+    std::vector<float> scores(30);
+    REQUIRE(bnt_run(&session, x.data(), 3, scores.data(), 30) == BNT_OK);
+    if (lanes == 1) want = scores;
+    CHECK(memcmp(scores.data(), want.data(), 30 * 4) == 0);
+  }
+  set_threads(0);
+}
+
+TEST_CASE("runtime: what lay in the arena before does not matter, nor does the image before") {
+  Loaded l(packed_net(Form::kBnn));
+  const std::vector<uint8_t> x = images(2, 3072);
+  std::vector<float> first(20), again(20);
+  for (uint8_t fill : {uint8_t(0), uint8_t(0xFF)}) {
+    Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+    memset(arena.data(), fill, arena.size());
+    bnt_session session;
+    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
+    REQUIRE(bnt_run(&session, x.data(), 2, (fill ? again : first).data(), 20) == BNT_OK);
+    float second[10];
+    REQUIRE(bnt_run(&session, x.data() + 3072, 1, second, 10) == BNT_OK);
+    CHECK(memcmp(second, first.data() + 10, sizeof second) == 0);
+  }
+  CHECK(memcmp(first.data(), again.data(), 80) == 0);
+}
+
+TEST_CASE("runtime: the self test passes, and fails when the stored scores are not this machine's") {
+  const std::vector<uint8_t> x = images(1, 3072);
+  std::vector<uint8_t> file = packed_net(Form::kBnn, x);
+  for (bool spoil : {false, true}) {
+    if (spoil) {
+      const auto h = packed::read_record<packed::Header>(file.data());
+      file[h.self_test + 3072] ^= 1;
+      packed::seal(&file);
+    }
+    Loaded l(file);
+    Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+    bnt_session session;
+    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
+    CHECK(bnt_self_test(&session) == (spoil ? BNT_SELF_TEST_FAILED : BNT_OK));
+    CHECK(arena.intact());
+  }
+  CHECK(packed::kernels_are_sane());
+}
+
+TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by hand") {
+  const std::vector<uint8_t> bytes = packed::sample_builder().bytes();
+  Loaded l(bytes);
+  Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+  bnt_session session;
+  REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
+  const std::vector<uint8_t> x = images(1, 32);
+  float scores[3];
+  struct Seen {
+    int tensors = 0;
+    bool first_right = true;
+  } seen;
+  REQUIRE(bnt_run_traced(&session, x.data(), scores, 3, [](void* user, const bnt_view* v) {
+            Seen& s = *static_cast<Seen*>(user);
+            ++s.tensors;
+            // Every input is 0.25, every weight 0.5; 3x3 pooling windows of the padded convolution all reach a full window:
+            // 18 * 0.125 + bias 0.125.
+            if (strcmp(v->name, "a") == 0)
+              for (int i = 0; i < 27; ++i) s.first_right = s.first_right && static_cast<const float*>(v->data)[i] == 2.375f;
+          }, &seen) == BNT_OK);
+  CHECK(seen.tensors == 10);
+  CHECK(seen.first_right);
+  CHECK(arena.intact());
+}
