@@ -3,12 +3,23 @@
 #include <cstring>
 
 #include "ops/kernels/bitpack.h"
+#include "ops/kernels/conv_f32.h"
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels/gemm_f32.h"
 #include "ops/kernels/gemm_xnor.h"
+#include "ops/kernels/pool.h"
 
 namespace bantam::packed {
 namespace {
+
+// Positions [begin, end) under output position `o` of a window that slides, inside [0, size).
+struct Span {
+  uint64_t begin, end;
+};
+Span window(uint64_t o, uint64_t stride, uint64_t pad, uint64_t kernel, uint64_t size) {
+  const uint64_t end = o * stride + kernel - pad;
+  return {o * stride < pad ? 0 : o * stride - pad, end < size ? end : size};
+}
 
 // One op on one image. All sizes and places were proved by Reader::check.
 struct OpRun {
@@ -28,11 +39,10 @@ struct OpRun {
  private:
   const float* source(uint64_t begin, uint64_t end, float* rows, uint8_t* kernel, uint32_t* stages_done) const;
   void pixels(uint64_t begin, uint64_t end, float* rows) const;
-  void conv_f32(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const;
+  void conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const;
   void stage(const StageRecord& s, const float* x, uint64_t row, uint64_t rows, uint64_t w, float* out) const;
   void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows, uint8_t* kernel) const;
   void max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_t out_end, float* out) const;
-  void global_average(float* out) const;
 };
 
 void OpRun::pixels(uint64_t begin, uint64_t end, float* rows) const {
@@ -42,24 +52,21 @@ void OpRun::pixels(uint64_t begin, uint64_t end, float* rows) const {
     for (uint64_t c = 0; c < g.c; ++c) *rows++ = lut[c * 256 + *p++];
 }
 
-// Output rows [begin, end) of the canonical convolution, group by group.
-void OpRun::conv_f32(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const {
+// Output rows [begin, end) of the canonical convolution.
+void OpRun::conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const {
   const ConvShape& s = g.conv;
-  GemmRows r;
-  r.h = s.h, r.w = s.w, r.pixel = s.c, r.channels = s.group_c();
-  r.taps_h = s.kh, r.taps_w = s.kw, r.step_h = s.dilation_h, r.step_w = s.dilation_w;
-  r.out_h = int64_t(end - begin), r.out_w = int64_t(g.w);
-  r.stride_h = s.stride_h, r.stride_w = s.stride_w;
-  r.first_h = int64_t(begin) * s.stride_h - s.pad_h, r.first_w = -s.pad_w;
-  r.dst_row = int64_t(g.w) * s.k, r.dst_pixel = s.k;
-  const int64_t cols = s.group_k(), padded = int64_t(round_up(size_t(cols), 16));
+  const ConvWeights w = Source(op.source) == Source::kConv ? conv_f32_packed(s, m.payload<float>(op.weights))
+                                                           : conv_f32_sign_weights(s, m.payload<uint8_t>(op.weights));
   for (int64_t group = 0; group < s.groups; ++group) {
-    r.src = f32(op.in) + group * s.group_c();
-    r.dst = rows + group * cols;
-    const GemmB b = Source(op.source) == Source::kConv
-                        ? GemmB::panels(m.payload<float>(op.weights) + group * r.depth() * padded, cols)
-                        : GemmB::signs(m.payload<uint8_t>(op.weights) + group * r.depth() * padded / 8, cols, padded / 8);
-    gemm_f32(r, 0, r.rows(), b, 0, cols, bias ? bias + group * cols : nullptr, reinterpret_cast<float*>(kernel),
+    GemmRows r = conv_f32_gather(s, f32(op.in), rows, group);
+    r.first_h += int64_t(begin) * s.stride_h;
+    r.out_h = int64_t(end - begin);
+    GemmB b = w.first;
+    if (b.bits)
+      b.bits += group * w.step;
+    else
+      b.values += group * w.step;
+    gemm_f32(r, 0, r.rows(), b, 0, b.cols, bias ? bias + group * b.cols : nullptr, reinterpret_cast<float*>(kernel),
              int64_t(g.gemm_rows));
   }
 }
@@ -79,11 +86,11 @@ const float* OpRun::source(uint64_t begin, uint64_t end, float* rows, uint8_t* k
       unpack_signs(bits(op.in) + begin * g.w * words_for(g.c), int64_t((end - begin) * g.w), int64_t(g.c), rows);
       break;
     case Source::kConv:
-    case Source::kConvSigns: conv_f32(begin, end, bias, rows, kernel); break;
+    case Source::kConvSigns: conv_f32_rows(begin, end, bias, rows, kernel); break;
     case Source::kXnor:
       xnor_conv_f32(g.conv, op.pad_value, bits(op.in), weights, bias, int64_t(begin), int64_t(end), kernel, rows);
       break;
-    case Source::kGlobalAverage: global_average(rows); break;
+    case Source::kGlobalAverage: global_avg_pool_f32(f32(op.in), int64_t(g.in_h * g.in_w), int64_t(g.c), rows, 0, 1); break;
   }
   return rows;
 }
@@ -102,31 +109,16 @@ void OpRun::stage(const StageRecord& s, const float* x, uint64_t row, uint64_t r
   }
 }
 
-// Output rows [out_begin, out_end) of the pool; x holds the rows from `begin` on.
+// Output rows [out_begin, out_end) of the pool; x holds the source's rows from `begin` on.
 void OpRun::max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_t out_end, float* out) const {
   const StageRecord& p = stages[g.pool];
-  for (uint64_t oy = out_begin; oy < out_end; ++oy) {
-    const uint64_t y0 = oy * p.sh < p.ph ? 0 : oy * p.sh - p.ph;
-    const uint64_t y1 = oy * p.sh + p.kh - p.ph < g.h ? oy * p.sh + p.kh - p.ph : g.h;
-    for (uint64_t ox = 0; ox < g.out_w; ++ox, out += g.c) {
-      const uint64_t x0 = ox * p.sw < p.pw ? 0 : ox * p.sw - p.pw;
-      const uint64_t x1 = ox * p.sw + p.kw - p.pw < g.w ? ox * p.sw + p.kw - p.pw : g.w;
-      memcpy(out, x + ((y0 - begin) * g.w + x0) * g.c, g.c * 4);
-      for (uint64_t iy = y0; iy < y1; ++iy)
-        for (uint64_t ix = x0; ix < x1; ++ix) {
-          const float* v = x + ((iy - begin) * g.w + ix) * g.c;
-          for (uint64_t c = 0; c < g.c; ++c) out[c] = v[c] > out[c] ? v[c] : out[c];
-        }
-    }
+  ConvShape s;  // of one output row: exactly the source rows under its windows that lie inside the image
+  s.w = int64_t(g.w), s.c = s.k = int64_t(g.c), s.kw = p.kw, s.stride_w = p.sw, s.pad_w = p.pw;
+  for (uint64_t oy = out_begin; oy < out_end; ++oy, out += g.out_w * g.c) {
+    const Span rows = window(oy, p.sh, p.ph, p.kh, g.h);
+    s.h = s.kh = int64_t(rows.end - rows.begin);
+    max_pool_f32(s, x + (rows.begin - begin) * g.w * g.c, out, nullptr, 0, int64_t(g.out_w));
   }
-}
-
-void OpRun::global_average(float* out) const {
-  const float* x = f32(op.in);
-  const uint64_t pixels = g.in_h * g.in_w;
-  memset(out, 0, g.c * 4);
-  for (uint64_t i = 0; i < pixels; ++i) add_into(out, x + i * g.c, int64_t(g.c));
-  for (uint64_t c = 0; c < g.c; ++c) out[c] /= float(pixels);
 }
 
 // Signs of the sums' rows [begin, end) without floats; then, if the op pools, output rows [out_begin, out_end) as the OR of
@@ -143,15 +135,13 @@ void OpRun::threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin,
   const StageRecord& p = stages[g.pool];
   const uint64_t* after = flip + words;
   for (uint64_t oy = out_begin; oy < out_end; ++oy) {
-    const uint64_t y0 = oy * p.sh < p.ph ? 0 : oy * p.sh - p.ph;
-    const uint64_t y1 = oy * p.sh + p.kh - p.ph < g.h ? oy * p.sh + p.kh - p.ph : g.h;
+    const Span ys = window(oy, p.sh, p.ph, p.kh, g.h);
     for (uint64_t ox = 0; ox < g.out_w; ++ox, out += words) {
-      const uint64_t x0 = ox * p.sw < p.pw ? 0 : ox * p.sw - p.pw;
-      const uint64_t x1 = ox * p.sw + p.kw - p.pw < g.w ? ox * p.sw + p.kw - p.pw : g.w;
+      const Span xs = window(ox, p.sw, p.pw, p.kw, g.w);
       for (uint64_t i = 0; i < words; ++i) {
         uint64_t any = 0;
-        for (uint64_t y = y0; y < y1; ++y)
-          for (uint64_t x = x0; x < x1; ++x) any |= rows[((y - begin) * g.w + x) * words + i];
+        for (uint64_t y = ys.begin; y < ys.end; ++y)
+          for (uint64_t x = xs.begin; x < xs.end; ++x) any |= rows[((y - begin) * g.w + x) * words + i];
         out[i] = any ^ after[i];
       }
     }
@@ -165,9 +155,8 @@ void OpRun::task(uint32_t index, uint8_t* scratch) const {
   uint64_t begin = out_begin, end = out_end;
   if (g.pool >= 0) {
     const StageRecord& p = stages[g.pool];
-    begin = out_begin * p.sh < p.ph ? 0 : out_begin * p.sh - p.ph;
-    end = (out_end - 1) * p.sh + p.kh - p.ph;
-    end = end < g.h ? end : g.h;
+    begin = window(out_begin, p.sh, p.ph, p.kh, g.h).begin;
+    end = window(out_end - 1, p.sh, p.ph, p.kh, g.h).end;
   }
   uint8_t* const rows_at = scratch;
   uint8_t* const pooled_at = rows_at + aligned(g.rows_bytes);
