@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <limits>
 
 #include "compress/pack/packed_file.h"
@@ -11,6 +13,7 @@
 #include "compress/runtime/reader.h"
 #include "core/rng.h"
 #include "nn/models/models.h"
+#include "tests/compress/golden_net.h"
 #include "tests/compress/random_net.h"
 #include "tests/compress/reference_net.h"
 
@@ -241,4 +244,22 @@ TEST_CASE("pack: the same model gives the same bytes, and every single-bit flip 
     CHECK_THROWS_AS(PackedModel{file}, Error);
     file[bit / 8] ^= uint8_t(1u << (bit % 8));
   }
+}
+
+TEST_CASE("pack: the golden net packs to the committed bytes, and the committed file passes its self test") {
+  const std::vector<uint8_t> file = golden_file();
+  std::ifstream in("tests/compress/golden.bnt", std::ios::binary);
+  const std::vector<uint8_t> want((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  REQUIRE(want.size() > 0);
+  CHECK(file == want);  // else the format or the packer has changed: new version, or tests/make_packed --golden
+  const std::vector<float> lut = [&] {
+    std::vector<float> v;
+    for (int c = 0; c < 3; ++c)
+      for (int i = 0; i < 256; ++i) v.push_back(float(i - 128 + c) / 64.0f);
+    return v;
+  }();
+  Model model(golden_spec());
+  set_golden_parameters(&model);
+  PackedModel packed(want);
+  CHECK(compare(model, packed, golden_image(), lut).differing == 0);
 }

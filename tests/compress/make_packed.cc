@@ -1,0 +1,66 @@
+// make_packed FOLDER IMAGES: packed nets of every kind with random parameters, FOLDER/NAME.bnt, and IMAGES random images for
+// each, FOLDER/NAME.raw. make_packed --golden FOLDER: golden.bnt and golden.ppm, as committed in tests/compress.
+// Used by the scripts that run packed nets on other builds and processors.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "compress/pack/pack.h"
+#include "nn/models/models.h"
+#include "tests/compress/golden_net.h"
+#include "tests/compress/random_net.h"
+
+using namespace bantam;
+
+namespace {
+
+void write(const std::string& path, const void* data, size_t size) {
+  FILE* f = fopen(path.c_str(), "wb");
+  if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0) {
+    perror(path.c_str());
+    exit(5);
+  }
+}
+
+void make(const std::string& folder, const std::string& name, const NetSpec& spec, int images) {
+  Model model(spec);
+  randomize(&model, 7);
+  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
+  const std::vector<uint8_t> file = pack(model, {random_lut(in.c, 7), {}, random_image(spec, 0)});
+  write(folder + "/" + name + ".bnt", file.data(), file.size());
+  std::vector<uint8_t> raw;
+  for (int i = 0; i < images; ++i) {
+    const std::vector<uint8_t> x = random_image(spec, uint64_t(i) + 1);
+    raw.insert(raw.end(), x.begin(), x.end());
+  }
+  write(folder + "/" + name + ".raw", raw.data(), raw.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: make_packed FOLDER IMAGES | --golden FOLDER\n");
+    return 2;
+  }
+  if (strcmp(argv[1], "--golden") == 0) {
+    const std::vector<uint8_t> file = golden_file(), image = golden_image();
+    write(std::string(argv[2]) + "/golden.bnt", file.data(), file.size());
+    std::string ppm = "P6\n10 14\n255\n";
+    ppm.append(image.begin(), image.end());
+    write(std::string(argv[2]) + "/golden.ppm", ppm.data(), ppm.size());
+    return 0;
+  }
+  const std::string folder = argv[1];
+  const int images = atoi(argv[2]);
+  for (Form form : {Form::kBnn, Form::kBinaryConnect, Form::kFloat}) {
+    ModelOptions o;
+    o.form = form;
+    make(folder, std::string("quickstart-") + name_of(form), quickstart_net(o), images);
+    o.h = o.w = 32, o.c = 3, o.width = form == Form::kBnn ? 0.5 : 0.125;
+    make(folder, std::string("vgg11-") + name_of(form), vgg11(o), images);
+    make(folder, std::string("resnet14-") + name_of(form), resnet14(o), images);
+  }
+  for (uint64_t seed = 0; seed < 20; ++seed) make(folder, "random-" + std::to_string(seed), random_net(seed), images);
+  return 0;
+}
