@@ -27,7 +27,7 @@ template <class F> struct SecondIs {
 };
 struct AxpyF {
   float a;
-  template <class D, class V> HWY_INLINE V operator()(D d, V y, V x) const { return hn::MulAdd(hn::Set(d, a), x, y); }
+  template <class D, class V> HWY_INLINE V operator()(D d, V y, V x) const { return fused(hn::Set(d, a), x, y); }
 };
 struct ReluF {
   template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), x); }
@@ -142,11 +142,11 @@ void select_bits_impl(const float* x, const uint8_t* bits, float s, float* out, 
 
 // Per channel.
 struct AffineF {
-  template <class V> HWY_INLINE V operator()(V x, V scale, V shift, V) const { return hn::MulAdd(x, scale, shift); }
+  template <class V> HWY_INLINE V operator()(V x, V scale, V shift, V) const { return fused(x, scale, shift); }
 };
 struct NormF {
   template <class V> HWY_INLINE V operator()(V x, V scale, V shift, V mean) const {
-    return hn::MulAdd(hn::Sub(x, mean), scale, shift);
+    return fused(hn::Sub(x, mean), scale, shift);
   }
 };
 struct BiasF {
