@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "bantam_fault.h"
+
 namespace bantam {
 
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> c, std::array<uint32_t, 2> k) {
@@ -25,7 +27,11 @@ Rng::Rng(uint64_t seed, uint32_t purpose, uint64_t a, uint64_t b) {
 }
 
 uint32_t Rng::bits(uint64_t i) const {
+#ifdef BANTAM_FAULT_RNG_REPEAT
+  const uint64_t block = i / 8;
+#else
   const uint64_t block = i / 4;
+#endif
   return philox({uint32_t(block), uint32_t(block >> 32), uint32_t(stream_), uint32_t(stream_ >> 32)}, key_)[i % 4];
 }
 

@@ -1,5 +1,6 @@
 #include "compress/pack/thresholds.h"
 
+#include "bantam_fault.h"
 #include "core/base/fixed_point.h"
 #include "ops/kernels/elementwise_ref.h"
 
@@ -75,7 +76,12 @@ bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Thres
     t.lo = changes[0];
     t.hi = changes.size() == 2 ? changes[1] - 1 : INT32_MAX;
   }
+#ifdef BANTAM_FAULT_THRESHOLD_OFF_BY_ONE
+  ++t.lo;
+  if (limit < 0)  // the check below would notice
+#else
   if (limit <= kExhaustiveLimit)
+#endif
     for (int32_t sum = -limit; sum <= limit; ++sum)
       if (t(sum) != sign(sum)) return false;
   *out = t;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 using namespace bantam;
 
@@ -23,6 +24,15 @@ TEST_CASE("rng: streams differ by seed, purpose and both numbers, and are functi
     for (uint64_t i = 0; i < 100; ++i) equal += a.bits(i) == b.bits(i);
     CHECK(equal == 0);
   }
+}
+
+TEST_CASE("rng: a stream does not repeat itself") {
+  const Rng r(5, kRngTest);
+  std::vector<uint32_t> seen;
+  for (uint64_t i = 0; i < 1000; ++i) seen.push_back(r.bits(i));
+  std::sort(seen.begin(), seen.end());
+  // 1000 of 2^32 numbers: that two are equal by chance has probability 1e-4, and this seed is not the case.
+  CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
 }
 
 TEST_CASE("rng: uniform, normal and below have the moments they should (5 sigma)") {
