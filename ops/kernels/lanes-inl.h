@@ -55,6 +55,15 @@ HWY_INLINE void store_part(VF v, float* p, int64_t k) {
 #endif
 }
 
+// x y + z rounded once where the target can: everywhere but on SSE4 and below. The scalar target is taught to.
+template <class V> HWY_INLINE V fused(V x, V y, V z) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(DF(), fused_multiply_add(hn::GetLane(x), hn::GetLane(y), hn::GetLane(z)));
+#else
+  return hn::MulAdd(x, y, z);
+#endif
+}
+
 // out[i] = f(x[i]), f from vector to vector.
 template <class F> HWY_INLINE void map(const float* x, float* out, int64_t n, const F& f) {
   const DF d;

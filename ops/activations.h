@@ -1,0 +1,24 @@
+// Activations, elementwise; x of any shape, f32 or f64. [T 1.1]
+//
+//   op        forward                        gradient                               saves
+//   relu      x > 0 ? x : 0 (NaN: 0)         dy where y > 0, else 0                 output
+//   prelu     x >= 0 ? x : x slope           dx = x >= 0 ? dy : dy slope            input, slope
+//                                            dslope = sum of x < 0 ? dy x : 0
+//   hardtanh  min(max(x, -1), 1)             dy where -1 < x < 1, else 0            mask, a bit an element
+//   sigmoid   1 / (1 + e^-x)                 dy y (1 - y)                           output
+//   tanh      tanh(x)                        dy (1 - y^2)                           output
+// NaN passes through all but relu.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace bantam {
+
+Tensor relu(const Tensor& x);
+// slope [1], or [C] for x [..., C].
+Tensor prelu(const Tensor& x, const Tensor& slope);
+Tensor hardtanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+
+}  // namespace bantam

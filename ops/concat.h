@@ -1,0 +1,13 @@
+// concat: tensors one after the other along an axis (-1: channels). All other axes and the element type are equal.
+// Gradient: the slices of dy. Saves nothing.
+#pragma once
+
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace bantam {
+
+Tensor concat(const std::vector<Tensor>& xs, int axis = -1);
+
+}  // namespace bantam
