@@ -6,6 +6,19 @@
 
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "ops/activations.h"
+#include "ops/arith.h"
+#include "ops/batch_norm.h"
+#include "ops/concat.h"
+#include "ops/conv2d.h"
+#include "ops/dropout.h"
+#include "ops/linear.h"
+#include "ops/pool.h"
+#include "ops/quant/binary_conv2d.h"
+#include "ops/quant/quantized.h"
+#include "ops/quant/sign.h"
+#include "ops/shape.h"
+#include "ops/softmax.h"
 
 namespace bantam {
 namespace {
@@ -223,11 +236,100 @@ Model::NormAffine Model::norm_affine(const std::string& name) const {
   const Tensor &gamma = parameter(name + ".weight")->value, &beta = parameter(name + ".bias")->value;
   NormAffine a;
   for (int64_t c = 0; c < gamma.size(); ++c) {
-    const double scale = gamma.at(c) / std::sqrt(it->second.running_var.at(c) + eps);
-    a.scale.push_back(float(scale));
-    a.shift.push_back(float(beta.at(c) - it->second.running_mean.at(c) * scale));
+    const NormFold fold = fold_norm(gamma.at(c), beta.at(c), it->second.running_mean.at(c), it->second.running_var.at(c), eps);
+    a.scale.push_back(float(fold.scale));
+    a.shift.push_back(float(fold.shift));
   }
   return a;
+}
+
+Tensor Model::forward(const Context& context, const Tensor& x) {
+  const auto& in = std::get<InputConfig>(spec_.nodes[0].config);
+  if (x.rank() != 4 || x.dim(1) != in.h || x.dim(2) != in.w || x.dim(3) != in.c)
+    throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) + ", the input is " +
+                to_string(x.shape()));
+  if (x.dtype() != dtype_) throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
+  std::vector<Quantized> values(spec_.nodes.size());
+  for (size_t i = 0; i < spec_.nodes.size(); ++i) {
+    const NodeSpec& node = spec_.nodes[i];
+    AllocLabel label("output", &node.name);
+    if (node.kind == Kind::kInput)
+      values[i].value = x;
+    else
+      values[i] = run_node(i, context, values);
+    if (context.tap) context.tap(node, materialize(values[i]));
+    for (int j : node.inputs)
+      if (last_use_[size_t(j)] == int(i)) values[size_t(j)] = {};  // what backward needs, the graph holds
+  }
+  return values.back().value;
+}
+
+Quantized Model::run_node(size_t index, const Context& context, const std::vector<Quantized>& values) {
+  const NodeSpec& node = spec_.nodes[index];
+  const Quantized& in = values[size_t(node.inputs[0])];
+  const Tensor& x = in.value;
+  auto tensor_of = [&](const char* what) {
+    const Parameter* p = parameter(node.name + what);
+    return p ? p->tensor() : Tensor();
+  };
+  auto real = [](Tensor t) { return Quantized{std::move(t), {}, 1}; };
+  auto pool = [&] {
+    const auto& c = std::get<PoolConfig>(node.config);
+    return PoolParams{c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
+  };
+  switch (node.kind) {
+    case Kind::kConv: {
+      const auto& c = std::get<ConvConfig>(node.config);
+      const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups};
+      Tensor w = tensor_of(".weight");
+      if (is_binary_layer(spec_, int(index)))
+        return real(binary_conv2d(in, w, c.weight.surrogate, tensor_of(".bias"), params, c.pad_value));
+      if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
+      return real(conv2d(x, w, tensor_of(".bias"), params));
+    }
+    case Kind::kLinear: {
+      const auto& c = std::get<LinearConfig>(node.config);
+      Tensor w = tensor_of(".weight");
+      if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(".bias")));
+      if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
+      return real(linear(x, w, tensor_of(".bias")));
+    }
+    case Kind::kBatchNorm: {
+      const auto& c = std::get<BatchNormConfig>(node.config);
+      Norm& norm = norms_.at(node.name);
+      if (context.training) ++norm.batches;
+      const Tensor gamma = tensor_of(".weight"), beta = tensor_of(".bias");
+      if (context.training) return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
+      return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
+    }
+    case Kind::kRelu: return real(relu(x));
+    case Kind::kPRelu: return real(prelu(x, parameter(std::get<PReluConfig>(node.config).parameter + ".weight")->tensor()));
+    case Kind::kHardtanh: return real(hardtanh(x));
+    case Kind::kSigmoid: return real(sigmoid(x));
+    case Kind::kTanh: return real(tanh(x));
+    case Kind::kSoftmax: return real(softmax(x));
+    case Kind::kMaxPool: return real(max_pool(x, pool()));
+    case Kind::kAvgPool: return real(avg_pool(x, pool()));
+    case Kind::kGlobalAvgPool: return real(global_avg_pool(x));
+    case Kind::kAdd: return real(add(x, values[size_t(node.inputs[1])].value));
+    case Kind::kMul: return real(mul(x, values[size_t(node.inputs[1])].value));
+    case Kind::kConcat: {
+      std::vector<Tensor> parts;
+      for (int j : node.inputs) parts.push_back(values[size_t(j)].value);
+      return real(concat(parts, -1));
+    }
+    case Kind::kFlatten: return real(reshape(x, {x.dim(0), x.size() / x.dim(0)}));
+    case Kind::kQuantize: {
+      const QuantSpec& quant = std::get<QuantizeConfig>(node.config).quant;
+      if (quant.scheme == Scheme::kNone) return real(x);
+      return sign(x, quant.surrogate, real_value_used_[index]);
+    }
+    case Kind::kDropout:
+      if (!context.training) return real(x);
+      return real(dropout(x, std::get<DropoutConfig>(node.config).p, Rng(context.seed, kRngDropout, index, uint64_t(context.step))));
+    case Kind::kInput: break;
+  }
+  throw Error("model: " + node.name + ": kind without execution");
 }
 
 }  // namespace bantam

@@ -11,6 +11,7 @@
 
 #include "core/autograd.h"
 #include "nn/net_spec.h"
+#include "ops/quant/quantized.h"
 
 namespace bantam {
 
@@ -65,8 +66,7 @@ class Model {
   Tensor to_file_layout(const std::string& parameter, const Tensor& t) const;
   Tensor from_file_layout(const std::string& parameter, const Tensor& t) const;
 
-  // A norm in evaluation: y = fma(x, scale, shift), scale = float(gamma / sqrt(var + eps)), shift = float(beta - mean * scale),
-  // computed in f64. [one expression for evaluation, packing and the device]
+  // A norm in evaluation, y = fma(x, scale, shift): what batch_norm_eval computes with (ops/batch_norm.h).
   struct NormAffine {
     std::vector<float> scale, shift;
   };
@@ -82,7 +82,7 @@ class Model {
     int64_t h, w, c;
   };
   Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
-  Tensor run_node(size_t index, const Context& context, std::vector<struct NodeValue>& values, const Tensor& x);
+  Quantized run_node(size_t index, const Context& context, const std::vector<Quantized>& values);
 
   NetSpec spec_;
   DType dtype_;

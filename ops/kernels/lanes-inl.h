@@ -23,15 +23,6 @@ using DF = hn::ScalableTag<float>;
 using VF = hn::Vec<DF>;
 constexpr int64_t kLanes = hn::MaxLanes(DF());  // no target of ours has vectors of unknown length
 
-// a * b + c with one rounding, on the scalar target too, where Highway's has two.
-HWY_INLINE VF fused(VF a, VF b, VF c) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Set(DF(), fused_multiply_add(hn::GetLane(a), hn::GetLane(b), hn::GetLane(c)));
-#else
-  return hn::MulAdd(a, b, c);
-#endif
-}
-
 // The first k < kLanes elements at p, the other lanes 0; never touches memory beyond them. Highway's masked loads read
 // beyond them on targets that have no instruction for it.
 HWY_INLINE VF load_part(const float* p, int64_t k) {

@@ -1,0 +1,42 @@
+// What a net takes, tensor by tensor, told by the code that takes it: a training step and an inference are run dry (core/pool.h),
+// and every buffer's life is recorded. So the figures are those of the pool's counters in a real run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/net_spec.h"
+#include "optim/optimizer.h"
+
+namespace bantam {
+
+// Buffers of one node and one role ("output", "saved", "gradient", "parameter", "optimizer", ...) that are alive together when
+// the pool holds most.
+struct MemoryItem {
+  std::string who, what;
+  size_t bytes = 0;
+};
+
+struct MemoryPlan {
+  size_t peak_bytes = 0;             // the pool's high-water mark
+  std::vector<MemoryItem> at_peak;   // sums to peak_bytes; largest first
+};
+
+struct MemoryReport {
+  int64_t batch = 0;
+  size_t parameter_bytes = 0;        // weights, slopes, norms with their running statistics
+  size_t gradient_bytes = 0;         // of all parameters, as after a backward pass
+  size_t optimizer_bytes = 0;
+  MemoryPlan training;               // a step: forward, loss, backward, update
+  MemoryPlan inference;              // evaluation of one batch
+};
+
+using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
+
+// batches_held: batches of input that the loader keeps, the one in use included.
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1);
+
+}  // namespace bantam

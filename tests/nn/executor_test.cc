@@ -1,0 +1,153 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+
+#include "core/parallel.h"
+#include "core/rng.h"
+#include "nn/model.h"
+#include "nn/models/models.h"
+#include "ops/loss.h"
+#include "optim/optimizer.h"
+
+using namespace bantam;
+
+namespace {
+
+ModelOptions small(Form form) { return {.form = form, .width = 0.125, .classes = 10, .h = 32, .w = 32, .c = 3}; }
+
+Tensor random_images(int64_t n, int64_t h, int64_t c, uint64_t stream, DType dtype = DType::kF32) {
+  const Rng rng(9, kRngTest, stream);
+  Tensor x = Tensor::empty({n, h, h, c});
+  for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = float(rng.normal(uint64_t(i)));
+  return x.to(dtype);
+}
+
+Tensor labels_of(int64_t n) {
+  std::vector<double> y;
+  for (int64_t i = 0; i < n; ++i) y.push_back(double((i * 7 + 3) % 10));
+  return Tensor::of({n}, y, DType::kI32);
+}
+
+Context training(int64_t step = 0) {
+  Context c;
+  c.training = true;
+  c.step = step;
+  return c;
+}
+
+// A few steps on one batch; the losses.
+std::vector<double> train(Model& model, int steps, double lr, int64_t batch = 16) {
+  auto adam = make_adam({{model.parameters(), 1, 0.0}}, {});
+  const auto& in = std::get<InputConfig>(model.spec().nodes[0].config);
+  const Tensor x = random_images(batch, in.h, in.c, 1, model.dtype()), y = labels_of(batch);
+  std::vector<double> losses;
+  for (int step = 0; step < steps; ++step) {
+    const Tensor loss = cross_entropy(model.forward(training(step), x), y);
+    losses.push_back(loss.item());
+    backward(loss);
+    adam->step(lr);
+    for (Parameter* p : model.parameters()) p->zero_grad();
+  }
+  return losses;
+}
+
+}  // namespace
+
+TEST_CASE("executor: every net of the zoo learns one batch by heart, in every form") {
+  for (const std::string& name : model_names())
+    for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
+      if (name == "lenet" && form != Form::kFloat) continue;
+      CAPTURE(name);
+      CAPTURE(int(form));
+      ModelOptions o = small(form);
+      if (name == "quickstart" || name == "lenet") o.h = o.w = 28, o.c = 1, o.width = 0.5;
+      Model model(build_model(name, o));
+      model.initialize(1);
+      const auto losses = train(model, 40, name == "lenet" ? 3e-3 : 1e-2);
+      CHECK(losses.front() > 1.5);
+      CHECK(losses.back() < 0.6 * losses.front());
+    }
+}
+
+TEST_CASE("executor: f32 follows f64 through a whole net, forward and backward") {
+  for (const char* name : {"vgg11", "resnet14"}) {
+    CAPTURE(name);
+    Model a(build_model(name, small(Form::kFloat))), b(build_model(name, small(Form::kFloat)), DType::kF64);
+    a.initialize(2);
+    b.load_state_dict(a.state_dict(), a.counters());
+    const Tensor x = random_images(8, 32, 3, 2), y = labels_of(8);
+    const Tensor la = cross_entropy(a.forward(training(), x), y), lb = cross_entropy(b.forward(training(), x.to(DType::kF64)), y);
+    CHECK(la.item() == doctest::Approx(lb.item()).epsilon(1e-5));
+    backward(la);
+    backward(lb);
+    for (const Parameter* p : a.parameters()) {
+      const Parameter* q = b.parameter(p->name);
+      double worst = 0, largest = 0;
+      for (int64_t i = 0; i < p->grad.size(); ++i) {
+        worst = std::max(worst, std::abs(p->grad.at(i) - q->grad.at(i)));
+        largest = std::max(largest, std::abs(q->grad.at(i)));
+      }
+      CAPTURE(p->name);
+      // A VGG convolution's bias before its norm has a gradient of 0: what is left is rounding, against the weights' gradients.
+      if (std::string(name) == "vgg11" && p->name.starts_with("conv") && p->name.ends_with("bias"))
+        CHECK(worst < 1e-6);
+      else
+        CHECK(worst <= 1e-4 * largest);
+    }
+  }
+}
+
+TEST_CASE("executor: the same bytes for any number of threads") {
+  for (Form form : {Form::kFloat, Form::kBnn}) {
+    std::map<std::string, std::vector<double>> one;
+    const int old = threads();
+    for (int n : {1, 2, 3}) {
+      set_threads(n);
+      Model model(resnet14(small(form)));
+      model.initialize(3);
+      train(model, 3, 1e-2);
+      for (const NamedTensor& t : model.state_dict()) {
+        if (n == 1)
+          one[t.name] = t.tensor.values();
+        else
+          CHECK_MESSAGE(t.tensor.values() == one[t.name], t.name << ", " << n << " threads");
+      }
+    }
+    set_threads(old);
+  }
+}
+
+TEST_CASE("executor: evaluation uses running statistics, training moves them, and a tap sees every node") {
+  Model model(vgg11(small(Form::kBnn)));
+  model.initialize(4);
+  const Tensor x = random_images(4, 32, 3, 3);
+  const auto before = model.state_dict();
+  std::map<std::string, Shape> seen;
+  Context watch;
+  watch.tap = [&](const NodeSpec& node, const Tensor& value) {
+    seen[node.name] = value.shape();
+    if (node.kind == Kind::kQuantize)
+      for (double v : value.values()) CHECK((v == 1 || v == -1));
+  };
+  NoGrad off;
+  const Tensor a = model.forward(watch, x);
+  CHECK(seen.size() == model.spec().nodes.size());
+  CHECK(seen["conv8"] == Shape{4, 2, 2, 64});
+  for (size_t i = 0; i < before.size(); ++i) CHECK(before[i].tensor.values() == model.state_dict()[i].tensor.values());
+  // One image at a time gives the same: nothing depends on the batch.
+  const Tensor b = model.forward({}, x.slice_outer(2, 3));
+  for (int64_t k = 0; k < 10; ++k) CHECK(a.at(20 + k) == b.at(k));
+  model.forward(training(), x);
+  CHECK(model.counters().at("bn1.num_batches_tracked") == 1);
+  bool moved = false;
+  for (const NamedTensor& t : model.state_dict())
+    if (t.name == "bn1.running_mean") moved = t.tensor.values() != std::vector<double>(8, 0.0);
+  CHECK(moved);
+}
+
+TEST_CASE("executor: an input of another size is refused by name") {
+  Model model(vgg11(small(Form::kFloat)));
+  CHECK_THROWS_WITH_AS(model.forward({}, Tensor::zeros({2, 28, 28, 3})), "model: the net takes [2,32,32,3], the input is [2,28,28,3]", Error);
+  CHECK_THROWS_WITH_AS(model.forward({}, Tensor::zeros({2, 32, 32, 3}, DType::kF64)), "model: the net is f32, the input f64", Error);
+}
