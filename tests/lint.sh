@@ -92,9 +92,9 @@ found=$(for file in $(echo "$sources" | grep -E '\.cc?$'); do
     folder=$(dirname "$folder")
     name=${file#"$folder"/}
     [ "$folder" = . ] && name=$file
-    for build in "$folder/meson.build" "$folder/targets.txt"; do
+    for build in "$folder/meson.build" "$folder/targets.txt" "$folder"/*.sh; do
       [ -f "$build" ] || continue
-      if grep -qF "'$name'" "$build" || grep -qE "^${name%.cc} " "$build"; then listed=yes; fi
+      if grep -qE "(['/ ])$name(['\" ]|\$)" "$build" || grep -qE "^${name%.cc} " "$build"; then listed=yes; fi
     done
   done
   [ $listed = yes ] || echo "$file is in no meson.build"

@@ -30,7 +30,9 @@ Checkpoint example() {
 
 void check_equal(const Checkpoint& a, const Checkpoint& b) {
   REQUIRE(a.tensors.size() == b.tensors.size());
-  for (const auto& [name, t] : a.tensors) {
+  for (const auto& entry : a.tensors) {
+    const std::string& name = entry.first;
+    const Tensor& t = entry.second;
     CAPTURE(name);
     const Tensor& u = b.tensor(name);
     CHECK(t.dtype() == u.dtype());
