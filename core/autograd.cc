@@ -68,11 +68,16 @@ Node::~Node() {
 NoGrad::NoGrad() : old_(t_no_grad) { t_no_grad = true; }
 NoGrad::~NoGrad() { t_no_grad = old_; }
 
+WithGrad::WithGrad() : old_(t_no_grad) { t_no_grad = false; }
+WithGrad::~WithGrad() { t_no_grad = old_; }
+
 bool recording(const std::vector<Tensor>& inputs) {
   return !t_no_grad && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.needs_grad(); });
 }
 
 bool recomputable(const Tensor& t) { return t.node() && t.node()->recompute; }
+
+Tensor saved_value(const SavedTensor& t) { return t.source ? t.source->recompute(*t.source) : t.tensor; }
 
 const Tensor& BackwardArgs::operator[](size_t i) const {
   const SavedTensor& s = saved[i];
@@ -80,9 +85,14 @@ const Tensor& BackwardArgs::operator[](size_t i) const {
   if (remade.empty()) remade.resize(saved.size());
   if (!remade[i].defined()) {
     AllocLabel label("recomputed");
-    remade[i] = s.source->recompute(*s.source);
+    remade[i] = saved_value(s);
   }
   return remade[i];
+}
+
+Tensor BackwardArgs::room_of(size_t i) const {
+  const Tensor& t = (*this)[i];
+  return saved[i].source && t.unique() ? t.detach() : Tensor::empty(t.shape(), t.dtype());
 }
 
 Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,

@@ -29,6 +29,9 @@ struct BackwardArgs {
   const std::vector<bool>& needs;  // per input: is its gradient wanted?
   // The i-th saved tensor, computed again (once) if it was not kept.
   const Tensor& operator[](size_t i) const;
+  // Memory for a gradient of its shape and type: its own, where it was computed again and nobody else will read it (an
+  // elementwise gradient may overwrite what it reads); fresh memory otherwise.
+  Tensor room_of(size_t i) const;
 
   mutable std::vector<Tensor> remade = {};
 };
@@ -82,6 +85,8 @@ class Node {
 // Records out = op(inputs): returns `out` with a node, or as it is if no input needs a gradient or recording is off.
 Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,
               RecomputeFn recompute = nullptr);
+// A saved tensor, or what its node makes again: for recompute functions.
+Tensor saved_value(const SavedTensor& t);
 // Whether a tensor's node can make it again.
 bool recomputable(const Tensor& t);
 
@@ -94,6 +99,17 @@ class NoGrad {
   NoGrad();
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
+
+ private:
+  bool old_;
+};
+
+// Recording while alive, also inside of a backward function: for those that differentiate a piece of the net anew.
+class WithGrad {
+ public:
+  WithGrad();
+  ~WithGrad();
+  WithGrad(const WithGrad&) = delete;
 
  private:
   bool old_;

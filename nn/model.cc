@@ -6,6 +6,7 @@
 
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "nn/batch_blocks.h"
 #include "ops/activations.h"
 #include "ops/arith.h"
 #include "ops/batch_norm.h"
@@ -45,6 +46,21 @@ void fill(Tensor& t, uint64_t seed, const std::string& name, bool normal, double
     write(t.mutable_data<float>());
 }
 
+PoolParams pool_params(const NodeSpec& node) {
+  const auto& c = std::get<PoolConfig>(node.config);
+  return {c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
+}
+
+// A convolution that is worth computing twice: one on bits, or one with few products an output (a first layer).
+bool is_cheap(const NetSpec& spec, const std::vector<Shape>& shapes, size_t index) {
+  const auto& c = std::get<ConvConfig>(spec.nodes[index].config);
+  const int64_t products = c.kernel_h * c.kernel_w * shapes[size_t(spec.nodes[index].inputs[0])][3] / c.groups;
+  return is_binary_layer(spec, int(index)) || products <= 32;
+}
+
+// Such a convolution and its pool run in blocks of images whose full-size output takes about so much.
+constexpr int64_t kPooledBlockBytes = int64_t(2) << 20;
+
 }  // namespace
 
 bool is_binary_layer(const NetSpec& spec, int index) {
@@ -58,18 +74,26 @@ bool is_binary_layer(const NetSpec& spec, int index) {
 }
 
 Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) {
-  const std::vector<Shape> shapes = infer_shapes(spec_);
+  shapes_ = infer_shapes(spec_);
   constexpr FileLayout kPlain{FileLayout::kSame, 1, 1, 1};
   AllocLabel label("parameter");
   last_use_.assign(spec_.nodes.size(), -1);
   real_value_used_.assign(spec_.nodes.size(), false);
+  cheap_before_pool_.assign(spec_.nodes.size(), false);
+  std::vector<int> readers(spec_.nodes.size(), 0);
+  for (const NodeSpec& node : spec_.nodes)
+    for (int j : node.inputs) ++readers[size_t(j)];
   for (size_t i = 0; i < spec_.nodes.size(); ++i) {
     const NodeSpec& node = spec_.nodes[i];
     for (int j : node.inputs) {
       last_use_[size_t(j)] = int(i);
       if (!is_binary_layer(spec_, int(i))) real_value_used_[size_t(j)] = true;
     }
-    const Shape in = node.inputs.empty() ? Shape{} : shapes[size_t(node.inputs[0])];
+    if (node.kind == Kind::kMaxPool) {
+      const size_t conv = size_t(node.inputs[0]);
+      cheap_before_pool_[conv] = spec_.nodes[conv].kind == Kind::kConv && readers[conv] == 1 && is_cheap(spec_, shapes_, conv);
+    }
+    const Shape in = node.inputs.empty() ? Shape{} : shapes_[size_t(node.inputs[0])];
     if (const auto* c = std::get_if<ConvConfig>(&node.config)) {
       add_parameter(node.name + ".weight", {c->out_channels, c->kernel_h, c->kernel_w, in[3] / c->groups}, true,
                     {FileLayout::kConv, c->kernel_h, c->kernel_w, in[3] / c->groups});
@@ -78,7 +102,7 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
       FileLayout layout = kPlain;
       const NodeSpec& source = spec_.nodes[size_t(node.inputs[0])];
       if (source.kind == Kind::kFlatten) {
-        const Shape& image = shapes[size_t(source.inputs[0])];
+        const Shape& image = shapes_[size_t(source.inputs[0])];
         if (image.rank == 4) layout = {FileLayout::kFlattened, image[1], image[2], image[3]};
       }
       add_parameter(node.name + ".weight", {l->out_features, in[1]}, true, layout);
@@ -250,55 +274,79 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
                 to_string(x.shape()));
   if (x.dtype() != dtype_) throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
   std::vector<Quantized> values(spec_.nodes.size());
+  // What backward needs, the graph holds.
+  auto drop_inputs = [&](size_t i) {
+    for (int j : spec_.nodes[i].inputs)
+      if (last_use_[size_t(j)] == int(i)) values[size_t(j)] = {};
+  };
+  const bool blocks = context.training && !context.tap;
   for (size_t i = 0; i < spec_.nodes.size(); ++i) {
     const NodeSpec& node = spec_.nodes[i];
     AllocLabel label("output", &node.name);
-    if (node.kind == Kind::kInput)
+    if (blocks && pooled_in_blocks(i, x.dim(0))) continue;  // its pool runs it
+    const size_t conv = node.inputs.empty() ? 0 : size_t(node.inputs[0]);
+    if (node.kind == Kind::kInput) {
       values[i].value = x;
-    else
+    } else if (blocks && node.kind == Kind::kMaxPool && pooled_in_blocks(conv, x.dim(0))) {
+      values[i].value = convolve_and_pool(conv, pool_params(node), values[size_t(spec_.nodes[conv].inputs[0])]);
+      drop_inputs(conv);
+    } else {
       values[i] = run_node(i, context, values);
+    }
     if (context.tap) context.tap(node, materialize(values[i]));
-    for (int j : node.inputs)
-      if (last_use_[size_t(j)] == int(i)) values[size_t(j)] = {};  // what backward needs, the graph holds
+    drop_inputs(i);
   }
   return values.back().value;
+}
+
+Tensor Model::tensor_of(size_t node, const char* what) const {
+  const Parameter* p = parameter(spec_.nodes[node].name + what);
+  return p ? p->tensor() : Tensor();
+}
+
+size_t Model::image_bytes(size_t node) const { return size_t(shapes_[node].size()) * size_of(dtype_); }
+
+bool Model::pooled_in_blocks(size_t conv, int64_t images) const {
+  return cheap_before_pool_[conv] && images * int64_t(image_bytes(conv)) > kPooledBlockBytes;
+}
+
+Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias) const {
+  const auto& c = std::get<ConvConfig>(spec_.nodes[index].config);
+  const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups};
+  if (is_binary_layer(spec_, int(index))) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
+  return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias, params);
+}
+
+Tensor Model::convolve_and_pool(size_t conv, const PoolParams& pool, const Quantized& x) const {
+  const Tensor weight = tensor_of(conv, ".weight"), bias = tensor_of(conv, ".bias");
+  const int64_t block = std::max<int64_t>(1, kPooledBlockBytes / int64_t(image_bytes(conv)));
+  return in_batch_blocks(
+      "conv_max_pool", block, x, {weight, bias},
+      [this, conv, pool](const Quantized& images, const std::vector<Tensor>& parameters) {
+        return max_pool(convolve(conv, images, parameters[0], parameters[1]), pool);
+      },
+      is_binary_layer(spec_, int(conv)));
 }
 
 Quantized Model::run_node(size_t index, const Context& context, const std::vector<Quantized>& values) {
   const NodeSpec& node = spec_.nodes[index];
   const Quantized& in = values[size_t(node.inputs[0])];
   const Tensor& x = in.value;
-  auto tensor_of = [&](const char* what) {
-    const Parameter* p = parameter(node.name + what);
-    return p ? p->tensor() : Tensor();
-  };
   auto real = [](Tensor t) { return Quantized{std::move(t), {}, 1}; };
-  auto pool = [&] {
-    const auto& c = std::get<PoolConfig>(node.config);
-    return PoolParams{c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
-  };
   switch (node.kind) {
-    case Kind::kConv: {
-      const auto& c = std::get<ConvConfig>(node.config);
-      const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups};
-      Tensor w = tensor_of(".weight");
-      if (is_binary_layer(spec_, int(index)))
-        return real(binary_conv2d(in, w, c.weight.surrogate, tensor_of(".bias"), params, c.pad_value));
-      if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
-      return real(conv2d(x, w, tensor_of(".bias"), params));
-    }
+    case Kind::kConv: return real(convolve(index, in, tensor_of(index, ".weight"), tensor_of(index, ".bias")));
     case Kind::kLinear: {
       const auto& c = std::get<LinearConfig>(node.config);
-      Tensor w = tensor_of(".weight");
-      if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(".bias")));
+      Tensor w = tensor_of(index, ".weight");
+      if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias")));
       if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
-      return real(linear(x, w, tensor_of(".bias")));
+      return real(linear(x, w, tensor_of(index, ".bias")));
     }
     case Kind::kBatchNorm: {
       const auto& c = std::get<BatchNormConfig>(node.config);
       Norm& norm = norms_.at(node.name);
       if (context.training) ++norm.batches;
-      const Tensor gamma = tensor_of(".weight"), beta = tensor_of(".bias");
+      const Tensor gamma = tensor_of(index, ".weight"), beta = tensor_of(index, ".bias");
       if (context.training) return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
       return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
     }
@@ -308,8 +356,8 @@ Quantized Model::run_node(size_t index, const Context& context, const std::vecto
     case Kind::kSigmoid: return real(sigmoid(x));
     case Kind::kTanh: return real(tanh(x));
     case Kind::kSoftmax: return real(softmax(x));
-    case Kind::kMaxPool: return real(max_pool(x, pool()));
-    case Kind::kAvgPool: return real(avg_pool(x, pool()));
+    case Kind::kMaxPool: return real(max_pool(x, pool_params(node)));
+    case Kind::kAvgPool: return real(avg_pool(x, pool_params(node)));
     case Kind::kGlobalAvgPool: return real(global_avg_pool(x));
     case Kind::kAdd: return real(add(x, values[size_t(node.inputs[1])].value));
     case Kind::kMul: return real(mul(x, values[size_t(node.inputs[1])].value));

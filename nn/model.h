@@ -11,6 +11,7 @@
 
 #include "core/autograd.h"
 #include "nn/net_spec.h"
+#include "ops/pool.h"
 #include "ops/quant/quantized.h"
 
 namespace bantam {
@@ -82,6 +83,12 @@ class Model {
     int64_t h, w, c;
   };
   Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
+  Tensor tensor_of(size_t node, const char* what) const;  // a node's parameter, for the graph; undefined if it has none
+  size_t image_bytes(size_t node) const;                  // of a node's output
+  Tensor convolve(size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias) const;
+  // In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
+  bool pooled_in_blocks(size_t conv, int64_t images) const;
+  Tensor convolve_and_pool(size_t conv, const PoolParams& pool, const Quantized& x) const;
   Quantized run_node(size_t index, const Context& context, const std::vector<Quantized>& values);
 
   NetSpec spec_;
@@ -90,6 +97,8 @@ class Model {
   std::vector<Parameter*> parameter_list_;  // in the order of the net
   std::map<std::string, FileLayout> layouts_;
   std::map<std::string, Norm> norms_;
+  std::vector<Shape> shapes_;               // of every node's output, for one image
+  std::vector<bool> cheap_before_pool_;     // a convolution whose only reader is a max pool, and that may be computed again
   std::vector<int> last_use_;               // of each node's output
   std::vector<bool> real_value_used_;       // is a quantize node's output read by anything but binary layers?
 };

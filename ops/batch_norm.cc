@@ -91,7 +91,7 @@ std::vector<Tensor> train_backward(const BackwardArgs& b) {
   const Tensor &x = b[0], &gamma = b[1], &mean = b[2], &inv_std = b[3];
   const int64_t c = gamma.size(), rows = x.size() / c;
   std::vector<Tensor> grads(3);
-  if (b.needs[0]) grads[0] = Tensor::empty(x.shape(), x.dtype());
+  if (b.needs[0]) grads[0] = b.room_of(0);  // dx is elementwise in x
   if (b.needs[1]) grads[1] = Tensor::empty({c}, x.dtype());
   if (b.needs[2]) grads[2] = Tensor::empty({c}, x.dtype());
   by_float_type("batch_norm", x, [&]<class T>(T) {

@@ -154,9 +154,6 @@ void check(const std::string& op, const ConvShape& s, const Quantized& x, const 
     throw Error(op + ": sums of " + std::to_string(s.taps() * s.c) + " products are not exact in f32");
 }
 
-// A saved tensor, or what its node makes again.
-Tensor value_of(const SavedTensor& t) { return t.source ? t.source->recompute(*t.source) : t.tensor; }
-
 }  // namespace
 
 Tensor binary_conv2d(const Quantized& x, const Tensor& weight, Surrogate surrogate, const Tensor& bias,
@@ -171,7 +168,7 @@ Tensor binary_conv2d(const Quantized& x, const Tensor& weight, Surrogate surroga
                 {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
                 [=](const BackwardArgs& b) { return backward(s, pad_value, surrogate, x_shape, w_shape, b); },
                 [=](const Node& n) {
-                  return forward(s, pad_value, n.saved[0].tensor, value_of(n.saved[1]), value_of(n.saved[2]), out);
+                  return forward(s, pad_value, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
                 });
 }
 
@@ -191,7 +188,7 @@ Tensor binary_linear(const Quantized& x, const Tensor& weight, Surrogate surroga
                 {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
                 [=](const BackwardArgs& b) { return backward(s, 0, surrogate, x_shape, w_shape, b); },
                 [=](const Node& n) {
-                  return forward(s, 0, n.saved[0].tensor, value_of(n.saved[1]), value_of(n.saved[2]), out);
+                  return forward(s, 0, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
                 });
 }
 

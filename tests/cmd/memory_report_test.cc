@@ -34,6 +34,9 @@ size_t measured_peak(const NetSpec& spec, int64_t batch) {
   return pool_stats().high_water_bytes - base;
 }
 
+// What a step takes beyond parameters, gradients and the optimizer's state.
+size_t activations(const MemoryReport& r) { return r.training.peak_bytes - r.parameter_bytes - r.gradient_bytes - r.optimizer_bytes; }
+
 }  // namespace
 
 TEST_CASE("memory report: the dry run's peak is the pool's high-water mark, within 2 %") {
@@ -47,4 +50,10 @@ TEST_CASE("memory report: the dry run's peak is the pool's high-water mark, with
       for (const MemoryItem& item : report.training.at_peak) sum += item.bytes;
       CHECK(sum == report.training.peak_bytes);
     }
+}
+
+TEST_CASE("memory report: VGG-11 at batch 128, beyond parameters, gradients and Adam: BNN at most 60 % of float") {
+  const MemoryReport bnn = memory_report(vgg11(cifar(Form::kBnn, 1)), 128, adam), real = memory_report(vgg11(cifar(Form::kFloat, 1)), 128, adam);
+  CHECK(bnn.parameter_bytes == real.parameter_bytes);
+  CHECK(double(activations(bnn)) <= 0.6 * double(activations(real)));
 }
