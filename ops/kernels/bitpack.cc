@@ -6,8 +6,6 @@
 //
 #include <hwy/highway.h>
 
-#include <string.h>
-
 #include "core/base/fixed_point.h"
 
 HWY_BEFORE_NAMESPACE();

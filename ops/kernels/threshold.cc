@@ -6,8 +6,6 @@
 //
 #include <hwy/highway.h>
 
-#include <string.h>
-
 #include "core/base/fixed_point.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -47,28 +45,6 @@ void ThresholdBits(const int32_t* acc, int64_t pixels, int64_t k, const Threshol
   }
 }
 
-// dst = max(a, dst), or a copy of a.
-HWY_INLINE void take_max(const int32_t* a, int64_t n, bool first, int32_t* dst) {
-  if (first) {
-    memcpy(dst, a, size_t(n) * sizeof(int32_t));
-    return;
-  }
-  const D d;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::Max(hn::LoadU(d, a + i), hn::LoadU(d, dst + i)), d, dst + i);
-  for (; i < n; ++i) dst[i] = a[i] > dst[i] ? a[i] : dst[i];
-}
-
-void MaxPoolRow(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride, int64_t pad,
-                int64_t out_w, int32_t* out) {
-  for (int64_t ox = 0; ox < out_w; ++ox, out += k) {
-    const int64_t start = ox * stride - pad;
-    const int64_t begin = start < 0 ? 0 : start, end = start + kernel < w ? start + kernel : w;
-    for (int64_t r = 0; r < row_count; ++r)
-      for (int64_t ix = begin; ix < end; ++ix) take_max(rows[r] + ix * k, k, r == 0 && ix == begin, out);
-  }
-}
-
 }  // namespace
 }  // namespace bantam::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -77,14 +53,9 @@ HWY_AFTER_NAMESPACE();
 namespace bantam {
 
 HWY_EXPORT(ThresholdBits);
-HWY_EXPORT(MaxPoolRow);
 
 void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) noexcept {
   HWY_DYNAMIC_DISPATCH(ThresholdBits)(acc, pixels, k, t, bits);
-}
-void max_pool_i32_row(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride,
-                      int64_t pad, int64_t out_w, int32_t* out) noexcept {
-  HWY_DYNAMIC_DISPATCH(MaxPoolRow)(rows, row_count, w, k, kernel, stride, pad, out_w, out);
 }
 
 }  // namespace bantam

@@ -18,10 +18,4 @@ struct Thresholds {
 // acc [pixels, K] -> bits [pixels, words_for(K)], pad bits 0.
 void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) noexcept;
 
-// One output row of a max pool over sums: out[ox, k] = max over rows[0 .. row_count) and the valid columns of the window
-// ox * stride - pad + [0, kernel). Each row is [w, K]. row_count >= 1: rows in the padding are left out by the caller.
-// Every window must hold at least one valid column (pad < kernel).
-void max_pool_i32_row(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride,
-                      int64_t pad, int64_t out_w, int32_t* out) noexcept;
-
 }  // namespace bantam

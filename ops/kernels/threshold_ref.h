@@ -21,18 +21,4 @@ inline void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const 
   }
 }
 
-inline void max_pool_i32_row(const int32_t* const* rows, int64_t row_count, int64_t w, int64_t k, int64_t kernel, int64_t stride,
-                             int64_t pad, int64_t out_w, int32_t* out) {
-  for (int64_t ox = 0; ox < out_w; ++ox)
-    for (int64_t c = 0; c < k; ++c) {
-      int32_t best = INT32_MIN;
-      for (int64_t r = 0; r < row_count; ++r)
-        for (int64_t i = 0; i < kernel; ++i) {
-          const int64_t ix = ox * stride - pad + i;
-          if (ix >= 0 && ix < w && rows[r][ix * k + c] > best) best = rows[r][ix * k + c];
-        }
-      out[ox * k + c] = best;
-    }
-}
-
 }  // namespace bantam::ref

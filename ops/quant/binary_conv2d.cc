@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bantam_fault.h"
 #include "core/parallel.h"
 #include "ops/conv_work.h"
 #include "ops/kernels/bitpack.h"
@@ -58,6 +59,9 @@ Tensor unpack_images(const ConvShape& s, const Tensor& codes, int64_t begin, int
 Tensor forward(const ConvShape& s, int pad_value, const Tensor& codes, const Tensor& weight, const Tensor& bias,
                const Shape& out_shape) {
   Tensor y = Tensor::empty(out_shape, weight.dtype());
+#ifdef BANTAM_FAULT_BINARY_CONV_PADS_WITH_MINUS_ONE
+  if (pad_value == 0) pad_value = -1;  // what bits of 0 are
+#endif
   if (weight.dtype() == DType::kF64) {
     const bool padded = pad_value != 0;
     conv_forward(padded ? of_padded(s) : s, unpack_images(s, codes, 0, s.n, padded, pad_value, DType::kF64),

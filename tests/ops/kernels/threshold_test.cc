@@ -49,29 +49,3 @@ TEST_CASE("threshold_bits: equals its definition at every number of channels fro
     }
   });
 }
-
-TEST_CASE("max_pool_i32_row: equals its definition; columns in the padding do not count") {
-  const Rng rng(6, kRngTest);
-  for_each_target([&](const std::string& target) {
-    CAPTURE(target);
-    for (int64_t k : {1, 15, 16, 17, 64, 65})
-      for (int64_t kernel : {1, 2, 3})
-        for (int64_t stride : {1, 2, 3})
-          for (int64_t pad = 0; pad < kernel; ++pad) {
-            const int64_t w = 7, out_w = (w + 2 * pad - kernel) / stride + 1;
-            std::vector<int32_t> rows[3];
-            const int32_t* pointers[3];
-            for (uint64_t r = 0; r < 3; ++r) {
-              rows[r].resize(size_t(w * k));
-              for (size_t i = 0; i < rows[r].size(); ++i) rows[r][i] = -1 - int32_t(rng.below(i + 10000 * r, 100));  // all below 0
-              pointers[r] = rows[r].data();
-            }
-            for (int64_t count = 1; count <= 3; ++count) {
-              std::vector<int32_t> got(size_t(out_w * k)), want(got.size());
-              max_pool_i32_row(pointers, count, w, k, kernel, stride, pad, out_w, got.data());
-              ref::max_pool_i32_row(pointers, count, w, k, kernel, stride, pad, out_w, want.data());
-              REQUIRE(got == want);
-            }
-          }
-  });
-}

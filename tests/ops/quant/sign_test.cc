@@ -90,6 +90,7 @@ TEST_CASE("sign: the same bytes for any number of threads, at sizes of several c
     set_threads(n);
     Parameter p("x", x);
     const Quantized q = sign(p.tensor(), Surrogate::kClip);
+    REQUIRE(q.value.node()->saved.size() == 1);
     const std::vector<double> b = q.codes.bits.values(), m = q.value.node()->saved[0].tensor.values();
     backward({q.value}, {g});
     if (n == 1) bits = b, mask = m, dx = p.grad.values();
