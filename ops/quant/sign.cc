@@ -1,7 +1,6 @@
 #include "ops/quant/sign.h"
 
 #include "bantam_fault.h"
-#include "bantam_fault.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
 #include "ops/kernels/bitpack.h"
@@ -73,12 +72,7 @@ Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value) {
 #ifdef BANTAM_FAULT_DROPPED_MASK
   surrogate = Surrogate::kIdentity;
 #endif
-#ifdef BANTAM_FAULT_SIGN_DROPS_ITS_MASK
-  const bool masked = false;
-  (void)surrogate;
-#else
   const bool masked = surrogate == Surrogate::kClip && recording({x});
-#endif
   Tensor mask;  // element i in byte i / 8, bit i % 8
   if (masked) mask = Tensor::empty({(x.size() + 7) / 8}, DType::kU8);
 
