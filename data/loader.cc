@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "bantam_fault.h"
 #include "core/pool.h"
 #include "core/rng.h"
 
@@ -227,7 +228,11 @@ void Loader::seek(int64_t epoch, int64_t step) {
     while (s.given_back < s.taken) s.give_back();
     s.started = s.taken = s.given_back = 0;
     s.first_epoch = epoch;
+#ifdef BANTAM_FAULT_SEEK_SKIPS_A_BATCH
+    s.first_step = step + 1;
+#else
     s.first_step = step;
+#endif
     s.paused = false;
   }
   s.work.notify_all();

@@ -66,7 +66,7 @@ found=$(echo "$includes" | awk '
     only("^hwy/", "^ops/kernels(_train)?/|^tests/ops/|^bench/")
     only("^(tbb|oneapi)/", "^core/parallel\\.cc$")
     only("^nlohmann/", "^core/json\\.cc$")
-    only("^(stb|stb/.*|stb_[a-z_]*\\.h|zlib\\.h)$", "^(tests/)?data/")
+    only("^(stb|stb/.*|stb_[a-z_]*\\.h|zlib\\.h)$", "^(tests/)?data/|^tests/fuzz/idx\\.cc$")
     only("^CLI", "^cmd/")
     only("^toml", "^cmd/")
     only("^doctest", "^tests/")
