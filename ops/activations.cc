@@ -58,8 +58,28 @@ SlopeShape slope_shape(const Tensor& x, const Tensor& slope) {
   return slope.size() == 1 ? SlopeShape{x.size(), 1} : SlopeShape{x.size() / slope.size(), slope.size()};
 }
 
-Tensor prelu_input_grad(const Tensor& x, const Tensor& slope, const Tensor& dy) {
-  Tensor dx = Tensor::empty(x.shape(), x.dtype());
+Tensor prelu_forward(const Tensor& x, const Tensor& slope) {
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  const auto [rows, c] = slope_shape(x, slope);
+  by_float_type("prelu", x, [&, rows = rows, c = c]<class T>(T) {
+    const T *in = x.data<T>(), *s = slope.data<T>();
+    T* y = out.mutable_data<T>();
+    parallel_for(rows, row_grain(c), [&](int64_t b, int64_t e, int) {
+      if constexpr (kIsF32<T>) {
+        if (c == 1)
+          prelu_f32(in + b, *s, y + b, e - b);
+        else
+          prelu_channels_f32(in + b * c, s, y + b * c, e - b, c);
+      } else {
+        ref::map_channels(in + b * c, y + b * c, e - b, c, [&](T v, int64_t k) { return ref::prelu(v, s[k]); });
+      }
+    });
+  });
+  return out;
+}
+
+// Into dx, which may be x.
+void prelu_input_grad(const Tensor& x, const Tensor& slope, const Tensor& dy, Tensor dx) {
   const auto [rows, c] = slope_shape(x, slope);
   by_float_type("prelu", x, [&, rows = rows, c = c]<class T>(T) {
     const T *in = x.data<T>(), *g = dy.data<T>(), *s = slope.data<T>();
@@ -75,7 +95,6 @@ Tensor prelu_input_grad(const Tensor& x, const Tensor& slope, const Tensor& dy) 
       }
     });
   });
-  return dx;
 }
 
 Tensor prelu_slope_grad(const Tensor& x, const Tensor& slope, const Tensor& dy) {
@@ -165,28 +184,18 @@ Tensor prelu(const Tensor& x, const Tensor& slope) {
   check_same_type("prelu", x, slope);
   if (slope.size() != 1 && (x.rank() < 1 || slope.size() != x.shape()[-1]))
     throw Error("prelu: " + to_string(slope.shape()) + " slopes for input " + to_string(x.shape()));
-  Tensor out = Tensor::empty(x.shape(), x.dtype());
-  const auto [rows, c] = slope_shape(x, slope);
-  by_float_type("prelu", x, [&, rows = rows, c = c]<class T>(T) {
-    const T *in = x.data<T>(), *s = slope.data<T>();
-    T* y = out.mutable_data<T>();
-    parallel_for(rows, row_grain(c), [&](int64_t b, int64_t e, int) {
-      if constexpr (kIsF32<T>) {
-        if (c == 1)
-          prelu_f32(in + b, *s, y + b, e - b);
-        else
-          prelu_channels_f32(in + b * c, s, y + b * c, e - b, c);
-      } else {
-        ref::map_channels(in + b * c, y + b * c, e - b, c, [&](T v, int64_t k) { return ref::prelu(v, s[k]); });
-      }
-    });
-  });
-  return record("prelu", out, {x, slope}, {{"input", x}, {"slope", slope}}, [](const BackwardArgs& b) {
-    std::vector<Tensor> grads(2);
-    if (b.needs[0]) grads[0] = prelu_input_grad(b[0], b[1], b.grad);
-    if (b.needs[1]) grads[1] = prelu_slope_grad(b[0], b[1], b.grad);
-    return grads;
-  });
+  RecomputeFn recompute;  // two cheap passes instead of a kept output
+  if (recomputable(x))
+    recompute = [](const Node& node) { return prelu_forward(saved_value(node.saved[0]), saved_value(node.saved[1])); };
+  return record(
+      "prelu", prelu_forward(x, slope), {x, slope}, {{"input", x}, {"slope", slope}},
+      [](const BackwardArgs& b) {
+        std::vector<Tensor> grads(2);
+        if (b.needs[1]) grads[1] = prelu_slope_grad(b[0], b[1], b.grad);
+        if (b.needs[0]) prelu_input_grad(b[0], b[1], b.grad, grads[0] = b.room_of(0));
+        return grads;
+      },
+      std::move(recompute));
 }
 
 }  // namespace bantam
