@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 
 import nets
+from initial import initial
 from loader import Batches, read_cifar10
 
 SAVE_EVERY, LOG_EVERY = 120, 50
@@ -99,8 +100,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("exchange")
     p.add_argument("--data", required=True)
-    p.add_argument("--out", required=True)
+    p.add_argument("--out", default=".")
     p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--check", action="store_true", help="compare batches, learning rates and initial weights, and stop")
     p.add_argument("--stop-after", type=int, help="stop after so many steps (to try resuming)")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
@@ -124,6 +126,11 @@ def main():
         raise SystemExit("learning rates differ from bantam's")
 
     net = nets.make(r["model"]["name"], r["model"]["form"], r["model"].get("width"))
+    if a.check:
+        mine = initial(net, train["seed"])
+        same = all(e.init[k].tobytes() == v.tobytes() for k, v in mine.items())
+        print(f"{total} learning rates equal; {len(mine)} initial weights {'equal byte for byte' if same else 'DIFFER'}")
+        raise SystemExit(not same)
     load_init(net, e.init)
     net = net.to(memory_format=torch.channels_last).train()
     opt = torch.optim.Adam(net.parameters(), betas=(o["beta1"], o["beta2"]), eps=o["eps"], weight_decay=o["weight_decay"])
