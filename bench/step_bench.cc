@@ -55,13 +55,11 @@ void run(int argc, char** argv) {
   for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = 3.46f * (rng.uniform(uint64_t(i)) - 0.5f);
   for (int64_t i = 0; i < batch; ++i) y.mutable_data<int32_t>()[i] = int32_t(rng.below(uint64_t(i), 10));
 
-  Context context;
-  context.training = true;
   for (int c; (c = std::getchar()) != EOF;) {
     if (c != '\n') continue;
     const auto start = std::chrono::steady_clock::now();
     for (Parameter* p : model.parameters()) p->zero_grad();
-    backward(cross_entropy(model.forward(context, x), y));
+    backward(cross_entropy(model.forward({.training = true}, x), y));
     optimizer->step(1e-4);
     std::printf("%.3f\n", std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     std::fflush(stdout);

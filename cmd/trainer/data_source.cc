@@ -15,6 +15,11 @@ std::string data_folder(const std::string& dir, const std::string& kind) {
                    (kind == "fashion-mnist" ? " (Debian's package dataset-fashion-mnist is not installed)" : ""));
 }
 
+ImageSize image_size(const std::string& kind) {
+  if (kind == "cifar10") return {32, 32, 3, 10};
+  return {28, 28, 1, 10};  // mnist, fashion-mnist
+}
+
 Dataset images_of(const Dataset& data, int64_t begin, int64_t end) {
   Dataset part;
   part.name = data.name;

@@ -21,6 +21,12 @@ DataSource open_data(const DataConfig& config, const std::string& dir);
 // Folder of a data set: `dir`, or the default of this kind ("fashion-mnist"). Throws UsageError naming --data.
 std::string data_folder(const std::string& dir, const std::string& kind);
 
+// Sizes of a data set's images, known without reading it.
+struct ImageSize {
+  int64_t h = 0, w = 0, c = 0, classes = 0;
+};
+ImageSize image_size(const std::string& kind);
+
 // Images [begin, end).
 Dataset images_of(const Dataset& data, int64_t begin, int64_t end);
 

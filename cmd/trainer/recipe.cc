@@ -1,9 +1,8 @@
 #include "cmd/trainer/recipe.h"
 
-#include <algorithm>
-
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/nearest.h"
+#include "cmd/trainer/text.h"
 #include "core/file.h"
 
 namespace bantam {
@@ -57,7 +56,7 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("batch", &c.batch, "images a step", between(1, 65536));
   f.add("seed", &c.seed, "of initial weights, order, augmentation and dropout", between(0, 9007199254740992.0));
   f.add("clip_norm", &c.clip_norm, "gradients are scaled down to this norm; 0: not", at_least(0));
-  f.add("label_smoothing", &c.label_smoothing, "weight of the uniform distribution in the target", between(0, 1));
+  f.add("label_smoothing", &c.label_smoothing, "weight of the uniform distribution in the target", between(0, 0.99));
   f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
   f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
   f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
@@ -96,12 +95,10 @@ std::string document_recipe_keys() {
   const FieldList list = fields(defaults);
   std::string out;
   for (const Field& field : list.all()) {
-    std::string line = field.key;
-    line.resize(std::max<size_t>(line.size() + 1, 27), ' ');
-    line += field.meaning;
-    if (const std::string range = field.range.text(); !range.empty()) line += " [" + range + "]";
-    if (!field.condition_key.empty()) line += " (with " + field.condition_key + " = " + one_of(field.condition_values).text() + ")";
-    out += line + "; default " + field.text() + "\n";
+    std::string text = field.meaning;
+    if (const std::string range = field.range.text(); !range.empty()) text += " [" + range + "]";
+    if (!field.condition_key.empty()) text += " (with " + field.condition_key + " = " + one_of(field.condition_values).text() + ")";
+    out += wrapped("  " + field.key, text + "; default " + field.text(), 28);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #include "cmd/trainer/text.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -56,5 +57,25 @@ std::string duration_text(double seconds) {
 
 std::string pad_left(const std::string& s, size_t width) { return s.size() >= width ? s : std::string(width - s.size(), ' ') + s; }
 std::string pad_right(const std::string& s, size_t width) { return s.size() >= width ? s : s + std::string(width - s.size(), ' '); }
+
+std::string wrapped(const std::string& first, const std::string& text, size_t indent, size_t width) {
+  std::string out = pad_right(first, indent);
+  size_t column = out.size();
+  bool line_begins = true;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    at = end + 1;
+    if (!line_begins && column + 1 + word.size() > width) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+      line_begins = true;
+    }
+    out += (line_begins ? "" : " ") + word;
+    column += word.size() + (line_begins ? 0 : 1);
+    line_begins = false;
+  }
+  return out + "\n";
+}
 
 }  // namespace bantam

@@ -14,4 +14,7 @@ std::string count_text(double v);                // "930", "12.4 k", "5.87 M"
 std::string pad_left(const std::string& s, size_t width);
 std::string pad_right(const std::string& s, size_t width);
 
+// `first` and then the words of `text`, in lines of at most `width` columns; further lines begin with `indent` blanks.
+std::string wrapped(const std::string& first, const std::string& text, size_t indent, size_t width = 100);
+
 }  // namespace bantam

@@ -20,12 +20,6 @@ NetSpec net(const std::string& name, Form form, double width) {
   return build_model(name, {.form = form, .width = width, .h = gray ? 28 : 32, .w = gray ? 28 : 32, .c = gray ? 1 : 3});
 }
 
-Context training() {
-  Context context;
-  context.training = true;
-  return context;
-}
-
 struct Pass {
   std::unique_ptr<Model> model;
   Tensor logits, loss;
@@ -37,7 +31,7 @@ Pass forward_backward(const NetSpec& spec, int64_t batch, DType dtype) {
   golden::fill(*r.model);
   const Shape in = infer_shapes(spec, batch)[0];
   const golden::Images images = golden::images(0, batch, in[1], in[2], in[3], dtype);
-  r.logits = r.model->forward(training(), images.x);
+  r.logits = r.model->forward({.training = true}, images.x);
   r.loss = cross_entropy(r.logits, images.y);
   backward(r.loss);
   return r;
@@ -117,7 +111,7 @@ void follow(const std::string& c, const NetSpec& spec, int64_t batch, const std:
   for (size_t step = 0; step < want.size(); ++step) {
     const golden::Images images = golden::images(100 + step % 4, batch, in[1], in[2], in[3], DType::kF64);
     for (Parameter* p : model.parameters()) p->zero_grad();
-    const Tensor loss = cross_entropy(model.forward(training(), images.x), images.y);
+    const Tensor loss = cross_entropy(model.forward({.training = true}, images.x), images.y);
     backward(loss);
     optimizer->step(lr);
     INFO(c << " step " << step);

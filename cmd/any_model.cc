@@ -1,0 +1,102 @@
+#include "cmd/any_model.h"
+
+#include "cmd/trainer/data_source.h"
+#include "cmd/trainer/errors.h"
+#include "cmd/trainer/recipe.h"
+#include "core/file.h"
+#include "core/parallel.h"
+
+namespace bantam {
+namespace {
+
+constexpr uint64_t kMaxPackedBytes = uint64_t(1) << 32;
+
+std::unique_ptr<PackedModel> parse_packed(const Bytes& bytes, const std::string& path) {
+  try {
+    return std::make_unique<PackedModel>(bytes);
+  } catch (const Error& e) {
+    throw FileError(path, e.what());
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<PackedModel> load_packed(const std::string& path) { return parse_packed(read_file(path, kMaxPackedBytes), path); }
+
+AnyModel load_any(const std::string& path) {
+  AnyModel model;
+  model.path = checkpoint_path(path);
+  if (model.path == path) {
+    const Bytes bytes = read_file(path, kMaxPackedBytes);
+    if (PackedModel::is_packed(bytes.data(), bytes.size())) {
+      model.packed = parse_packed(bytes, path);
+      const bnt_info& info = model.packed->info();
+      model.h = info.h, model.w = info.w, model.c = info.c;
+      for (uint32_t i = 0; i < info.classes; ++i) model.class_names.push_back(model.packed->class_name(i));
+      return model;
+    }
+  }
+  model.net = load_net(path);
+  const Shape in = infer_shapes(model.net->info.spec)[0];  // [1,H,W,C]
+  model.h = in[1], model.w = in[2], model.c = in[3];
+  model.class_names = model.net->info.class_names;
+  return model;
+}
+
+std::string AnyModel::data_name() const {
+  if (!net || net->info.recipe_toml.empty()) return "";
+  try {
+    return parse_recipe(net->info.recipe_toml, path).data.name;
+  } catch (const UsageError&) {
+    return "";  // a recipe of another version: the weights are as good
+  }
+}
+
+Scorer::Scorer(AnyModel* model) : model_(model) {
+  if (model->net) {
+    tables_ = normalize_tables(int(model->c), model->net->info.mean, model->net->info.stddev);
+  } else {
+    for (int lane = 1; lane < threads(); ++lane) more_.push_back(model->packed->another_session());
+  }
+}
+
+Tensor Scorer::operator()(const std::vector<const uint8_t*>& images) {
+  const AnyModel& m = *model_;
+  const int64_t n = int64_t(images.size()), pixels = m.h * m.w * m.c;
+  if (m.net) {
+    const NoGrad no_grad;
+    Tensor x = Tensor::empty({n, m.h, m.w, m.c});
+    parallel_for(n, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i)
+        transform_image(images[size_t(i)], int(m.h), int(m.w), int(m.c), {}, tables_.data(), x.mutable_data<float>() + i * pixels);
+    });
+    return m.net->model->forward(Context{}, x);
+  }
+  Tensor scores = Tensor::empty({n, m.classes()});
+  parallel_for(n, 1, [&](int64_t begin, int64_t end, int lane) {
+    PackedModel& session = lane == 0 ? *m.packed : *more_[size_t(lane - 1)];
+    for (int64_t i = begin; i < end; ++i) {
+      const std::vector<float> row = session.run(images[size_t(i)], 1);
+      std::copy(row.begin(), row.end(), scores.mutable_data<float>() + i * m.classes());
+    }
+  });
+  return scores;
+}
+
+Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& split, int64_t limit) {
+  const std::string name = model.data_name();
+  if (dir.empty() && name.empty()) throw UsageError("--data DIR is missing: " + model.path + " does not say what it was trained on");
+  Dataset data = open_dataset(data_folder(dir, name), split == "train" ? Split::kTrain : Split::kTest, "auto", limit);
+  if (data.h != model.h || data.w != model.w || data.c != model.c)
+    throw UsageError("the images are " + std::to_string(data.h) + "x" + std::to_string(data.w) + "x" + std::to_string(data.c) + ", the model's " +
+                     std::to_string(model.h) + "x" + std::to_string(model.w) + "x" + std::to_string(model.c));
+  if (data.class_names != model.class_names) {
+    size_t i = 0;
+    while (i < data.class_names.size() && i < model.class_names.size() && data.class_names[i] == model.class_names[i]) ++i;
+    const auto at = [&](const std::vector<std::string>& v) { return i < v.size() ? "'" + v[i] + "'" : "missing"; };
+    throw UsageError("the classes differ: class " + std::to_string(i) + " is " + at(data.class_names) + " in the data set, " + at(model.class_names) + " in the model");
+  }
+  return data;
+}
+
+}  // namespace bantam

@@ -1,0 +1,88 @@
+// The subcommands: what each is told, and the function that does it. A function returns the exit code, or throws what
+// main.cc turns into one line and an exit code. Results go to stdout, everything else to stderr.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bantam {
+
+struct CommonArgs {
+  int threads = 0;  // 0: all that this process may use
+  bool json = false;
+  bool quiet = false;
+  bool no_progress = false;
+};
+
+struct TrainArgs {
+  CommonArgs common;
+  std::string recipe, data, out, resume, init;
+  std::vector<std::string> set;  // "key=value"; --epochs and its like are appended
+  int64_t max_steps = 0;         // stop after so many, as if interrupted; 0: not
+};
+int run_train(const TrainArgs& args);
+
+struct EvalArgs {
+  CommonArgs common;
+  std::string model, data, split = "test", confusion;
+  int64_t images = 0, batch = 200;
+};
+int run_eval(const EvalArgs& args);
+
+struct PredictArgs {
+  CommonArgs common;
+  std::string model;
+  std::vector<std::string> images;
+  int top = 5;
+};
+int run_predict(const PredictArgs& args);
+
+struct InfoArgs {
+  CommonArgs common;
+  std::string what;
+  std::vector<std::string> set;
+  bool memory = false;
+  int64_t batch = 0;  // for --memory; 0: the recipe's
+};
+int run_info(const InfoArgs& args);
+
+struct PackArgs {
+  CommonArgs common;
+  std::string checkpoint, out;
+};
+int run_pack(const PackArgs& args);
+
+struct VerifyArgs {
+  CommonArgs common;
+  std::string checkpoint, packed, data, split = "test";
+  int64_t images = 0;
+};
+int run_verify(const VerifyArgs& args);
+
+struct BenchArgs {
+  CommonArgs common;
+  std::string model;
+  int runs = 200, warmup = 20;
+};
+int run_bench(const BenchArgs& args);
+
+struct BatchesArgs {
+  CommonArgs common;
+  std::string recipe, data, out;
+  std::vector<std::string> set;
+  int64_t steps = 3;
+};
+int run_batches(const BatchesArgs& args);
+
+struct ImagesArgs {
+  CommonArgs common;
+  std::string data, out, split = "test", kind = "auto";
+  int64_t count = 10, first = 0;
+};
+int run_images(const ImagesArgs& args);
+
+std::string version_text();
+
+}  // namespace bantam

@@ -1,0 +1,131 @@
+// bantam info: what is in a recipe, a checkpoint or a packed model.
+#include <filesystem>
+
+#include "cmd/any_model.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "cmd/trainer/data_source.h"
+#include "cmd/trainer/errors.h"
+#include "cmd/trainer/memory_report.h"
+#include "cmd/trainer/net_report.h"
+#include "cmd/trainer/recipe.h"
+#include "cmd/trainer/text.h"
+#include "cmd/trainer/train.h"
+#include "core/parallel.h"
+
+namespace bantam {
+namespace {
+
+bool is_recipe(const std::string& what) {
+  if (what.size() > 5 && what.compare(what.size() - 5, 5, ".toml") == 0) return true;
+  std::error_code error;
+  return what.find('/') == std::string::npos && !std::filesystem::exists(what, error);
+}
+
+std::string plan_text(const MemoryPlan& plan) {
+  std::string out = pad_left(bytes_text(plan.peak_bytes), 12) + "  at the peak\n";
+  for (const MemoryItem& i : plan.at_peak)
+    out += pad_left(bytes_text(i.bytes), 12) + "  " + (i.who.empty() ? "" : i.who + ": ") + (i.what.empty() ? "other" : i.what) + "\n";
+  return out;
+}
+
+Json plan_json(const MemoryPlan& plan) {
+  Json items = Json::array();
+  for (const MemoryItem& i : plan.at_peak) items.push(Json::object({{"who", i.who}, {"what", i.what}, {"bytes", i.bytes}}));
+  return Json::object({{"peak_bytes", plan.peak_bytes}, {"at_peak", items}});
+}
+
+void add_memory(const Recipe& recipe, const NetSpec& spec, Json* fields, std::string* text) {
+  const auto make = [&](std::vector<ParameterGroup> groups) { return make_optimizer(recipe.optimizer, groups[0].parameters); };
+  const MemoryReport training = memory_report(spec, recipe.train.batch, make, loader_batches());
+  const MemoryReport inference = memory_report(spec, 1, make);
+  fields->set("memory", Json::object({{"batch", training.batch}, {"parameter_bytes", training.parameter_bytes},
+                                      {"gradient_bytes", training.gradient_bytes}, {"optimizer_bytes", training.optimizer_bytes},
+                                      {"training", plan_json(training.training)}, {"inference", plan_json(inference.inference)}}));
+  *text += "\nmemory of a training step, batch " + std::to_string(training.batch) + " (parameters " + bytes_text(training.parameter_bytes) +
+           ", gradients " + bytes_text(training.gradient_bytes) + ", optimizer " + bytes_text(training.optimizer_bytes) + ")\n" +
+           plan_text(training.training) + "\nmemory of inference, one image\n" + plan_text(inference.inference);
+}
+
+void report_net(const InfoArgs& args, const Recipe* recipe, const NetSpec& spec, Json fields, std::string text) {
+  const NetCost cost = cost_of(spec);
+  const Json cost_fields = cost_json(cost);
+  for (const auto& [key, value] : cost_fields.as_object()) fields.set(key, value);
+  text += cost_text(cost);
+  if (args.memory) {
+    if (!recipe) throw UsageError("info: --memory needs the recipe, and " + args.what + " holds none");
+    add_memory(*recipe, spec, &fields, &text);
+  }
+  if (args.common.json)
+    print_report("info", fields);
+  else
+    print(text);
+}
+
+void info_recipe(const InfoArgs& args) {
+  Overrides overrides;
+  for (const std::string& s : args.set) overrides.push_back(split_override(s));
+  const RecipeText text = find_recipe(args.what);
+  const Recipe recipe = parse_recipe(text.toml, text.source, overrides);
+  const ImageSize size = image_size(recipe.data.name);
+  report_net(args, &recipe, net_of(recipe, size.h, size.w, size.c, size.classes),
+             Json::object({{"what", args.what}, {"kind", "recipe"}, {"recipe", dump(recipe)}}), dump(recipe) + "\n");
+}
+
+void info_checkpoint(const InfoArgs& args, const NetCheckpoint& net) {
+  std::optional<Recipe> recipe;
+  if (!net.info.recipe_toml.empty()) recipe = parse_recipe(net.info.recipe_toml, net.path);
+  Json classes = Json::array();
+  for (const std::string& name : net.info.class_names) classes.push(name);
+  Json fields = Json::object({{"what", net.path}, {"kind", "checkpoint"}, {"file_bytes", std::filesystem::file_size(net.path)},
+                              {"recipe", net.info.recipe_toml}, {"classes", classes}});
+  std::string text = net.path + ": " + (net.state ? "checkpoint after step " + thousands(net.state->step) : "weights only") + "\n\n" +
+                     net.info.recipe_toml + "\n";
+  if (net.state) fields.set("step", net.state->step);
+  report_net(args, recipe ? &*recipe : nullptr, net.info.spec, fields, text);
+}
+
+void info_packed(const InfoArgs& args, const AnyModel& model) {
+  const bnt_info& i = model.packed->info();
+  Json ops = Json::array(), classes = Json::array();
+  std::string list;
+  for (uint32_t op = 0; op < i.ops; ++op) {
+    const char* name = bnt_op_name(&model.packed->model(), op);
+    ops.push(name ? Json(name) : Json());
+    list += "  " + std::string(name ? name : "?") + "\n";
+  }
+  for (const std::string& name : model.class_names) classes.push(name);
+  if (args.common.json) {
+    print_report("info", Json::object({{"what", model.path}, {"kind", "packed"}, {"file_bytes", model.packed->file_bytes()},
+                                       {"model_bytes", i.model_bytes}, {"arena_base", i.arena_base}, {"arena_per_lane", i.arena_per_lane},
+                                       {"align", i.align}, {"h", i.h}, {"w", i.w}, {"c", i.c}, {"macs", i.macs}, {"switches", i.switches},
+                                       {"classes", classes}, {"ops", ops}}));
+    return;
+  }
+  print(model.path + ": packed model\n  input        " + std::to_string(i.h) + "x" + std::to_string(i.w) + "x" + std::to_string(i.c) + " u8\n" +
+        "  classes      " + std::to_string(i.classes) + "\n  file         " + bytes_text(model.packed->file_bytes()) + "\n" +
+        "  weights laid out for this machine  " + bytes_text(i.model_bytes) + "\n" +
+        "  arena        " + thousands(i.arena_base) + " bytes + " + thousands(i.arena_per_lane) + " a lane, aligned to " + std::to_string(i.align) + "\n" +
+        "  MACs         " + thousands(int64_t(i.macs)) + "\n  operations   " + std::to_string(i.ops) + "\n" + list);
+}
+
+}  // namespace
+
+int run_info(const InfoArgs& args) {
+  set_threads(args.common.threads);
+  if (is_recipe(args.what)) {
+    info_recipe(args);
+    return kExitOk;
+  }
+  if (!args.set.empty()) throw UsageError("info: --set and its like change a recipe; " + args.what + " is none");
+  const AnyModel model = load_any(args.what);
+  if (model.packed) {
+    if (args.memory) throw UsageError("info: --memory is for recipes and checkpoints; a packed model's memory is its arena");
+    info_packed(args, model);
+  } else {
+    info_checkpoint(args, *model.net);
+  }
+  return kExitOk;
+}
+
+}  // namespace bantam

@@ -1,0 +1,131 @@
+// bantam train: a new run, or one that goes on.
+#include <filesystem>
+
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "cmd/trainer/errors.h"
+#include "cmd/trainer/interrupt.h"
+#include "cmd/trainer/text.h"
+#include "cmd/trainer/train.h"
+#include "core/hash.h"
+#include "core/parallel.h"
+
+namespace bantam {
+namespace {
+
+constexpr uint64_t kMaxCheckpointBytes = uint64_t(1) << 36;
+
+void check_arguments(const TrainArgs& args) {
+  if (args.resume.empty()) {
+    if (args.recipe.empty()) throw UsageError("train: RECIPE is missing; `bantam train --help` lists them");
+    if (args.out.empty()) throw UsageError("train: --out RUN is missing: the run folder to make");
+    return;
+  }
+  // A run that goes on is defined by its folder: whatever would change it is refused, not ignored.
+  if (!args.recipe.empty()) throw UsageError("train: --resume takes the recipe of the run; leave out '" + args.recipe + "'");
+  if (!args.set.empty()) throw UsageError("train: --resume takes the recipe of the run; it cannot be changed (" + args.set[0] + ")");
+  if (!args.out.empty()) throw UsageError("train: --resume writes to the run's own folder; leave out --out");
+  if (!args.init.empty()) throw UsageError("train: --resume takes the weights of the run; leave out --init");
+}
+
+struct Run {
+  std::unique_ptr<RunFolder> folder;
+  DataSource data;
+  std::unique_ptr<Trainer> trainer;
+  Recipe recipe;
+};
+
+void start(const TrainArgs& args, Run* run, Progress* progress) {
+  Overrides overrides;
+  for (const std::string& s : args.set) overrides.push_back(split_override(s));
+  const RecipeText text = find_recipe(args.recipe);
+  run->recipe = parse_recipe(text.toml, text.source, overrides);
+  run->data = open_data(run->recipe.data, args.data);
+  Json more = Json::object({{"recipe", args.recipe}});
+  std::unique_ptr<Model> initial;
+  if (!args.init.empty()) {
+    const Dataset& d = run->data.train;
+    initial = std::make_unique<Model>(net_of(run->recipe, d.h, d.w, d.c, d.classes()));
+    progress->line(args.init + ": " + load_weights(args.init, initial.get()));
+    more.set("init_sha256", sha256_hex(read_file(checkpoint_path(args.init), kMaxCheckpointBytes)));
+  }
+  run->folder = RunFolder::create(args.out);
+  run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(initial));
+  run->trainer->begin(more);
+  run->folder->commit(dump(run->recipe));
+}
+
+void go_on(const TrainArgs& args, Run* run, Progress* progress) {
+  if (std::filesystem::is_regular_file(args.resume)) {
+    if (!load_net(args.resume).state)
+      throw UsageError(args.resume + ": holds weights only, no training state; start a new run from it with --init " + args.resume);
+    throw UsageError("--resume " + args.resume + ": give the run folder, not a checkpoint in it");
+  }
+  run->folder = RunFolder::open(args.resume);
+  NetCheckpoint checkpoint = load_net(run->folder->last_checkpoint());
+  const std::string toml = read_text(run->folder->recipe_file(), 1 << 20);
+  run->recipe = parse_recipe(toml, run->folder->recipe_file());
+  if (toml != checkpoint.info.recipe_toml)
+    throw UsageError(run->folder->recipe_file() + ": is no longer the recipe that the run began with; start a new run");
+  run->data = open_data(run->recipe.data, args.data);
+  run->folder->open_log(checkpoint.state ? checkpoint.state->log_bytes : 0);
+  run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(checkpoint));
+  progress->line("going on after step " + thousands(run->trainer->state().step) + " of " + thousands(run->trainer->total_steps()));
+}
+
+const char* outcome_name(Outcome o) {
+  return o == Outcome::kFinished ? "finished" : o == Outcome::kStopped ? "stopped" : "interrupted";
+}
+
+void report(const TrainArgs& args, const Run& run, Outcome outcome, double seconds) {
+  const TrainingState& s = run.trainer->state();
+  const std::vector<EpochRecord> epochs = read_epochs(run.folder->file("log.jsonl"));
+  const EpochRecord* last = nullptr;
+  for (const EpochRecord& e : epochs)
+    if (e.evaluated) last = &e;
+  const std::string& path = run.folder->path();
+  if (args.common.json) {
+    Json fields = Json::object({{"run", path}, {"outcome", outcome_name(outcome)}, {"step", s.step}, {"total_steps", run.trainer->total_steps()}, {"seconds", seconds}});
+    if (last)
+      fields.set("eval", Json::object({{"split", last->split}, {"epoch", last->epoch}, {"loss", last->loss}, {"top1", last->top1}, {"top5", last->top5}}));
+    if (s.best_step) fields.set("best", Json::object({{"top1", s.best_top1}, {"step", s.best_step}}));
+    fields.set("last_checkpoint", run.folder->last_checkpoint());
+    fields.set("best_checkpoint", s.best_step ? Json(run.folder->best_checkpoint()) : Json());
+    print_report("train", fields);
+    return;
+  }
+  if (outcome != Outcome::kFinished) {
+    print(std::string(outcome_name(outcome)) + " after step " + thousands(s.step) + " of " + thousands(run.trainer->total_steps()) +
+          "; go on with: bantam train --resume " + path + "\n");
+    return;
+  }
+  if (last)
+    print(last->split + " top-1 " + fixed(100 * last->top1, 2) + " %  top-5 " + fixed(100 * last->top5, 2) + " %  loss " + fixed(last->loss, 4) +
+          "  (best top-1 " + fixed(100 * s.best_top1, 2) + " %)\n");
+  print(path + ": recipe.toml, log.jsonl, curves.svg, confusion.csv, last.safetensors, best.safetensors\n" +
+        "Next: bantam eval " + path + "/best.safetensors\n");
+}
+
+}  // namespace
+
+int run_train(const TrainArgs& args) {
+  check_arguments(args);
+  set_threads(args.common.threads);
+  Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
+  const double start_seconds = monotonic_seconds();
+  Run run;
+  if (args.resume.empty())
+    start(args, &run, &progress);
+  else
+    go_on(args, &run, &progress);
+  run.folder->log_timing("process", Json::object({{"threads", threads()}, {"backend", threads_backend()}, {"from_step", run.trainer->state().step}}));
+
+  catch_interrupts();
+  const Outcome outcome = run.trainer->run({.max_steps = args.max_steps, .interrupted = interrupt_signal});
+  progress.clear();
+  report(args, run, outcome, monotonic_seconds() - start_seconds);
+  if (outcome == Outcome::kInterrupted) return 128 + interrupt_signal();
+  return kExitOk;
+}
+
+}  // namespace bantam

@@ -1,0 +1,80 @@
+// The training loop: loader -> forward -> loss -> backward -> clip -> step, with checkpoints from which it goes on bit for
+// bit. A Trainer's results are a function of the recipe and the data; neither threads, nor times, nor interruptions
+// change a byte of log.jsonl or of a checkpoint.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "cmd/trainer/data_source.h"
+#include "cmd/trainer/metrics.h"
+#include "cmd/trainer/net_checkpoint.h"
+#include "cmd/trainer/recipe.h"
+#include "cmd/trainer/run_folder.h"
+#include "cmd/trainer/terminal.h"
+#include "optim/schedule.h"
+
+namespace bantam {
+
+struct StopRules {
+  int64_t max_steps = 0;              // stop when so many steps are done; 0: not
+  std::function<int()> interrupted;   // a signal's number, or 0: asked at the end of every step
+};
+
+enum class Outcome { kFinished, kStopped, kInterrupted };
+
+class Trainer {
+ public:
+  // A new run: weights by the recipe's seed, or those of the model given. Data, folder and progress must outlive it.
+  Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, std::unique_ptr<Model> initial = nullptr);
+  // Goes on from a checkpoint. Throws UsageError if it has no training state or if the data are others.
+  Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, NetCheckpoint checkpoint);
+
+  // Writes the checkpoint of step 0 and the log's first line. `more` is added to that line.
+  void begin(const Json& more);
+  // Trains until the end or until a rule says stop; a checkpoint of the last step is then written. Throws NumericError on
+  // a loss or gradient that is not finite, naming step and layer: no checkpoint is touched then.
+  Outcome run(const StopRules& rules);
+
+  int64_t total_steps() const { return total_steps_; }
+  int64_t steps_per_epoch() const { return loader_->steps_per_epoch(); }
+  const TrainingState& state() const { return state_; }
+  const std::optional<Metrics>& last_metrics() const { return last_metrics_; }  // of the last evaluation in this process
+  Model& model() { return *model_; }
+  void save();
+
+ private:
+  void prepare();
+  void step();
+  bool end_epoch(const StopRules& rules);  // false: interrupted
+  void explain_loss(const Batch& batch, double loss);
+  void explain_gradients(double norm);
+  void show(bool evaluating);
+
+  Recipe recipe_;
+  const DataSource& data_;
+  RunFolder* run_;
+  Progress* progress_;
+  NetInfo info_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Loader> loader_;
+  Schedule schedule_;
+  int64_t total_steps_ = 0;
+  TrainingState state_;
+  std::optional<Metrics> last_metrics_;
+
+  // For people only: no result depends on these.
+  double started_ = 0, last_save_ = 0, epoch_started_ = 0, step_seconds_ = 0;
+  int64_t first_step_ = 0;
+};
+
+// The net of a recipe for images of this size.
+NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes);
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
+// Batches of memory that the trainer's loader holds, with the threads of now.
+int loader_batches();
+Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch);
+
+}  // namespace bantam

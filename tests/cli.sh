@@ -1,0 +1,245 @@
+#!/bin/sh
+# usage: sh tests/cli.sh [BANTAM]     (build/bantam)
+# The program as its user meets it: bad command lines, recipes and files each give one line and their exit code; reports
+# go to stdout, progress to stderr, bars only to a terminal. Ends with `N passed, N failed`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bantam=${1:-build/bantam}
+case $bantam in /*) ;; *) bantam=$PWD/$bantam ;; esac
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0 failed=0
+
+ok() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "failed: $*"; }
+
+# refused CODE TEXT ARGUMENT...: exits with CODE, prints one line on stderr that holds TEXT, and nothing on stdout.
+refused() {
+  code=$1 text=$2
+  shift 2
+  "$bantam" "$@" >out 2>err </dev/null
+  got=$?
+  if [ $got = "$code" ] && [ "$(wc -l <err)" = 1 ] && grep -qF -- "$text" err && [ ! -s out ]; then
+    ok
+  else
+    bad "bantam $*: wanted exit $code and '$text', got exit $got, $(wc -l <err) lines: $(head -c 300 err)"
+  fi
+}
+# accepted TEXT ARGUMENT...: exits with 0, TEXT is on stdout.
+accepted() {
+  text=$1
+  shift
+  if "$bantam" "$@" >out 2>err </dev/null && grep -qF -- "$text" out; then ok; else bad "bantam $*: $(head -c 300 err; head -c 300 out)"; fi
+}
+
+# A data set of 120 + 40 images in MNIST's layout: class k is a bright bar at rows 2 k and 2 k + 1.
+idx() { # NAME COUNT
+  LC_ALL=C awk -v n="$2" 'BEGIN {
+    printf "%c%c%c%c%c%c%c%c%c%c%c%c%c%c%c%c", 0, 0, 8, 3, 0, 0, int(n / 256), n % 256, 0, 0, 0, 28, 0, 0, 0, 28
+    for (i = 0; i < n; i++) for (p = 0; p < 784; p++) printf "%c", (int(p / 56) == i % 10 ? 200 : 20) + (i * 7 + p * 13) % 50
+  }' >"data/$1-images-idx3-ubyte"
+  LC_ALL=C awk -v n="$2" 'BEGIN {
+    printf "%c%c%c%c%c%c%c%c", 0, 0, 8, 1, 0, 0, int(n / 256), n % 256
+    for (i = 0; i < n; i++) printf "%c", i % 10
+  }' >"data/$1-labels-idx1-ubyte"
+}
+mkdir data
+idx train 120
+idx t10k 40
+quick="--data data --epochs 2 --batch 16 --threads 1"
+
+# --- command lines
+refused 2 "which subcommand?"
+refused 2 "unknown subcommand 'trian' (did you mean 'train'?)" trian
+refused 2 "unknown flag '--vresion' (did you mean '--version'?)" --vresion
+refused 2 "RECIPE is missing" train
+refused 2 "--out RUN is missing" train fashion-mnist-bnn
+refused 2 "unknown flag '--ephocs' (did you mean '--epochs'?)" train fashion-mnist-bnn --ephocs 3
+refused 2 "unknown recipe 'fashon-mnist-bnn' (did you mean 'fashion-mnist-bnn'?)" train fashon-mnist-bnn --out r
+refused 2 "unexpected argument 'extra'" train fashion-mnist-bnn extra --out r
+refused 2 "train.epochs: 'x' is not an integer" train fashion-mnist-bnn --out r --epochs x
+refused 2 "train.epochs: 0 is out of range, it must be 1 to" train fashion-mnist-bnn --out r --epochs 0
+refused 2 "unknown key 'optimizer.momentun' (did you mean 'optimizer.momentum'?)" train fashion-mnist-bnn --out r --set optimizer.momentun=1
+refused 2 "write key=value" train fashion-mnist-bnn --out r --set optimizer.lr
+refused 2 "optimizer.momentum has no effect with optimizer.name" train fashion-mnist-bnn --out r --set optimizer.momentum=0.5
+refused 2 "optimizer.lr: -1 is out of range, it must be above 0" train fashion-mnist-bnn --out r --lr -1
+refused 2 "data.flip: 'maybe' is not true or false" train fashion-mnist-bnn --out r --set data.flip=maybe
+refused 2 "model.form: unknown value 'bmn' (did you mean 'bnn'?)" train fashion-mnist-bnn --out r --set model.form=bmn
+refused 2 "data.mean has 2 values, data.stddev has 1" train fashion-mnist-bnn --out r --set data.mean=1,2
+refused 2 "schedule.milestones has 1 values, schedule.factors has 0" train fashion-mnist-bnn --out r --set schedule.kind=multistep --set schedule.milestones=1
+refused 2 "'-1' is not an integer from 0 to 256" train fashion-mnist-bnn --out r --threads -1
+refused 2 "'257' is not an integer from 0 to 256" train fashion-mnist-bnn --out r --threads 257
+refused 2 "--data DIR is missing: the folder of cifar10" train vgg11-cifar10-bnn --out r
+refused 2 "MODEL is missing" eval
+refused 2 "'dev' is neither test nor train" eval m --split dev
+refused 2 "must end in .csv or .svg" eval m --confusion c.png
+refused 2 "IMAGE is missing" predict m
+refused 2 "'0' is not an integer from 1 to" predict m i --top 0
+refused 2 "--out is missing" pack m
+refused 2 "PACKED is missing" verify m
+refused 2 "'0' is not an integer from 1 to" bench m --runs 0
+refused 2 "unknown flag '--memroy' (did you mean '--memory'?)" info fashion-mnist-bnn --memroy
+refused 2 "no such run folder" train --resume nowhere
+refused 2 "leave out 'fashion-mnist-bnn'" train fashion-mnist-bnn --resume r
+refused 2 "cannot be changed (train.epochs=3)" train --resume r --epochs 3
+refused 2 "leave out --out" train --resume r --out s
+refused 2 "leave out --init" train --resume r --init w
+refused 2 "there are 40" images --data data --out pictures --first 39 --count 2
+
+# --- recipes
+recipe() { printf '%b' "$1" >r.toml; }
+recipe '[train]\nepohcs = 3\n'
+refused 2 "r.toml:2:10: unknown key 'train.epohcs' (did you mean 'train.epochs'?)" info r.toml
+recipe '[train]\nepochs = "3"\n'
+refused 2 'r.toml:2:10: train.epochs: "3" is not an integer' info r.toml
+recipe '[train\n'
+refused 2 "r.toml:" info r.toml
+recipe '[train]\nepochs = 1\nepochs = 2\n'
+refused 2 "r.toml:3:" info r.toml
+recipe '[trian]\n'
+refused 2 "unknown key 'trian'" info r.toml
+recipe '[optimizer]\nname = "adam"\nnesterov = true\n'
+refused 2 'optimizer.nesterov has no effect with optimizer.name = "adam"' info r.toml
+recipe '[schedule]\nkind = "multistep"\nmilestones = [2, 1]\nfactors = [1, 1]\n'
+refused 2 "schedule.milestones must rise" info r.toml
+refused 3 "missing.toml" info missing.toml
+
+# --- files
+head -c 100 /dev/zero >zeros
+: >empty
+refused 3 "zeros" eval zeros --data data
+refused 3 "empty" pack empty -o n.bnt
+refused 3 "nothing" predict nothing zeros
+refused 3 "nofolder" train fashion-mnist-bnn --out r --data nofolder
+mkdir broken && cp data/* broken && head -c 1000 data/train-images-idx3-ubyte >broken/train-images-idx3-ubyte
+refused 3 "train-images-idx3-ubyte" train fashion-mnist-bnn --out r --data broken
+[ ! -e r ] && ok || bad "a command line that was refused has left a folder"
+
+# --- a run
+# shellcheck disable=SC2086  # words on purpose
+accepted "test top-1" train fashion-mnist-bnn --out run $quick
+if [ ! -s err ]; then bad "no progress on stderr"; else ok; fi
+if grep -q "$(printf '[\r\033]')" err; then bad "escapes in a pipe"; else ok; fi
+refused 2 "holds a run already; go on with --resume run" train fashion-mnist-bnn --out run --data data
+refused 2 "holds weights only, no training state; start a new run from it with --init" train --resume run/best.safetensors
+refused 2 "give the run folder" train --resume run/last.safetensors
+accepted "test top-1" train --resume run --data data --quiet
+[ ! -s err ] && ok || bad "--quiet is not quiet: $(cat err)"
+cp -r run changed && echo >>changed/recipe.toml
+refused 2 "no longer the recipe that the run began with" train --resume changed --data data
+cp -r run cut && : >cut/log.jsonl
+refused 3 "log.jsonl" train --resume cut --data data
+head -c 3000 run/last.safetensors >cut/last.safetensors
+refused 3 "cut/last.safetensors" train --resume cut --data data
+# shellcheck disable=SC2086
+accepted "stopped after step 3 of 16; go on with: bantam train --resume stopped" train fashion-mnist-bnn --out stopped --seed 5 $quick --max-steps 3
+accepted "test top-1" train --resume stopped --data data
+# shellcheck disable=SC2086
+accepted "test top-1" train fashion-mnist-bnn --out warm --init run/best.safetensors $quick
+grep -qF "17/17 tensors" err && ok || bad "--init does not say what it loaded: $(cat err)"
+refused 3 "conv1.weight" train fashion-mnist-bnn --set model.width=0.5 --out narrow --init run/best.safetensors --data data
+for file in recipe.toml log.jsonl timing.jsonl curves.csv curves.svg confusion.csv confusion.svg last.safetensors best.safetensors; do
+  [ -s run/$file ] && ok || bad "the run folder lacks $file"
+done
+if grep -qE 'seconds|time|thread' run/log.jsonl; then bad "times in log.jsonl"; else ok; fi
+# shellcheck disable=SC2086
+accepted "test top-1" train fashion-mnist-bnn --out again $quick
+for file in recipe.toml log.jsonl curves.csv curves.svg confusion.csv last.safetensors best.safetensors; do
+  cmp -s run/$file again/$file && ok || bad "two equal runs differ in $file"
+done
+refused 4 "the last checkpoint is untouched" train fashion-mnist-float --out nan --data data --quiet --lr 1e30 --epochs 3 --batch 8
+
+# --- reports
+accepted "95 % interval" eval run --data data
+accepted "confusion matrix" eval run/best.safetensors --data data --confusion c.csv
+[ "$(wc -l <c.csv)" = 11 ] && ok || bad "confusion.csv has not 11 lines"
+accepted "packed model" pack run -o net.bnt
+accepted "0 differ; 0 predictions differ" verify run net.bnt --data data
+accepted "0 differ; 0 predictions differ" verify run net.bnt --data data --images 7 --threads 2
+accepted "top-1" eval net.bnt --data data
+refused 2 "does not say what it was trained on" eval net.bnt
+accepted "pictures/0-" images --data data --out pictures --count 3
+# shellcheck disable=SC2046  # names without blanks
+accepted " %" predict net.bnt $(ls pictures/*.png)
+# shellcheck disable=SC2046
+accepted " %" predict run $(ls pictures/*.png) --top 2
+accepted "MACs an image" info fashion-mnist-bnn
+accepted "at the peak" info run --memory
+accepted "at the peak" info fashion-mnist-float --memory --batch 32
+accepted "arena" info net.bnt
+refused 2 "--set and its like change a recipe" info run --epochs 3
+refused 2 "its arena" info net.bnt --memory
+accepted "median" bench net.bnt --runs 5 --warmup 1
+accepted "median" bench run --runs 5 --warmup 1
+refused 2 "on one thread" bench net.bnt --threads 2
+accepted "schedule.csv (16 steps)" batches fashion-mnist-bnn --data data --out exchange --epochs 2 --batch 16 --steps 2
+accepted "SIMD in use" --version
+accepted "Example: bantam" --help
+for command in train eval predict info pack verify bench batches images; do
+  accepted "Example: bantam $command" $command --help
+  [ "$(head -n 1 out | cut -c1-8)" = Example: ] && ok || bad "$command --help does not start with an example"
+  if awk 'length > 100 { found = 1 } END { exit !found }' out; then bad "$command --help has lines of more than 100 columns"; else ok; fi
+done
+json() { # KEY ARGUMENT...: one line of JSON with a schema number and this key
+  key=$1
+  shift
+  "$bantam" "$@" --json >out 2>err </dev/null
+  if [ "$(wc -l <out)" = 1 ] && python3 -c 'import json, sys; j = json.load(open("out")); sys.exit(not (j["schema"] == 1 and sys.argv[1] in j))' "$key"; then
+    ok
+  else
+    bad "bantam $* --json: $(head -c 300 err out)"
+  fi
+}
+# shellcheck disable=SC2086
+json outcome train lenet-mnist --out lenet $quick
+json top1 eval run --data data
+json packed_bytes pack run -o net.bnt
+json differing_values verify run net.bnt --data data
+json images predict run pictures/0-*.png
+json nodes info fashion-mnist-bnn --memory
+json nodes info run
+json arena_base info net.bnt
+json median_us bench net.bnt --runs 3
+json total_steps batches fashion-mnist-bnn --data data --out exchange
+json images images --data data --out pictures
+python3 -c '
+import json
+for line in open("run/log.jsonl"): assert json.loads(line)["schema"] == 1
+for line in open("run/timing.jsonl"): assert json.loads(line)["schema"] == 1' && ok || bad "log.jsonl is no JSON"
+
+# --- differences, corrupt models, full disks, signals
+"$bantam" verify stopped net.bnt --data data >out 2>err
+[ $? = 6 ] && grep -q "differ" out && ok || bad "verify of another net does not exit with 6: $(cat err)"
+python3 -c 'b = bytearray(open("net.bnt", "rb").read()); b[len(b) // 2] ^= 1; open("flipped.bnt", "wb").write(b)'
+refused 3 "flipped.bnt" eval flipped.bnt --data data
+refused 5 "nofolder/net.bnt" pack run -o nofolder/net.bnt
+"$bantam" --version >/dev/full 2>err
+[ $? = 5 ] && grep -q "stdout" err && ok || bad "a full disk behind stdout is not exit 5"
+"$bantam" train --help | head -n 1 >/dev/null 2>err
+[ ! -s err ] && ok || bad "a closed pipe is not quiet"
+for signal in INT:130 TERM:143; do
+  "$bantam" train fashion-mnist-float --out "s$signal" --data data --batch 4 --epochs 100000 --set train.eval_every=1000 >out 2>err &
+  pid=$!
+  while [ ! -s "s$signal/timing.jsonl" ]; do sleep 0.05; done
+  sleep 0.3
+  kill -"${signal%:*}" $pid
+  wait $pid
+  [ $? = "${signal#*:}" ] && grep -q "interrupted after step" out && ok || bad "SIG${signal%:*}: exit code or message: $(cat out err)"
+done
+
+# --- terminals
+tty_run() { # ENVIRONMENT TEXT-TO-RUN: its output on a pseudo-terminal, in the file out
+  env "$@" script -qefc "'$bantam' train fashion-mnist-bnn --out tty $quick" /dev/null >out 2>&1 </dev/null
+  rm -rf tty
+}
+esc=$(printf '\033')
+tty_run TERM=xterm NO_COLOR=
+grep -q "$(printf '\r')${esc}\[K\|$(printf '\r')epoch" out && grep -qF "${esc}[32m" out && ok || bad "no colored bar on a terminal"
+tty_run TERM=xterm NO_COLOR=1
+if grep -qF "${esc}[32m" out; then bad "color in spite of NO_COLOR"; else ok; fi
+tty_run TERM=dumb
+if grep -qF "$esc" out; then bad "escapes on a dumb terminal"; else ok; fi
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -1,0 +1,235 @@
+// The training loop on a tiny net and data made here: float and binary layers, batch norm, dropout, flips, a last batch
+// that is not full.
+#include "cmd/trainer/train.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cmd/trainer/errors.h"
+#include "cmd/trainer/memory_report.h"
+#include "core/file.h"
+#include "core/parallel.h"
+#include "core/rng.h"
+
+using namespace bantam;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kSide = 6, kClasses = 3;
+constexpr int64_t kTrainImages = 51, kBatch = 8, kSteps = 7;  // an epoch: six batches of 8, one of 3
+
+// Class k has a bright column k.
+Dataset tiny_data(int64_t n, uint64_t seed) {
+  Dataset d;
+  d.name = "tiny";
+  d.count = n;
+  d.h = d.w = kSide;
+  d.c = 1;
+  d.class_names = {"left", "middle", "right"};
+  const Rng rng(seed, kRngTest);
+  for (int64_t i = 0; i < n; ++i) {
+    const int label = int(rng.below(uint64_t(i), kClasses));
+    d.labels.push_back(label);
+    for (int p = 0; p < kSide * kSide; ++p)
+      d.images.push_back(uint8_t(rng.below(uint64_t(1000 + i * 64 + p), 100) + (p % kSide == 2 * label ? 150 : 0)));
+  }
+  return d;
+}
+
+DataSource tiny_source() { return {tiny_data(kTrainImages, 1), tiny_data(20, 2), "test"}; }
+
+NetSpec tiny_net() {
+  NetBuilder g(kSide, kSide, 1, kClasses);
+  const QuantSpec sign{Scheme::kSign, Surrogate::kIdentity};
+  ConvConfig first{.out_channels = 6, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = false, .weight = {}};
+  ConvConfig second = first;
+  second.out_channels = 5;
+  second.weight = sign;
+  int x = g.batch_norm("bn1", g.conv("conv1", g.input(), first));
+  x = g.batch_norm("bn2", g.conv("conv2", g.quantize("act2", x), second));
+  x = g.dropout("drop", g.unary(Kind::kHardtanh, "hardtanh", x), {.p = 0.1});
+  g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), {.out_features = kClasses, .bias = true, .weight = {}});
+  return g.build();
+}
+
+Recipe tiny_recipe(const Overrides& more = {}) {
+  Overrides o = {{"data.mean", "0.4"},      {"data.stddev", "0.3"},   {"data.pad_crop", "1"},      {"train.batch", std::to_string(kBatch)},
+                 {"train.epochs", "3"},     {"train.log_every", "2"}, {"train.eval_batch", "7"},   {"optimizer.lr", "0.02"},
+                 {"schedule.kind", "cosine"}, {"train.clip_norm", "2"}, {"train.label_smoothing", "0.05"}};
+  o.insert(o.end(), more.begin(), more.end());
+  return parse_recipe("", "tiny", o);
+}
+
+std::unique_ptr<Model> tiny_model() {
+  auto model = std::make_unique<Model>(tiny_net());
+  model->initialize(3);
+  return model;
+}
+
+struct Folder {
+  std::string path;
+  explicit Folder(const std::string& name) : path((fs::temp_directory_path() / ("bantam_train_" + std::to_string(getpid()) + name)).string()) {
+    fs::remove_all(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string text(const std::string& file) const { return read_text(path + "/" + file, 1 << 28); }
+};
+
+const char* const kFiles[] = {"recipe.toml", "log.jsonl", "curves.csv", "curves.svg", "confusion.csv", "confusion.svg", "last.safetensors", "best.safetensors"};
+
+void check_equal(const Folder& a, const Folder& b) {
+  for (const char* file : kFiles) {
+    CAPTURE(file);
+    CHECK((a.text(file) == b.text(file)));
+  }
+}
+
+Outcome start(const Folder& folder, const Recipe& recipe, const StopRules& rules) {
+  const DataSource data = tiny_source();
+  auto run = RunFolder::create(folder.path);
+  Progress progress({ProgressMode::kQuiet, false, 80});
+  Trainer trainer(recipe, data, run.get(), &progress, tiny_model());
+  trainer.begin(Json::object());
+  run->commit(dump(recipe));
+  return trainer.run(rules);
+}
+
+Outcome resume(const Folder& folder, const StopRules& rules) {
+  const DataSource data = tiny_source();
+  auto run = RunFolder::open(folder.path);
+  Progress progress({ProgressMode::kQuiet, false, 80});
+  NetCheckpoint checkpoint = load_net(run->last_checkpoint());
+  const Recipe recipe = parse_recipe(checkpoint.info.recipe_toml, "checkpoint");
+  run->open_log(checkpoint.state->log_bytes);
+  Trainer trainer(recipe, data, run.get(), &progress, std::move(checkpoint));
+  return trainer.run(rules);
+}
+
+StopRules stop_at(int64_t step) {
+  StopRules rules;
+  rules.max_steps = step;
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE("trainer: a run that is stopped and goes on is the run that was not, byte for byte") {
+  for (const Overrides& o : {Overrides{}, Overrides{{"optimizer.name", "sgd"}, {"optimizer.nesterov", "true"}, {"optimizer.weight_decay", "0.01"}}}) {
+    const Recipe recipe = tiny_recipe(o);
+    const Folder whole("whole");
+    REQUIRE(start(whole, recipe, {}) == Outcome::kFinished);
+    for (int64_t step : {int64_t(1), int64_t(4), kSteps - 1, kSteps, kSteps + 1, 3 * kSteps - 1, 3 * kSteps}) {
+      CAPTURE(step);
+      const Folder parts("parts");
+      CHECK(start(parts, recipe, stop_at(step)) == (step == 3 * kSteps ? Outcome::kFinished : Outcome::kStopped));
+      CHECK(resume(parts, {}) == Outcome::kFinished);
+      check_equal(whole, parts);
+    }
+    const Folder steps("steps");  // stopped after every single step
+    start(steps, recipe, stop_at(1));
+    for (int64_t step = 2; step <= 3 * kSteps; ++step) resume(steps, stop_at(step));
+    check_equal(whole, steps);
+  }
+}
+
+TEST_CASE("trainer: a run that lost what came after its checkpoint repeats it exactly") {
+  const Recipe recipe = tiny_recipe();
+  const Folder whole("whole"), killed("killed");
+  start(whole, recipe, {});
+  start(killed, recipe, stop_at(5));
+  const std::string checkpoint = killed.text("last.safetensors");
+  resume(killed, stop_at(12));  // past an epoch's end: log, best and confusion have changed
+  atomic_write(killed.path + "/last.safetensors", checkpoint);  // as if it had been killed before it could save
+  CHECK(resume(killed, {}) == Outcome::kFinished);
+  check_equal(whole, killed);
+}
+
+TEST_CASE("trainer: an interruption at any moment, in evaluation too, loses nothing") {
+  const Recipe recipe = tiny_recipe();
+  const Folder whole("whole");
+  start(whole, recipe, {});
+  for (int calls : {1, 6, 8, 9, 10}) {  // questions to interrupted(): 7 steps, 3 batches of evaluation, ...
+    CAPTURE(calls);
+    const Folder parts("parts");
+    int n = 0;
+    StopRules rules;
+    rules.interrupted = [&] { return ++n >= calls ? 2 : 0; };
+    CHECK(start(parts, recipe, rules) == Outcome::kInterrupted);
+    CHECK(resume(parts, {}) == Outcome::kFinished);
+    check_equal(whole, parts);
+  }
+}
+
+TEST_CASE("trainer: neither threads nor the time between checkpoints change a byte") {
+  const Folder one("one"), two("two");
+  set_threads(1);
+  start(one, tiny_recipe({{"train.save_every_seconds", "0"}}), {});
+  set_threads(2);
+  start(two, tiny_recipe({{"train.save_every_seconds", "0"}}), {});
+  set_threads(0);
+  check_equal(one, two);
+  const Folder often("often");
+  start(often, tiny_recipe({{"train.save_every_seconds", "1e-9"}}), {});
+  CHECK(often.text("log.jsonl") == one.text("log.jsonl"));
+}
+
+TEST_CASE("trainer: it learns what can be learnt, and the log says so without times") {
+  const Folder folder("learns");
+  start(folder, tiny_recipe({{"train.epochs", "12"}}), {});
+  const std::vector<EpochRecord> epochs = read_epochs(folder.path + "/log.jsonl");
+  REQUIRE(epochs.size() == 12);
+  CHECK(epochs.back().train_loss < 0.7 * epochs.front().train_loss);
+  CHECK(epochs.back().top1 > 0.8);
+  CHECK(epochs.back().top5 == 1.0);
+  const std::string log = folder.text("log.jsonl");
+  for (const char* word : {"second", "time", "thread", "host", "/tmp"}) CHECK(log.find(word) == std::string::npos);
+  const std::string checkpoint = folder.text("last.safetensors");
+  for (const char* word : {"thread\"", "host", folder.path.c_str()}) CHECK(checkpoint.find(word) == std::string::npos);
+}
+
+TEST_CASE("trainer: a loss that is not finite ends the run, names step and layer, and leaves the checkpoint") {
+  const Recipe recipe = tiny_recipe({{"optimizer.lr", "1e38"}, {"optimizer.name", "sgd"}, {"train.clip_norm", "0"}});
+  const Folder folder("nan");
+  try {
+    start(folder, recipe, {});
+    FAIL("no error");
+  } catch (const NumericError& e) {
+    const std::string what = e.what();
+    CAPTURE(what);
+    CHECK(what.find("step ") == 0);
+    CHECK((what.find("first seen at") != std::string::npos || what.find("overflows") != std::string::npos));
+    CHECK(what.find("the last checkpoint is untouched") != std::string::npos);
+  }
+  CHECK(load_net(folder.path).state->step == 0);
+}
+
+TEST_CASE("trainer: what cannot go on is refused") {
+  const Recipe recipe = tiny_recipe();
+  const Folder folder("refused");
+  start(folder, recipe, {});
+  Progress progress({ProgressMode::kQuiet, false, 80});
+  const DataSource data = tiny_source();
+  CHECK_THROWS_WITH_AS(Trainer(recipe, data, nullptr, &progress, load_net(folder.path + "/best.safetensors")), doctest::Contains("--init"), UsageError);
+  const DataSource other = {tiny_data(kTrainImages, 9), tiny_data(20, 2), "test"};
+  CHECK_THROWS_WITH_AS(Trainer(recipe, other, nullptr, &progress, load_net(folder.path)), doctest::Contains("training images are not those"), UsageError);
+}
+
+TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mark, loader included, within 2 %") {
+  const Recipe recipe = tiny_recipe({{"train.batch", "51"}, {"train.epochs", "2"}});
+  const auto make = [&](std::vector<ParameterGroup> groups) { return make_optimizer(recipe.optimizer, groups[0].parameters); };
+  const size_t predicted = memory_report(tiny_net(), 51, make, loader_batches()).training.peak_bytes;
+  const DataSource data = tiny_source();
+  const Folder folder("memory");
+  auto run = RunFolder::create(folder.path);
+  Progress progress({ProgressMode::kQuiet, false, 80});
+  const size_t before = pool_stats().live_bytes;
+  Trainer trainer(recipe, data, run.get(), &progress, tiny_model());
+  reset_high_water();
+  trainer.run(stop_at(1));
+  const double measured = double(pool_stats().high_water_bytes - before);
+  CAPTURE(measured);
+  CHECK(double(predicted) == doctest::Approx(measured).epsilon(0.02));
+}
