@@ -83,10 +83,11 @@ Tensor Scorer::operator()(const std::vector<const uint8_t*>& images) {
   return scores;
 }
 
-Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& split, int64_t limit) {
-  const std::string name = model.data_name();
+Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split, int64_t limit) {
+  const std::string name = kind.empty() ? model.data_name() : kind;
+  if (!kind.empty()) check_kind(kind);
   if (dir.empty() && name.empty()) throw UsageError("--data DIR is missing: " + model.path + " does not say what it was trained on");
-  Dataset data = open_dataset(data_folder(dir, name), split == "train" ? Split::kTrain : Split::kTest, "auto", limit);
+  Dataset data = open_dataset(data_folder(dir, name), split == "train" ? Split::kTrain : Split::kTest, name.empty() ? "auto" : name, limit);
   if (data.h != model.h || data.w != model.w || data.c != model.c)
     throw UsageError("the images are " + std::to_string(data.h) + "x" + std::to_string(data.w) + "x" + std::to_string(data.c) + ", the model's " +
                      std::to_string(model.h) + "x" + std::to_string(model.w) + "x" + std::to_string(model.c));

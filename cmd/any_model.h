@@ -41,8 +41,8 @@ class Scorer {
   std::vector<std::unique_ptr<PackedModel>> more_;         // sessions of lanes 1, 2, ...
 };
 
-// The data set that a model is to be compared on. `dir` empty: where its own one is by default. Throws UsageError if its
-// images or its class names are not the model's.
-Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& split, int64_t limit);
+// The data set that a model is to be compared on. `dir` empty: where it is by default; `kind` empty: the one that the model
+// was trained on, or what the files look like. Throws UsageError if its images or its class names are not the model's.
+Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split, int64_t limit);
 
 }  // namespace bantam

@@ -89,6 +89,10 @@ void add_data(CLI::App* app, std::string& data) {
   app->add_option("--data", data, "folder of the data set (default: where Debian's package puts it)")->type_name("DIR");
 }
 
+void add_kind(CLI::App* app, std::string& kind) {
+  app->add_option("--kind", kind, "which data set it is (default: the one trained on, or by its files)")->type_name("K");
+}
+
 std::string recipe_list() {
   std::string s = "Recipes:\n";
   for (const BuiltInRecipe& r : built_in_recipes()) s += wrapped(std::string("  ") + r.name, parse_recipe(r.toml, r.name).about, 34);
@@ -161,6 +165,7 @@ struct CommandLine {
                  "Prints top-1 and top-5 with 95 % intervals, figures of each class and the confusion matrix.");
     s.required.push_back(s.app->add_option("MODEL", eval.model, "checkpoint, packed model, or run folder (its last checkpoint)"));
     add_data(s.app, eval.data);
+    add_kind(s.app, eval.kind);
     add_split(s.app, eval.split);
     s.app->add_option("--images", eval.images, "the first N images only")->type_name("N")->check(in_range(1, kMany));
     s.app->add_option("--batch", eval.batch, "images a step (200)")->type_name("N")->check(in_range(1, 65536));
@@ -205,6 +210,7 @@ struct CommandLine {
     s.required.push_back(s.app->add_option("CHECKPOINT", verify.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
     s.required.push_back(s.app->add_option("PACKED", verify.packed, "packed model"));
     add_data(s.app, verify.data);
+    add_kind(s.app, verify.kind);
     add_split(s.app, verify.split);
     s.app->add_option("--images", verify.images, "the first N images only")->type_name("N")->check(in_range(1, kMany));
     add_common(s.app, verify.common, true);

@@ -26,7 +26,7 @@ int run_train(const TrainArgs& args);
 
 struct EvalArgs {
   CommonArgs common;
-  std::string model, data, split = "test", confusion;
+  std::string model, data, kind, split = "test", confusion;
   int64_t images = 0, batch = 200;
 };
 int run_eval(const EvalArgs& args);
@@ -56,7 +56,7 @@ int run_pack(const PackArgs& args);
 
 struct VerifyArgs {
   CommonArgs common;
-  std::string checkpoint, packed, data, split = "test";
+  std::string checkpoint, packed, data, kind, split = "test";
   int64_t images = 0;
 };
 int run_verify(const VerifyArgs& args);

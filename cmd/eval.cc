@@ -42,7 +42,7 @@ int run_eval(const EvalArgs& args) {
     throw UsageError("--confusion " + args.confusion + ": the name must end in .csv or .svg");
   set_threads(args.common.threads);
   AnyModel model = load_any(args.model);
-  const Dataset data = open_data_for(model, args.data, args.split, args.images);
+  const Dataset data = open_data_for(model, args.data, args.kind, args.split, args.images);
 
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
   Scorer scorer(&model);

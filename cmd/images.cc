@@ -10,6 +10,7 @@
 namespace bantam {
 
 int run_images(const ImagesArgs& args) {
+  check_kind(args.kind);
   const std::string folder = data_folder(args.data, args.kind == "auto" ? "fashion-mnist" : args.kind);
   const Dataset data = open_dataset(folder, args.split == "train" ? Split::kTrain : Split::kTest, args.kind, args.first + args.count);
   if (args.first + args.count > data.count)

@@ -171,7 +171,7 @@ int run_verify(const VerifyArgs& args) {
   const bnt_info& info = packed->info();
   if (info.h != net.h || info.w != net.w || info.c != net.c || int(info.classes) != net.classes())
     throw UsageError(args.packed + ": input or classes are not those of " + net.path);
-  const Dataset data = open_data_for(net, args.data, args.split, args.images);
+  const Dataset data = open_data_for(net, args.data, args.kind, args.split, args.images);
 
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
   Verifier verifier(&net, packed.get(), data);

@@ -138,7 +138,7 @@ accepted "test top-1" train --resume stopped --data data
 # shellcheck disable=SC2086
 accepted "test top-1" train fashion-mnist-bnn --out warm --init run/best.safetensors $quick
 grep -qF "17/17 tensors" err && ok || bad "--init does not say what it loaded: $(cat err)"
-refused 3 "conv1.weight" train fashion-mnist-bnn --set model.width=0.5 --out narrow --init run/best.safetensors --data data
+refused 3 "the net has [16], the file [32]" train fashion-mnist-bnn --set model.width=0.5 --out narrow --init run/best.safetensors --data data
 for file in recipe.toml log.jsonl timing.jsonl curves.csv curves.svg confusion.csv confusion.svg last.safetensors best.safetensors; do
   [ -s run/$file ] && ok || bad "the run folder lacks $file"
 done
@@ -157,7 +157,9 @@ accepted "confusion matrix" eval run/best.safetensors --data data --confusion c.
 accepted "packed model" pack run -o net.bnt
 accepted "0 differ; 0 predictions differ" verify run net.bnt --data data
 accepted "0 differ; 0 predictions differ" verify run net.bnt --data data --images 7 --threads 2
-accepted "top-1" eval net.bnt --data data
+accepted "top-1" eval net.bnt --data data --kind fashion-mnist
+refused 2 "the classes differ: class 0 is '0' in the data set, 'T-shirt/top' in the model" eval net.bnt --data data --kind mnist
+refused 2 "unknown data set 'cifar11' (did you mean 'cifar10'?)" eval net.bnt --data data --kind cifar11
 refused 2 "does not say what it was trained on" eval net.bnt
 accepted "pictures/0-" images --data data --out pictures --count 3
 # shellcheck disable=SC2046  # names without blanks

@@ -1,8 +1,10 @@
 #include "cmd/trainer/data_source.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cmd/trainer/errors.h"
+#include "cmd/trainer/nearest.h"
 
 namespace bantam {
 
@@ -13,6 +15,13 @@ std::string data_folder(const std::string& dir, const std::string& kind) {
   if (kind == "fashion-mnist" && std::filesystem::is_directory(packaged, error)) return packaged;
   throw UsageError("--data DIR is missing: the folder of " + kind +
                    (kind == "fashion-mnist" ? " (Debian's package dataset-fashion-mnist is not installed)" : ""));
+}
+
+void check_kind(const std::string& kind) {
+  std::vector<std::string> known;
+  for (const char* k : dataset_kinds()) known.push_back(k);
+  if (std::find(known.begin(), known.end(), kind) == known.end())
+    throw UsageError("unknown data set '" + kind + "'" + did_you_mean(kind, known) + ", known: " + one_of(known).text());
 }
 
 ImageSize image_size(const std::string& kind) {

@@ -21,6 +21,9 @@ DataSource open_data(const DataConfig& config, const std::string& dir);
 // Folder of a data set: `dir`, or the default of this kind ("fashion-mnist"). Throws UsageError naming --data.
 std::string data_folder(const std::string& dir, const std::string& kind);
 
+// Throws UsageError with the nearest known name unless it is "auto" or a known kind.
+void check_kind(const std::string& kind);
+
 // Sizes of a data set's images, known without reading it.
 struct ImageSize {
   int64_t h = 0, w = 0, c = 0, classes = 0;

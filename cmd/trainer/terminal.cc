@@ -55,14 +55,14 @@ std::string progress_line(const ProgressState& s, const TerminalInfo& terminal) 
     std::string text;
     int rank;
   };
-  std::vector<Part> parts = {{s.title, 1}, {pad_left(fixed(100 * share, 0), 3) + " %", 0}};
+  std::vector<Part> parts = {{s.title, 1}, {pad_left(fixed(100 * share, 0), 3) + "%", 0}};
   if (s.evaluating) {
     parts.push_back({"evaluating", 2});
   } else {
     parts.push_back({"loss " + fixed(s.loss, 4), 2});
-    parts.push_back({"accuracy " + fixed(100 * s.accuracy, 1) + " %", 4});
+    parts.push_back({"acc " + fixed(100 * s.accuracy, 1) + "%", 4});
   }
-  if (s.images_per_second > 0) parts.push_back({thousands(int64_t(s.images_per_second + 0.5)) + " images/s", 5});
+  if (s.images_per_second > 0) parts.push_back({thousands(int64_t(s.images_per_second + 0.5)) + " img/s", 5});
   parts.push_back({duration_text(s.seconds_left) + " left", 3});
 
   const bool bar = terminal.mode == ProgressMode::kBar;

@@ -24,7 +24,12 @@ ProgressState some_state() {
 
 TEST_CASE("progress: a bar line shows loss, accuracy, images/s and time left") {
   const std::string line = progress_line(some_state(), {ProgressMode::kBar, false, 110});
-  CHECK(line == "epoch 2/3  [#################-------------]   58 %  loss 0.4312  accuracy 84.2 %  3,120 images/s  1:12 left");
+  CHECK(line == "epoch 2/3  [#################-------------]   58%  loss 0.4312  acc 84.2%  3,120 img/s  1:12 left");
+}
+
+TEST_CASE("progress: 80 columns have room for everything") {
+  const std::string line = progress_line(some_state(), {ProgressMode::kBar, false, 80});
+  CHECK(line == "epoch 2/3  [######-----]   58%  loss 0.4312  acc 84.2%  3,120 img/s  1:12 left");
 }
 
 TEST_CASE("progress: the line fits any width and loses the least important parts first") {
@@ -33,8 +38,8 @@ TEST_CASE("progress: the line fits any width and loses the least important parts
     const std::string line = progress_line(some_state(), {ProgressMode::kBar, false, width});
     CHECK(int(line.size()) <= std::max(1, width - 1));
   }
-  const std::string narrow = progress_line(some_state(), {ProgressMode::kBar, false, 41});
-  CHECK(narrow == "epoch 2/3   58 %  loss 0.4312  1:12 left");
+  const std::string narrow = progress_line(some_state(), {ProgressMode::kBar, false, 40});
+  CHECK(narrow == "epoch 2/3   58%  loss 0.4312  1:12 left");
 }
 
 TEST_CASE("progress: no escape and no carriage return unless it is a bar; color only if asked for") {
