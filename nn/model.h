@@ -23,7 +23,7 @@ struct Context {
   uint64_t seed = 0;
   int64_t step = 0;
   // Sees every node's output, in order: for verify, calibration, explanation. The value of a quantize node is +-1.
-  std::function<void(const NodeSpec& node, const Tensor& value)> tap;
+  std::function<void(const NodeSpec& node, const Tensor& value)> tap = {};
 };
 
 struct NamedTensor {
