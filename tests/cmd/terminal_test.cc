@@ -29,7 +29,7 @@ TEST_CASE("progress: a bar line shows loss, accuracy, images/s and time left") {
 
 TEST_CASE("progress: 80 columns have room for everything") {
   const std::string line = progress_line(some_state(), {ProgressMode::kBar, false, 80});
-  CHECK(line == "epoch 2/3  [######-----]   58%  loss 0.4312  acc 84.2%  3,120 img/s  1:12 left");
+  CHECK(line == "epoch 2/3  [######------]   58%  loss 0.4312  acc 84.2%  3,120 img/s  1:12 left");
 }
 
 TEST_CASE("progress: the line fits any width and loses the least important parts first") {
