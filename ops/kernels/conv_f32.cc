@@ -27,7 +27,9 @@ void conv_f32(const ConvShape& s, const float* x, const ConvWeights& w, const fl
       b.values += group * w.step;
     }
     const int64_t col_end = last * kGemmPanel < b.cols ? last * kGemmPanel : b.cols;
-    gemm_f32(conv_f32_gather(s, x, y, group), row_begin, row_end, b, first * kGemmPanel, col_end,
+    GemmRows g = conv_f32_gather(s, x, y, group);
+    g.images_inner = gemm_f32_skip_pays(g);
+    gemm_f32(g, row_begin, row_end, b, first * kGemmPanel, col_end,
              bias ? bias + group * s.group_k() : nullptr, scratch, block_rows);
     p += last - first;
   }

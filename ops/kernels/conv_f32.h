@@ -3,7 +3,7 @@
 // in the canonical order (gemm_f32.h), zeros outside the image. A linear layer is the 1x1 case on images of one pixel.
 // Definition: conv_ref.h. Depthwise convolutions have a kernel of their own: depthwise.h.
 //
-// Nothing allocates. The caller splits rows (output pixels in raster order) and panels (32 output channels of a group,
+// Nothing allocates. The caller splits rows (output pixels; their order depends on the shape) and panels (32 output channels of a group,
 // groups in order) and gives each thread its scratch.
 #pragma once
 
@@ -55,7 +55,7 @@ constexpr int64_t conv_f32_scratch(const ConvShape& s, int64_t block_rows, bool 
 void conv_f32(const ConvShape& s, const float* x, const ConvWeights& w, const float* bias, float* y, int64_t row_begin,
               int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch, int64_t block_rows) noexcept;
 
-// The rows of group `group`: for the callers of gemm_f32.
+// The rows of group `group`, in raster order: for the callers of gemm_f32.
 constexpr GemmRows conv_f32_gather(const ConvShape& s, const float* x, float* y, int64_t group) {
   GemmRows g;
   g.src = x + group * s.group_c();

@@ -22,12 +22,20 @@ struct Window {
   int64_t y, x;
 };
 
-// Walks output pixels in raster order.
+// Walks output pixels in the order of rows.
 struct Pixel {
   int64_t image, oy, ox;
-  Pixel(const GemmRows& g, int64_t row)
-      : image(row / (g.out_w * g.out_h)), oy(row / g.out_w % g.out_h), ox(row % g.out_w) {}
+  Pixel(const GemmRows& g, int64_t row) {
+    const int64_t area = g.out_w * g.out_h, pixel = g.images_inner ? row / g.images : row % area;
+    image = g.images_inner ? row % g.images : row / area;
+    oy = pixel / g.out_w;
+    ox = pixel % g.out_w;
+  }
   void next(const GemmRows& g) {
+    if (g.images_inner) {
+      if (++image < g.images) return;
+      image = 0;
+    }
     if (++ox < g.out_w) return;
     ox = 0;
     if (++oy < g.out_h) return;

@@ -66,6 +66,23 @@ HWY_ATTR void panel_tiles(int rows, const float* lines, const float* b, size_t l
   }
 }
 
+// Where the block of depth that starts at k0 ends. With images_inner a block stays within a tap.
+int64_t block_end(const GemmRows& g, int64_t k0, int64_t depth) {
+  if (!g.images_inner) return depth - k0 < kGemmDepthBlock ? depth : k0 + kGemmDepthBlock;
+  const int64_t parts = (g.channels + kGemmDepthBlock - 1) / kGemmDepthBlock;
+  const int64_t step = ((g.channels + parts - 1) / parts + kLine - 1) / kLine * kLine;
+  const int64_t tap_end = (k0 / g.channels + 1) * g.channels;
+  return tap_end - k0 < step ? tap_end : k0 + step;
+}
+
+// Whether any of the windows has the tap of depth k inside the image.
+bool tap_inside(const GemmRows& g, const Window* win, int64_t rows, int64_t k) {
+  const int64_t tap = k / g.channels, dy = tap / g.taps_w * g.step_h, dx = tap % g.taps_w * g.step_w;
+  for (int64_t r = 0; r < rows; ++r)
+    if (uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w)) return true;
+  return false;
+}
+
 HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
                    int64_t col_end, const float* bias, float* scratch, int64_t block_rows) {
   const int64_t depth = g.depth();
@@ -92,17 +109,28 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
     }
     const int64_t groups = full + (last > 0);
 
-    for (int64_t k0 = 0; k0 < depth || k0 == 0; k0 += kGemmDepthBlock) {
-      const int64_t k1 = depth - k0 < kGemmDepthBlock ? depth : k0 + kGemmDepthBlock;
+    // Per group: the depth up to which its chain goes (taps outside at the end are skipped), and whether it has begun.
+    int64_t end_k[kGemmMaxBlockRows / kMR + 1];
+    bool begun[kGemmMaxBlockRows / kMR + 1], skip[kGemmMaxBlockRows / kMR + 1];
+    for (int64_t t = 0; t < groups; ++t) {
+      end_k[t] = depth;
+      begun[t] = skip[t] = false;
+      while (g.images_inner && end_k[t] > 0 && !tap_inside(g, win + t * kMR, t < full ? kMR : last, end_k[t] - 1))
+        end_k[t] -= g.channels;
+    }
+
+    int64_t k0 = 0;
+    do {  // once even if there is no depth at all: the bias, or zeros, are still to be stored
+      const int64_t k1 = depth > 0 ? block_end(g, k0, depth) : 0;
       const int64_t group_floats = kMR * ((k1 - k0 + 15) / 16 * 16);
+      bool any = false;
       for (int64_t t = 0; t < groups; ++t) {
         const int64_t height = t < full ? kMR : last;
-        gather(g, win + t * kMR, height, k0, k1, scratch + t * group_floats, kLine, height * kLine);
+        skip[t] = g.images_inner && !tap_inside(g, win + t * kMR, height, k0) && !(end_k[t] == 0 && k0 == 0);
+        any = any || !skip[t];
+        if (!skip[t]) gather(g, win + t * kMR, height, k0, k1, scratch + t * group_floats, kLine, height * kLine);
       }
-      const TileStart start = k0 == 0 ? TileStart::kZero : TileStart::kReload;
-      const TileEnd end = bias && k1 == depth ? TileEnd::kAddBias : TileEnd::kStore;
-
-      for (int64_t n = col_begin; n < col_end; n += kGemmPanel) {
+      for (int64_t n = col_begin; n < col_end && any; n += kGemmPanel) {
         const int64_t width = padded_cols - n < kGemmPanel ? padded_cols - n : kGemmPanel;
         const float* bk;
         size_t ldb;
@@ -118,14 +146,18 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
           ldb = size_t(width);
         }
         for (int64_t t = 0; t < groups; ++t) {
+          if (skip[t]) continue;
           float* out[kMR];
           const int tile = t < full ? kMR : last;
           for (int r = 0; r < tile; ++r) out[r] = c[t * kMR + r] + n;
-          panel_tiles(tile, scratch + t * group_floats, bk, ldb, k1 - k0, out, width, b.cols - n, start, end,
-                      bias ? bias + n : nullptr);
+          panel_tiles(tile, scratch + t * group_floats, bk, ldb, k1 - k0, out, width, b.cols - n,
+                      begun[t] ? TileStart::kReload : TileStart::kZero,
+                      bias && k1 >= end_k[t] ? TileEnd::kAddBias : TileEnd::kStore, bias ? bias + n : nullptr);
         }
       }
-    }
+      for (int64_t t = 0; t < groups; ++t) begun[t] = begun[t] || !skip[t];
+      k0 = k1;
+    } while (k0 < depth);
   }
 }
 

@@ -25,10 +25,32 @@ struct GemmRows {
   int64_t out_h = 1, out_w = 1, stride_h = 1, stride_w = 1, first_h = 0, first_w = 0;
   float* dst = nullptr;        // row (i, oy, ox) of C lies at dst + i * dst_image + oy * dst_row + ox * dst_pixel
   int64_t dst_image = 0, dst_row = 0, dst_pixel = 0;
+  // Row order: raster (i, oy, ox), or (oy, ox, i). In the latter, neighbors meet the same taps outside the image, and those
+  // are skipped instead of multiplied: fma(0, b, acc) is acc, but for infinite b and for acc = -0.0, which takes products
+  // below 2^-150. Needs channels that are a multiple of 16.
+  bool images_inner = false;
 
   constexpr int64_t rows() const { return images * out_h * out_w; }
   constexpr int64_t depth() const { return taps_h * taps_w * channels; }
 };
+
+// Whether to set images_inner: a tenth of the products would be with padding, there are images enough to fill tiles, and a
+// tap is deep enough to be a block of its own.
+constexpr bool gemm_f32_skip_pays(const GemmRows& g) {
+  if (g.images < 28 || g.channels < 128 || g.channels % 16 != 0 || g.out_h > 32 || g.out_w > 32) return false;
+  int64_t inside_h = 0, inside_w = 0;
+  for (int64_t o = 0; o < g.out_h; ++o)
+    for (int64_t t = 0; t < g.taps_h; ++t) {
+      const int64_t y = o * g.stride_h + g.first_h + t * g.step_h;
+      inside_h += y >= 0 && y < g.h;
+    }
+  for (int64_t o = 0; o < g.out_w; ++o)
+    for (int64_t t = 0; t < g.taps_w; ++t) {
+      const int64_t x = o * g.stride_w + g.first_w + t * g.step_w;
+      inside_w += x >= 0 && x < g.w;
+    }
+  return 10 * inside_h * inside_w < 9 * g.out_h * g.taps_h * g.out_w * g.taps_w;
+}
 
 // Columns are worked in panels of 32, the last one 16 or 32 wide: a buffer for B has room for round_up(cols, 16).
 constexpr int64_t kGemmPanel = 32;

@@ -308,6 +308,7 @@ void conv_input_grad_f32(const ConvShape& s, const float* dy, const float* packe
       g.dst_pixel = s.stride_w * s.c;
       g.dst_row = s.stride_h * s.w * s.c;
       g.dst_image = s.h * s.w * s.c;
+      g.images_inner = gemm_f32_skip_pays(g);
       const int64_t begin = row_begin > row0 ? row_begin - row0 : 0;
       const int64_t end = row_end - row0 < g.rows() ? row_end - row0 : g.rows();
       row0 += g.rows();

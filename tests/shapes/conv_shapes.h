@@ -44,6 +44,9 @@ inline constexpr NamedConv kTestConvs[] = {
     {"window of the whole image",          {3, 4, 5, 6, 7, 4, 5, 1, 1, 0, 0, 1, 1, 1}},
     {"more pixels than a block",           {3, 13, 13, 16, 15, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
     {"deep: two blocks of depth",          {1, 3, 3, 64, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"30 images of 2x2, 128 deep",         {30, 2, 2, 128, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"30 images of 3x3, 16 to 128",        {30, 3, 3, 16, 128, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"29 images of 4x3, 272 deep, 2 far",  {29, 4, 3, 272, 5, 3, 3, 2, 2, 2, 2, 1, 1, 1}},
     {"linear 70 to 10",                    {9, 1, 1, 70, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1}},
 };
 
