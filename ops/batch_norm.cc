@@ -161,12 +161,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
     T* rm = running_mean ? running_mean->mutable_data<T>() : nullptr;
     T* rv = running_mean ? running_var->mutable_data<T>() : nullptr;
     parallel_for(c, c, [&](int64_t, int64_t, int) {
+      double *means = moments, *m2s = moments + c;  // those of the first chunk become those of all
+      for (int64_t i = 1; i < chunks.count; ++i) {
+        const int64_t begin = i * chunks.rows, n = std::min(rows, begin + chunks.rows) - begin;
+        merge_moments(double(begin), means, m2s, double(n), moments + i * 2 * c, moments + (i * 2 + 1) * c, c);
+      }
       for (int64_t k = 0; k < c; ++k) {
-        double mu = 0, m2 = 0;
-        for (int64_t i = 0; i < chunks.count; ++i) {
-          const int64_t begin = i * chunks.rows, n = std::min(rows, begin + chunks.rows) - begin;
-          merge_moments(double(begin), &mu, &m2, double(n), moments[i * 2 * c + k], moments[(i * 2 + 1) * c + k]);
-        }
+        const double mu = means[k], m2 = m2s[k];
         const double inv = 1 / std::sqrt(m2 / double(rows) + eps);
         m[k] = T(mu);
         r[k] = T(inv);

@@ -17,14 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace bantam {
 namespace HWY_NAMESPACE {
 
-struct WholeLoad {
-  HWY_INLINE VF operator()(const float* p) const { return hn::LoadU(DF(), p); }
-};
-struct PartLoad {
-  int64_t k;
-  HWY_INLINE VF operator()(const float* p) const { return load_part(p, k); }
-};
-
 // A block: `rows` rows of `columns` columns, `stride` apart, the first at element `offset` of the arrays; column i belongs
 // to channel `channel` + i % channels.
 struct ColumnBlock {
@@ -37,19 +29,24 @@ HWY_INLINE void column_step(const ColumnBlock& b, const F& f, const Load& load, 
                             float (*acc)[kMaxColumns]) {
   const DF d;
   const int64_t at = b.offset + row * b.stride + column;
-  VF t[4][A];
-  f.terms(load, at, column, t[0]);
+  VF t[2] = {hn::Zero(d), hn::Zero(d)}, u[2] = {hn::Zero(d), hn::Zero(d)};
+  // No loop over the terms: g++ 12 at -O2 would keep them in memory.
+  static_assert(A == 1 || A == 2);
   if constexpr (ROWS == 4) {
-    f.terms(load, at + b.stride, column, t[1]);
-    f.terms(load, at + 2 * b.stride, column, t[2]);
-    f.terms(load, at + 3 * b.stride, column, t[3]);
-    for (int a = 0; a < A; ++a) t[0][a] = hn::Add(hn::Add(t[0][a], t[1][a]), hn::Add(t[2][a], t[3][a]));
+    f.two(load, at, at + b.stride, column, t);
+    f.two(load, at + 2 * b.stride, at + 3 * b.stride, column, u);
+    t[0] = hn::Add(t[0], u[0]);
+    if constexpr (A == 2) t[1] = hn::Add(t[1], u[1]);
+  } else {
+    f.one(load, at, column, t);
   }
-  for (int a = 0; a < A; ++a) hn::StoreU(hn::Add(hn::LoadU(d, acc[a] + column), t[0][a]), d, acc[a] + column);
+  hn::StoreU(hn::Add(hn::LoadU(d, acc[0] + column), t[0]), d, acc[0] + column);
+  if constexpr (A == 2) hn::StoreU(hn::Add(hn::LoadU(d, acc[1] + column), t[1]), d, acc[1] + column);
 }
 
-// acc[a][i] = sum over the block's rows of term a at (row, column i), a < A. The terms are
-// f.terms(load, offset of the element in the arrays, column in the block, out[A]).
+// acc[a][i] = sum over the block's rows of term a at (row, column i), a < A. `one` gives the terms of the element at an offset of
+// the arrays, f.one(load, at, column in the block, out[A]); `two` the sums of the terms of two: a product of the second may
+// be fused into its sum with the first.
 template <int A, class F> HWY_INLINE void sum_columns(const ColumnBlock& b, const F& f, float (*acc)[kMaxColumns]) {
   const DF d;
   for (int a = 0; a < A; ++a)
@@ -65,6 +62,11 @@ template <int A, class F> HWY_INLINE void sum_columns(const ColumnBlock& b, cons
     for (int64_t i = 0; i < whole; i += kLanes) column_step<A, 1>(b, f, WholeLoad(), r, i, acc);
     if (part.k > 0) column_step<A, 1>(b, f, part, r, whole, acc);
   }
+}
+
+// x[at] + x[next], a vector of each.
+template <class Load> HWY_INLINE VF sum_of_two(const Load& load, const float* x, int64_t at, int64_t next) {
+  return hn::Add(load(x + at), load(x + next));
 }
 
 // Calls block(ColumnBlock) over rows [rows, C], in order.

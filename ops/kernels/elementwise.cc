@@ -95,11 +95,11 @@ struct WithinF {
     return hn::And(hn::Ge(x, hn::Set(d, lo)), hn::Le(x, hn::Set(d, hi)));
   }
 };
-HWY_INLINE unsigned mask_bits(hn::Mask<DF> mask) {
+// The bits of a mask in the low kLanes bits of a word, and back.
+HWY_INLINE unsigned bits_of(hn::Mask<DF> mask) {
   uint8_t bytes[8] = {};
   hn::StoreMaskBits(DF(), mask, bytes);
-  const unsigned bits = bytes[0] | unsigned(bytes[1]) << 8;
-  return bits & ((1u << kLanes) - 1);
+  return (bytes[0] | unsigned(bytes[1]) << 8) & ((1u << kLanes) - 1);
 }
 HWY_INLINE hn::Mask<DF> mask_of(unsigned bits) {
   const uint8_t bytes[8] = {uint8_t(bits), uint8_t(bits >> 8)};
@@ -110,14 +110,18 @@ template <class F> HWY_INLINE void to_bits(const float* x, uint8_t* bits, int64_
   constexpr int64_t kStep = kLanes < 8 ? 8 : kLanes;
   int64_t i = 0;
   for (; i + kStep <= n; i += kStep) {
-    unsigned word = 0;
-    for (int64_t j = 0; j < kStep; j += kLanes) word |= mask_bits(f(d, hn::LoadU(d, x + i + j))) << j;
-    for (int64_t j = 0; j < kStep; j += 8) bits[(i + j) / 8] = uint8_t(word >> j);
+    if constexpr (kLanes >= 8) {
+      hn::StoreMaskBits(d, f(d, hn::LoadU(d, x + i)), bits + i / 8);
+    } else {
+      unsigned byte = 0;
+      for (int64_t j = 0; j < 8; j += kLanes) byte |= bits_of(f(d, hn::LoadU(d, x + i + j))) << j;
+      bits[i / 8] = uint8_t(byte);
+    }
   }
   unsigned word = 0;
   for (int64_t j = 0; i + j < n; j += kLanes) {
     const int64_t k = n - i - j < kLanes ? n - i - j : kLanes;
-    word |= (mask_bits(f(d, load_part(x + i + j, k))) & ((1u << k) - 1)) << j;
+    word |= (bits_of(f(d, load_part(x + i + j, k))) & ((1u << k) - 1)) << j;
   }
   for (int64_t j = 0; i + j < n; j += 8) bits[(i + j) / 8] = uint8_t(word >> j);
 }
@@ -128,15 +132,19 @@ void within_bits_impl(const float* x, float lo, float hi, uint8_t* bits, int64_t
 void select_bits_impl(const float* x, const uint8_t* bits, float s, float* out, int64_t n) {
   const DF d;
   const VF scale = hn::Set(d, s);
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const int64_t k = n - i < kLanes ? n - i : kLanes;
-    unsigned word = bits[i / 8];
-    if (kLanes > 8 && k > 8) word |= unsigned(bits[i / 8 + 1]) << 8;
-    const auto mask = mask_of(word >> (i % 8));
-    if (k == kLanes)
-      hn::StoreU(hn::IfThenElseZero(mask, hn::Mul(hn::LoadU(d, x + i), scale)), d, out + i);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    hn::Mask<DF> mask;
+    if constexpr (kLanes >= 8)
+      mask = hn::LoadMaskBits(d, bits + i / 8);  // reads kLanes bits, no more
     else
-      store_part(hn::IfThenElseZero(mask, hn::Mul(load_part(x + i, k), scale)), out + i, k);
+      mask = mask_of(unsigned(bits[i / 8]) >> (i % 8));
+    hn::StoreU(keep_where(d, mask, hn::Mul(hn::LoadU(d, x + i), scale)), d, out + i);
+  }
+  if (const int64_t k = n - i; k > 0) {
+    unsigned word = bits[i / 8];
+    if (k > 8) word |= unsigned(bits[i / 8 + 1]) << 8;
+    store_part(hn::IfThenElseZero(mask_of(word >> (i % 8)), hn::Mul(load_part(x + i, k), scale)), out + i, k);
   }
 }
 
@@ -159,20 +167,21 @@ struct PReluChannelsF {
   template <class V> HWY_INLINE V operator()(V x, V slope, V, V) const { return PReluF()(DF(), x, slope); }
 };
 
-// One row of parameters against all rows. P: how many parameters F reads.
+// One row of parameters against all rows. P: how many of them F reads; written out, because g++ 12 at -O2 keeps vectors that a
+// loop indexes in memory.
+template <int P, class Load, class Store, class F>
+HWY_INLINE void map_step(const float* x, const float* const* p, float* out, int64_t i, const Load& load, const Store& store,
+                         const F& f) {
+  const VF zero = hn::Zero(DF());
+  const VF v0 = load(p[0] + i), v1 = P > 1 ? load(p[P > 1 ? 1 : 0] + i) : zero, v2 = P > 2 ? load(p[P > 2 ? 2 : 0] + i) : zero;
+  store(f(load(x + i), v0, v1, v2), out + i);
+}
 template <int P, class F>
 HWY_INLINE void map_rows(const float* x, const float* const* p, float* out, int64_t rows, int64_t c, const F& f) {
-  const DF d;
-  const VF zero = hn::Zero(d);
   for (int64_t r = 0; r < rows; ++r, x += c, out += c) {
     int64_t i = 0;
-    for (; i + kLanes <= c; i += kLanes)
-      hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, p[0] + i), P > 1 ? hn::LoadU(d, p[1] + i) : zero,
-                   P > 2 ? hn::LoadU(d, p[2] + i) : zero), d, out + i);
-    const int64_t k = c - i;
-    if (k > 0)
-      store_part(f(load_part(x + i, k), load_part(p[0] + i, k), P > 1 ? load_part(p[1] + i, k) : zero,
-                   P > 2 ? load_part(p[2] + i, k) : zero), out + i, k);
+    for (; i + kLanes <= c; i += kLanes) map_step<P>(x, p, out, i, WholeLoad(), WholeStore(), f);
+    if (i < c) map_step<P>(x, p, out, i, PartLoad{c - i}, PartStore{c - i}, f);
   }
 }
 template <int P, class F>

@@ -46,6 +46,26 @@ HWY_INLINE void store_part(VF v, float* p, int64_t k) {
 #endif
 }
 
+struct WholeLoad {
+  HWY_INLINE VF operator()(const float* p) const { return hn::LoadU(DF(), p); }
+};
+struct PartLoad {
+  int64_t k;
+  HWY_INLINE VF operator()(const float* p) const { return load_part(p, k); }
+};
+
+// mask ? v : 0 for a v that comes straight from memory. IfThenElseZero would do, but on AVX-512 compilers turn it into a masked
+// load, which streams from memory at half the speed of a plain one (measured on Zen 5).
+template <class D, class V> HWY_INLINE V keep_where(D d, hn::Mask<D> mask, V v) { return hn::And(hn::VecFromMask(d, mask), v); }
+
+struct WholeStore {
+  HWY_INLINE void operator()(VF v, float* p) const { hn::StoreU(v, DF(), p); }
+};
+struct PartStore {
+  int64_t k;
+  HWY_INLINE void operator()(VF v, float* p) const { store_part(v, p, k); }
+};
+
 // x y + z rounded once where the target can: everywhere but on SSE4 and below. The scalar target is taught to.
 template <class V> HWY_INLINE V fused(V x, V y, V z) {
 #if HWY_TARGET == HWY_SCALAR
@@ -100,8 +120,9 @@ HWY_INLINE int64_t row_group(int64_t rows, int64_t c) {
   while (group * c < 64) group *= 2;
   return group * c <= kMaxColumns && rows >= 4 * group ? group : 1;
 }
+// `out` may be p.
 HWY_INLINE void repeat_parameters(const float* p, int64_t c, int64_t group, float* out) {
-  for (int64_t g = 0; g < group; ++g) memcpy(out + g * c, p, size_t(c) * sizeof(float));
+  for (int64_t g = out == p; g < group; ++g) memcpy(out + g * c, p, size_t(c) * sizeof(float));
 }
 
 }  // namespace HWY_NAMESPACE

@@ -14,20 +14,33 @@ namespace HWY_NAMESPACE {
 
 struct SumTerm {
   const float* x;
-  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t, VF* out) const { out[0] = load(x + at); }
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const { out[0] = load(x + at); }
+  template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t, VF* out) const {
+    out[0] = sum_of_two(load, x, at, next);
+  }
 };
 struct DotTerm {
   const float *a, *b;
-  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t, VF* out) const {
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const {
     out[0] = hn::Mul(load(a + at), load(b + at));
   }
+  template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
+    one(load, at, column, out);
+    out[0] = hn::MulAdd(load(a + next), load(b + next), out[0]);
+  }
 };
-// d = x - mean and d^2.
+// d = x - shift and d^2.
 struct DeviationTerms {
-  const float *x, *mean;
-  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t column, VF* out) const {
-    out[0] = hn::Sub(load(x + at), load(mean + column));
+  const float *x, *shift;
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t column, VF* out) const {
+    out[0] = hn::Sub(load(x + at), load(shift + column));
     out[1] = hn::Mul(out[0], out[0]);
+  }
+  template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
+    one(load, at, column, out);
+    const VF d = hn::Sub(load(x + next), load(shift + column));
+    out[0] = hn::Add(out[0], d);
+    out[1] = hn::MulAdd(d, d, out[1]);
   }
 };
 
@@ -66,32 +79,50 @@ double dot_impl(const float* a, const float* b, int64_t n) {
   return add_pairwise(columns, 64);
 }
 
+// Deviations are taken from a guess g of the mean, the mean of the first few rows: s1 = sum (x - g) and s2 = sum (x - g)^2 give
+// the mean g + s1 / n and m2 = s2 - s1^2 / n. A block's f32 sums lose nothing to that while its own mean is within a
+// deviation of the guess; where it is not, the block is summed again, from cache, around its own mean, and moved to g in f64.
 void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean, double* m2) {
   HWY_ALIGN float acc[2][kMaxColumns];
-  HWY_ALIGN float block_mean[kMaxColumns];
-  for (int64_t k = 0; k < c; ++k) mean[k] = m2[k] = 0;
+  HWY_ALIGN float guess[kMaxColumns], own[kMaxColumns];
+  for (int64_t k = 0; k < c; ++k) mean[k] = m2[k] = 0;  // s1 and s2 until the last block
   for_column_blocks(rows, c, [&](const ColumnBlock& b) HWY_ATTR {
-    const int64_t group = b.columns / b.channels;
-    const double count = double(b.rows * group), done = double((b.offset - b.channel) / c);
-    // A first estimate of the block's mean ...
-    sum_columns<1>(b, SumTerm{x}, acc);
-    for (int64_t k = 0; k < b.channels; ++k) {
-      double sum = 0;
-      for (int64_t i = k; i < b.columns; i += b.channels) sum += double(acc[0][i]);
-      block_mean[k] = float(sum / count);
-    }
-    for (int64_t i = b.channels; i < b.columns; ++i) block_mean[i] = block_mean[i - b.channels];
-    // ... whose rounding the sum of the deviations from it repairs.
-    sum_columns<2>(b, DeviationTerms{x, block_mean}, acc);
-    for (int64_t k = 0; k < b.channels; ++k) {
-      double s1 = 0, s2 = 0;
-      for (int64_t i = k; i < b.columns; i += b.channels) {
-        s1 += double(acc[0][i]);
-        s2 += double(acc[1][i]);
+    const int64_t group = b.columns / b.channels, count = b.rows * group, done = (b.offset - b.channel) / c;
+    double *s1 = mean + b.channel, *s2 = m2 + b.channel;
+    if (done == 0) {
+      ColumnBlock first = b;
+      first.rows = b.rows < 16 ? b.rows : 16;
+      sum_columns<1>(first, SumTerm{x}, acc);
+      add_columns(first, acc[0], mean);
+      for (int64_t k = 0; k < b.channels; ++k) {
+        guess[k] = float(s1[k] / double(first.rows * group));
+        s1[k] = 0;
       }
-      const double exact = double(block_mean[k]) + s1 / count;
-      const double spread = s2 - s1 * (s1 / count);
-      merge_moments(done, mean + b.channel + k, m2 + b.channel + k, count, exact, spread < 0 ? 0 : spread);
+      repeat_parameters(guess, b.channels, kMaxColumns / b.channels, guess);
+    }
+    sum_columns<2>(b, DeviationTerms{x, guess}, acc);
+    bool good = true;
+    for (int64_t i = 0; i < b.columns; ++i) {
+      const float a = acc[0][i], rounding = 1e-6f * float(b.rows) * guess[i];  // x = const is no reason
+      good &= a * a <= float(b.rows) * acc[1][i] * 0.5f + rounding * rounding;
+    }
+    if (good) {
+      add_columns(b, acc[0], mean);
+      add_columns(b, acc[1], m2);
+    } else {
+      for (int64_t i = 0; i < b.columns; ++i) own[i] = guess[i] + acc[0][i] / float(b.rows);
+      sum_columns<2>(b, DeviationTerms{x, own}, acc);
+      for (int64_t i = 0; i < b.columns; ++i) {
+        const double n = double(b.rows), step = double(own[i]) - double(guess[i]);
+        s1[i % b.channels] += double(acc[0][i]) + n * step;
+        s2[i % b.channels] += double(acc[1][i]) + step * (2 * double(acc[0][i]) + n * step);
+      }
+    }
+    if (done + count < rows) return;
+    for (int64_t k = 0; k < b.channels; ++k) {
+      const double offset = s1[k] / double(rows), spread = s2[k] - s1[k] * offset;
+      s1[k] = double(guess[k]) + offset;
+      s2[k] = spread < 0 ? 0 : spread;
     }
   });
 }

@@ -14,7 +14,7 @@ namespace HWY_NAMESPACE {
 
 struct ReluGrad {
   template <class D, class V> HWY_INLINE V operator()(D d, V out, V dy) const {
-    return hn::IfThenElseZero(hn::Gt(out, hn::Zero(d)), dy);
+    return keep_where(d, hn::Gt(out, hn::Zero(d)), dy);
   }
 };
 struct TanhGrad {
@@ -38,31 +38,33 @@ void tanh_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { m
 void sigmoid_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, SigmoidGrad()); }
 void prelu_grad_impl(const float* x, const float* dy, float slope, float* dx, int64_t n) { map2(x, dy, dx, n, PReluGrad{slope}); }
 
-// dx from dy, x and P parameters a channel.
+// dx from dy, x and P parameters a channel, 1 or 4.
 struct PReluChannelsGrad {
-  HWY_INLINE VF operator()(VF dy, VF x, const VF* p) const {
-    return hn::IfThenElse(hn::Ge(x, hn::Zero(DF())), dy, hn::Mul(dy, p[0]));
+  HWY_INLINE VF operator()(VF dy, VF x, VF slope, VF, VF, VF) const {
+    return hn::IfThenElse(hn::Ge(x, hn::Zero(DF())), dy, hn::Mul(dy, slope));
   }
 };
 struct NormInputGrad {
-  HWY_INLINE VF operator()(VF dy, VF x, const VF* p) const {
-    return hn::MulAdd(p[1], dy, hn::MulAdd(p[2], hn::Sub(x, p[0]), p[3]));
+  HWY_INLINE VF operator()(VF dy, VF x, VF mean, VF a, VF b, VF d) const {
+    return hn::MulAdd(a, dy, hn::MulAdd(b, hn::Sub(x, mean), d));
   }
 };
+template <int P, class Load, class Store, class F>
+HWY_INLINE void grad_step(const float* dy, const float* x, const float* const* p, float* dx, int64_t i, const Load& load,
+                          const Store& store, const F& f) {
+  static_assert(P == 1 || P == 4);
+  constexpr int kLast = P - 1;
+  const VF zero = hn::Zero(DF());
+  const VF v0 = load(p[0] + i), v1 = P > 1 ? load(p[kLast / 3] + i) : zero, v2 = P > 1 ? load(p[kLast / 3 * 2] + i) : zero,
+           v3 = P > 1 ? load(p[kLast] + i) : zero;
+  store(f(load(dy + i), load(x + i), v0, v1, v2, v3), dx + i);
+}
 template <int P, class F>
 HWY_INLINE void grad_rows(const float* dy, const float* x, const float* const* p, float* dx, int64_t rows, int64_t c, const F& f) {
-  const DF d;
-  VF v[P];
   for (int64_t r = 0; r < rows; ++r, dy += c, x += c, dx += c) {
     int64_t i = 0;
-    for (; i + kLanes <= c; i += kLanes) {
-      for (int j = 0; j < P; ++j) v[j] = hn::LoadU(d, p[j] + i);
-      hn::StoreU(f(hn::LoadU(d, dy + i), hn::LoadU(d, x + i), v), d, dx + i);
-    }
-    if (const int64_t k = c - i; k > 0) {
-      for (int j = 0; j < P; ++j) v[j] = load_part(p[j] + i, k);
-      store_part(f(load_part(dy + i, k), load_part(x + i, k), v), dx + i, k);
-    }
+    for (; i + kLanes <= c; i += kLanes) grad_step<P>(dy, x, p, dx, i, WholeLoad(), WholeStore(), f);
+    if (i < c) grad_step<P>(dy, x, p, dx, i, PartLoad{c - i}, PartStore{c - i}, f);
   }
 }
 template <int P, class F>
@@ -90,9 +92,15 @@ void norm_input_grad_impl(const float* dy, const float* x, const float* mean, co
 
 struct SlopeTerm {
   const float *x, *dy;
-  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t, VF* out) const {
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const {
     const VF v = load(x + at);
     out[0] = hn::IfThenZeroElse(hn::Ge(v, hn::Zero(DF())), hn::Mul(load(dy + at), v));
+  }
+  template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
+    VF second;
+    one(load, at, column, out);
+    one(load, next, column, &second);
+    out[0] = hn::Add(out[0], second);
   }
 };
 void prelu_slope_sums_impl(const float* x, const float* dy, int64_t rows, int64_t c, double* sums) {
@@ -106,9 +114,15 @@ void prelu_slope_sums_impl(const float* x, const float* dy, int64_t rows, int64_
 
 struct NormTerms {
   const float *dy, *x, *mean;
-  template <class Load> HWY_INLINE void terms(const Load& load, int64_t at, int64_t column, VF* out) const {
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t column, VF* out) const {
     out[0] = load(dy + at);
     out[1] = hn::Mul(out[0], hn::Sub(load(x + at), load(mean + column)));
+  }
+  template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
+    one(load, at, column, out);
+    const VF g = load(dy + next);
+    out[0] = hn::Add(out[0], g);
+    out[1] = hn::MulAdd(g, hn::Sub(load(x + next), load(mean + column)), out[1]);
   }
 };
 void norm_sums_impl(const float* dy, const float* x, const float* mean, int64_t rows, int64_t c, double* sum_dy,

@@ -1,0 +1,150 @@
+// Operations that only move memory, one thread: "of_copy" is the rate of bytes (each pass over an operand counted) over that of
+// memcpy on arrays of the same size in the same run; 1 is what can be had without moving less. Passes: relu and prelu read 1 and
+// write 1, add reads 2, batch norm reads 2 (the input twice) and writes 1 forward, reads 4 and writes 1 backward.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <vector>
+
+#include "core/autograd.h"
+#include "core/parallel.h"
+#include "core/rng.h"
+#include "ops/activations.h"
+#include "ops/arith.h"
+#include "ops/batch_norm.h"
+
+namespace bantam {
+namespace {
+
+// CPU seconds of this thread: other programs on the machine cost no time, though they do cost bandwidth.
+double cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+Tensor random(const Shape& shape) {
+  Tensor t = Tensor::empty(shape);
+  const Rng rng(1, kRngTest);
+  for (int64_t i = 0; i < t.size(); ++i) t.mutable_data<float>()[i] = rng.uniform(uint64_t(i)) - 0.5f;
+  return t;
+}
+
+void require(bool good, const char* what) {
+  if (good) return;
+  std::fprintf(stderr, "elementwise_bench: wrong result of %s\n", what);
+  std::exit(1);
+}
+
+// Alternates the operation with memcpy and compares the best of each.
+void run(benchmark::State& state, const Tensor& x, double passes, const std::function<void()>& op) {
+  set_threads(1);
+  Tensor copy = Tensor::empty(x.shape());
+  double best = 1e9, best_copy = 1e9;
+  op();
+  for (auto _ : state) {
+    double t = cpu_seconds();
+    op();
+    best = std::min(best, cpu_seconds() - t);
+    state.PauseTiming();
+    t = cpu_seconds();
+    std::memcpy(copy.raw(), x.raw(), x.bytes());
+    benchmark::DoNotOptimize(copy.raw());
+    best_copy = std::min(best_copy, cpu_seconds() - t);
+    state.ResumeTiming();
+  }
+  const double bytes = double(x.bytes());
+  state.counters["GB/s"] = 1e-9 * passes * bytes / best;
+  state.counters["copy_GB/s"] = 1e-9 * 2 * bytes / best_copy;
+  state.counters["of_copy"] = (passes / best) / (2 / best_copy);
+}
+
+// [N,H,W,C] by number: activations of nets of the zoo, in memory, in L3 and in L2.
+const Shape kShapes[] = {{128, 32, 32, 64}, {128, 32, 32, 80}, {128, 28, 28, 10}, {128, 4, 4, 512}, {16, 8, 8, 64}};
+void shapes(benchmark::internal::Benchmark* b) {
+  for (int64_t i = 0; i < int64_t(std::size(kShapes)); ++i) b->Arg(i);
+}
+Tensor input(benchmark::State& state) {
+  const Shape& s = kShapes[state.range(0)];
+  state.SetLabel(to_string(s));
+  return random(s);
+}
+
+void relu_forward(benchmark::State& state) {
+  const Tensor x = input(state);
+  require(relu(x).at(5) == std::max(0.0, x.at(5)), "relu");
+  run(state, x, 2, [&] { relu(x); });
+}
+void prelu_forward(benchmark::State& state) {
+  const Tensor x = input(state), slope = Tensor::full({1}, 0.25);
+  require(prelu(x, slope).at(5) == (x.at(5) < 0 ? 0.25 : 1) * x.at(5), "prelu");
+  run(state, x, 2, [&] { prelu(x, slope); });
+}
+void residual_add(benchmark::State& state) {
+  const Tensor x = input(state), y = x.clone();
+  require(add(x, y).at(5) == 2 * x.at(5), "add");
+  run(state, x, 3, [&] { add(x, y); });
+}
+void bias_add(benchmark::State& state) {
+  const Tensor x = input(state), bias = Tensor::full({x.shape()[-1]}, 1);
+  require(add(x, bias).at(5) == double(float(x.at(5)) + 1.0f), "add of a bias");
+  run(state, x, 2, [&] { add(x, bias); });
+}
+void batch_norm_forward(benchmark::State& state) {
+  const Tensor x = input(state), gamma = Tensor::full({x.shape()[-1]}, 1), beta = Tensor::zeros({x.shape()[-1]});
+  const Tensor y = batch_norm(x, gamma, beta, nullptr, nullptr);
+  double mean = 0;
+  for (double v : y.values()) mean += v / double(y.size());
+  require(std::abs(mean) < 1e-4, "batch_norm");
+  run(state, x, 3, [&] { batch_norm(x, gamma, beta, nullptr, nullptr); });
+}
+void batch_norm_evaluation(benchmark::State& state) {
+  const Tensor x = input(state), one = Tensor::full({x.shape()[-1]}, 1), zero = Tensor::zeros({x.shape()[-1]});
+  require(std::abs(batch_norm_eval(x, one, zero, zero, one).at(5) - x.at(5)) < 1e-5, "batch_norm_eval");
+  run(state, x, 2, [&] { batch_norm_eval(x, one, zero, zero, one); });
+}
+// The gradient of one op: forward once, then its backward function again and again.
+void gradient(benchmark::State& state, const Tensor& y, const Tensor& like, double passes) {
+  const Node& node = *y.node();
+  const Tensor dy = random(like.shape());
+  run(state, like, passes, [&] { node.backward(BackwardArgs{dy, node.saved, node.needs}); });
+}
+void relu_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  gradient(state, relu(x.tensor()), x.value, 3);
+}
+void prelu_backward(benchmark::State& state) {
+  Parameter x("x", input(state)), slope("slope", Tensor::full({1}, 0.25));
+  gradient(state, prelu(x.tensor(), slope.tensor()), x.value, 5);
+}
+void hardtanh_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  gradient(state, hardtanh(x.tensor()), x.value, 2 + 1.0 / 32);
+}
+void batch_norm_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  const int64_t c = x.value.shape()[-1];
+  Parameter gamma("gamma", Tensor::full({c}, 1)), beta("beta", Tensor::zeros({c}));
+  gradient(state, batch_norm(x.tensor(), gamma.tensor(), beta.tensor(), nullptr, nullptr), x.value, 5);
+}
+
+BENCHMARK(relu_forward)->Apply(shapes);
+BENCHMARK(prelu_forward)->Apply(shapes);
+BENCHMARK(residual_add)->Apply(shapes);
+BENCHMARK(bias_add)->Apply(shapes);
+BENCHMARK(batch_norm_forward)->Apply(shapes);
+BENCHMARK(batch_norm_evaluation)->Apply(shapes);
+BENCHMARK(relu_backward)->Apply(shapes);
+BENCHMARK(prelu_backward)->Apply(shapes);
+BENCHMARK(hardtanh_backward)->Apply(shapes);
+BENCHMARK(batch_norm_backward)->Apply(shapes);
+
+}  // namespace
+}  // namespace bantam
+
+BENCHMARK_MAIN();
