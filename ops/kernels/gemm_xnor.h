@@ -25,7 +25,8 @@
 
 namespace bantam {
 
-// Sizes, the same on every target. They grow with every field of s: who takes s from a file bounds it first.
+// Sizes, the same on every target. They grow with every field of s: who takes s from a file bounds it first. Both must be below
+// 4 GiB, because places in them are 32-bit numbers.
 size_t xnor_packed_bytes(const ConvShape& s, int pad_value) noexcept;
 size_t xnor_scratch_bytes(const ConvShape& s) noexcept;
 

@@ -156,6 +156,8 @@ void check(const std::string& op, const ConvShape& s, const Quantized& x, const 
     throw Error(op + ": bias must be [" + std::to_string(s.k) + "], is " + to_string(bias.shape()));
   if (s.taps() * s.c >= int64_t(1) << 24)
     throw Error(op + ": sums of " + std::to_string(s.taps() * s.c) + " products are not exact in f32");
+  if (xnor_scratch_bytes(s) >> 32 || xnor_packed_bytes(s, 0) >> 32)
+    throw Error(op + ": input " + to_string(x.value.shape()) + " or weight " + to_string(weight.shape()) + " is too large");
 }
 
 }  // namespace

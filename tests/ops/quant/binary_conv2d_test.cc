@@ -252,6 +252,12 @@ TEST_CASE("binary_conv2d: what does not fit is an error that names the op and th
   CHECK_THROWS_WITH_AS(binary_conv2d({Tensor::zeros({1, 4, 4, 3}), {}, 1}, Tensor::zeros({2, 3, 3, 3}), s),
                        "binary_conv2d: input must be signs of step 1", Error);
   CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 3}), s, Tensor::zeros({3})), "binary_conv2d: bias must be [2], is [3]", Error);
+  {
+    const DryRun dry;
+    const Quantized huge = sign(Tensor::empty({1, 1, int64_t(1) << 23, 4096}), Surrogate::kIdentity);
+    CHECK_THROWS_WITH_AS(binary_conv2d(huge, Tensor::empty({1, 1, 1, 4096}), s),
+                         "binary_conv2d: input [1,1,8388608,4096] or weight [1,1,1,4096] is too large", Error);
+  }
   CHECK_THROWS_WITH_AS(binary_linear(sign(Tensor::zeros({2, 5}), s), Tensor::zeros({4, 6}), s),
                        "binary_linear: weight has 6 inputs, input has 5 [2,5]", Error);
 }
