@@ -94,6 +94,24 @@ HWY_ATTR int64_t pack_panel(const GemmRows& g, bool by_tap, const Window* win, i
   return count;
 }
 
+// dy as A: row groups one after the other, each [pixel][height] and a line of slack: whole lines are copied, and what is
+// too much is overwritten by the next pixel. The lanes between a group's rows and its height hold anything.
+HWY_ATTR void pack_dy(const float* dy, int64_t pixels, int64_t pixel_stride, int64_t kg, const float* dy_end, float* a) {
+  const int64_t row_groups = (kg + kMR - 1) / kMR;
+  for (int64_t j = 0; j < row_groups; ++j) {
+    const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0, height = height_for(rows);
+    const float* in = dy + k0;
+    for (int64_t i = 0; i < pixels; ++i, in += pixel_stride, a += height) {
+      if (dy_end - in >= kLine) {
+        copy_line(in, a);
+      } else {
+        copy_part(in, a, rows);
+      }
+    }
+    a += kLine;
+  }
+}
+
 // dw[rows][panel] (+)= the block's sum.
 HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_t* index, const float* b, int64_t count,
                           float* dw, int64_t row_stride, int64_t cols, TileEnd end) {
@@ -149,26 +167,17 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
       const int64_t begin = block * kWeightGradBlock;
       const int64_t pixels = pixels_all - begin < kWeightGradBlock ? pixels_all - begin : kWeightGradBlock;
       for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
-      // dy as A: [row group][pixel][height].
-      float* at = a;
-      for (int64_t j = 0; j < row_groups; ++j) {
-        const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0, height = height_for(rows);
-        const float* in = dy + begin * s.k + group * kg + k0;
-        for (int64_t i = 0; i < pixels; ++i, in += s.k, at += height) {
-          copy_part(in, at, rows);
-          for (int64_t r = rows; r < height; ++r) at[r] = 0.0f;
-        }
-      }
+      pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
       const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
       for (int64_t p = first_panel; p < last_panel; ++p) {
         const Panel panel = panel_at(s, plan, p);
         const int64_t count = pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
-        at = a;
+        const float* at = a;
         for (int64_t j = 0; j < row_groups; ++j) {
           const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
           const int height = height_for(rows);
           panel_tiles(height, rows, at, index, b, count, sum + k0 * columns + panel.begin, columns, panel.cols, end);
-          at += pixels * height;
+          at += pixels * height + kLine;
         }
       }
     }

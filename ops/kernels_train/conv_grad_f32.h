@@ -50,16 +50,17 @@ struct ConvWeightGradPlan {
 constexpr ConvWeightGradPlan conv_weight_grad_f32_plan(const ConvShape& s) {
   ConvWeightGradPlan p;
   const int64_t cg = s.group_c(), columns = s.taps() * cg, size = s.k * columns;
-  p.by_tap = cg % 16 == 0 && cg >= 32;
+  p.by_tap = cg % 32 == 0;
   p.panels = p.by_tap ? s.taps() * ((cg + 31) / 32) : (columns + 31) / 32;
   p.blocks = (conv_f32_rows(s) + kWeightGradBlock - 1) / kWeightGradBlock;
-  // As many splits as keep their sums within 2 MiB, then parts until there is work for many threads.
+  // As many splits as keep their sums within 4 MiB: each reads its own pixels, once. Parts all read the same ones: no more
+  // than it takes to have work for 8 threads.
   p.splits = 1;
-  while (p.splits < 16 && 2 * p.splits <= p.blocks && 2 * p.splits * size <= (1 << 19)) p.splits *= 2;
-  const int64_t want = (16 + p.splits * s.groups - 1) / (p.splits * s.groups);
+  while (p.splits < 16 && 2 * p.splits <= p.blocks && 2 * p.splits * size <= (1 << 20)) p.splits *= 2;
+  const int64_t want = (8 + p.splits * s.groups - 1) / (p.splits * s.groups);
   p.parts = want < p.panels ? want : p.panels;
   p.tasks = s.groups * p.splits * p.parts;
-  p.scratch = kWeightGradBlock * (s.group_k() + 16 + kGemmPanel) + 64;
+  p.scratch = kWeightGradBlock * (s.group_k() + 16 + kGemmPanel) + 8 * s.group_k() + 64;
   p.partial = (p.splits - 1) * size;
   return p;
 }
