@@ -174,7 +174,7 @@ TEST_CASE("pack: 240 generated nets (all signs of gamma, slopes, paddings, odd c
   CHECK(all.ops > 200);
   CHECK(all.pooled > 20);
   CHECK(all.ands > 100);
-  CHECK(all.intervals > 500);
+  CHECK(all.intervals > 300);
   CHECK(all.flips > 500);
   CHECK(all.constants > 100);
   MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops, " ops on thresholds (", all.pooled,

@@ -113,32 +113,47 @@ inline NetSpec random_net(uint64_t seed) {
     return g.conv(name("conv"), x, k);
   };
 
-  int x = tail(conv(g.input(), c, false, true), below(2));
+  // One draw a statement: compilers evaluate arguments in different orders, and the nets must be the same everywhere.
+  const auto width_of = [&] { return channels[below(7)]; };
+  const auto signs = [&](int x) { return g.quantize(name("sign"), x); };
+  int x = conv(g.input(), c, false, true);
+  bool pool = below(2);
+  x = tail(x, pool);
   const int blocks = 2 + int(below(3));
   for (int b = 0; b < blocks; ++b) {
     const uint32_t form = below(7);
+    const int64_t out = width_of();
     if (form == 0) {  // residual of two binary convolutions
       const int64_t width = c;
-      int y = tail(conv(g.quantize(name("sign"), x), channels[below(7)], true, true), false);
-      y = tail(conv(g.quantize(name("sign"), y), width, true, true), false);
+      int y = signs(x);
+      y = conv(y, out, true, true);
+      y = tail(y, false);
+      y = signs(y);
+      y = conv(y, width, true, true);
+      y = tail(y, false);
       x = below(2) ? g.add(name("add"), y, x) : g.add(name("add"), x, y);
     } else if (form == 1) {  // two readers of the same signs, and of the same sum
-      const int q = g.quantize(name("sign"), x);
-      const int64_t out = channels[below(7)];
-      const int y = conv(q, out, true, true), z = conv(g.quantize(name("sign"), x), out, true, true);
-      x = g.add(name("add"), g.batch_norm(name("norm"), y), g.batch_norm(name("norm"), z));
+      int y = signs(x), z = signs(x);
+      y = conv(y, out, true, true);
+      z = conv(z, out, true, true);
+      y = g.batch_norm(name("norm"), y);
+      z = g.batch_norm(name("norm"), z);
+      x = g.add(name("add"), y, z);
     } else if (form == 2) {  // 1-bit weights on real values
       ConvConfig k;
-      k.out_channels = channels[below(7)], k.bias = below(2), k.weight = {Scheme::kSign, Surrogate::kIdentity};
+      k.out_channels = c = out, k.bias = below(2), k.weight = {Scheme::kSign, Surrogate::kIdentity};
       x = g.conv(name("conv"), x, k);
-      c = k.out_channels;
     } else if (form == 3) {  // real weights on signs
       ConvConfig k;
       k.out_channels = c, k.bias = below(2), k.groups = below(2) ? c : 1, k.kernel_h = std::min<int64_t>(2, side_h);
-      x = g.conv(name("conv"), g.quantize(name("sign"), x), k);
+      x = signs(x);
+      x = g.conv(name("conv"), x, k);
       side_h -= k.kernel_h - 1;
     } else {
-      x = tail(conv(g.quantize(name("sign"), x), channels[below(7)], true, false), below(2));
+      x = signs(x);
+      x = conv(x, out, true, false);
+      pool = below(2);
+      x = tail(x, pool);
     }
   }
   if (below(2)) x = g.quantize(name("sign"), x);
