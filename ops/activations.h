@@ -2,7 +2,7 @@
 //
 //   op        forward                        gradient                               saves
 //   relu      x > 0 ? x : 0 (NaN: 0)         dy where y > 0, else 0                 output
-//   prelu     x >= 0 ? x : x slope           dx = x >= 0 ? dy : dy slope            input, slope
+//   prelu     x >= 0 ? x : x slope           dx = x > 0 ? dy : dy slope             input, slope
 //                                            dslope = sum of x < 0 ? dy x : 0
 //   hardtanh  min(max(x, -1), 1)             dy where -1 < x < 1, else 0            mask, a bit an element
 //   sigmoid   1 / (1 + e^-x)                 dy y (1 - y)                           output

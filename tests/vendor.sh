@@ -29,7 +29,7 @@ mkdir -p core ops compress
 cp -r "$root/core/base" core/
 cp -r "$root/ops/kernels" ops/
 cp -r "$root/compress/runtime" compress/
-cp "$root/examples/embed/classify.c" "$root/tests/vendor_main.c" .
+cp "$root/examples/embed/classify.c" "$root/tests/embed/vendor_main.c" .
 cp "$root/tests/compress/golden.bnt" "$root/tests/compress/golden.ppm" .
 
 # The one line.

@@ -30,7 +30,7 @@ struct SigmoidGrad {
 struct PReluGrad {
   float slope;
   template <class D, class V> HWY_INLINE V operator()(D d, V x, V dy) const {
-    return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), dy, hn::Mul(dy, hn::Set(d, slope)));
+    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dy, hn::Mul(dy, hn::Set(d, slope)));
   }
 };
 void relu_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, ReluGrad()); }
@@ -41,7 +41,7 @@ void prelu_grad_impl(const float* x, const float* dy, float slope, float* dx, in
 // dx from dy, x and P parameters a channel, 1 or 4.
 struct PReluChannelsGrad {
   HWY_INLINE VF operator()(VF dy, VF x, VF slope, VF, VF, VF) const {
-    return hn::IfThenElse(hn::Ge(x, hn::Zero(DF())), dy, hn::Mul(dy, slope));
+    return hn::IfThenElse(hn::Gt(x, hn::Zero(DF())), dy, hn::Mul(dy, slope));
   }
 };
 struct NormInputGrad {

@@ -80,7 +80,7 @@ inline NetSpec random_net(uint64_t seed) {
       if (pool && step == first && side_h > 3 && side_w > 3) {
         PoolConfig p;
         p.kernel_h = 1 + below(3), p.kernel_w = 1 + below(3), p.stride_h = 1 + below(2), p.stride_w = 1 + below(2);
-        p.pad_h = below(2) ? p.kernel_h - 1 : 0, p.pad_w = below(2) ? p.kernel_w / 2 : 0;
+        p.pad_h = below(2) ? p.kernel_h / 2 : 0, p.pad_w = below(2) ? p.kernel_w / 2 : 0;
         x = g.max_pool(name("pool"), x, p);
         side_h = (side_h + 2 * p.pad_h - p.kernel_h) / p.stride_h + 1;
         side_w = (side_w + 2 * p.pad_w - p.kernel_w) / p.stride_w + 1;

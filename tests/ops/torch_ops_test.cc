@@ -6,6 +6,7 @@
 #include "ops/concat.h"
 #include "ops/loss.h"
 #include "ops/pad.h"
+#include "ops/quant/binary_conv2d.h"
 #include "ops/quant/sign.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
@@ -103,4 +104,13 @@ TEST_CASE("sign: -0.0 counts as positive, the clipped gradient passes at both bo
   const Fixture f("ops");
   check_case(f, "sign/clip", {"x"}, [](const In& in) { return sign(in[0], Surrogate::kClip, true).value; });
   check_case(f, "sign/identity", {"x"}, [](const In& in) { return sign(in[0], Surrogate::kIdentity, true).value; });
+}
+
+TEST_CASE("binary_conv2d: strides, biases, 64 and 65 channels: values and both gradients equal PyTorch's of signs") {
+  const Fixture f("ops");
+  CHECK(f.cases("binary_conv2d").size() == 6);
+  check_cases(f, "binary_conv2d", {"x", "w", "b"}, [](const In& in, const Ints& c) {
+    return binary_conv2d(sign(in[0], Surrogate::kClip), in[1], Surrogate::kIdentity, in[2],
+                         {.stride_h = c[0], .stride_w = c[0], .pad_h = c[1], .pad_w = c[1]});
+  });
 }

@@ -1,6 +1,7 @@
 /* runtime_trace MODEL IMAGES: runs each image of the raw file IMAGES (h * w * c bytes each) through the packed model and
  * writes every tensor that the runtime shows, name, type, sizes and bytes, then the scores, to stdout. Two builds compute
  * the same if these streams are the same. Exit code 6 if the model's self test fails. */
+#define _ISOC11_SOURCE /* aligned_alloc */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,100 @@
+#include "compress/pack/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "core/base/fixed_point.h"
+#include "core/parallel.h"
+
+namespace bantam {
+namespace {
+
+int64_t elements(const bnt_view& v) { return int64_t(v.dims[0]) * v.dims[1] * v.dims[2]; }
+
+float value_at(const bnt_view& v, int64_t i) {
+  if (v.dtype == BNT_F32) return static_cast<const float*>(v.data)[i];
+  const int64_t c = v.dims[2], channel = i % c;
+  const uint64_t word = static_cast<const uint64_t*>(v.data)[i / c * int64_t(words_for(size_t(c))) + channel / kWordBits];
+  return word >> (channel % kWordBits) & 1 ? 1.0f : -1.0f;
+}
+
+// Adds the comparison of one image's tensor to `t`. An f32 tensor that is equal is seen to be so at once.
+void compare(const bnt_view& v, const float* want, VerifiedTensor* t) {
+  const int64_t n = elements(v);
+  t->values += n;
+  if (v.dtype == BNT_F32 && memcmp(v.data, want, size_t(n) * sizeof(float)) == 0) return;
+  for (int64_t i = 0; i < n; ++i) {
+    const float got = value_at(v, i);
+    if (memcmp(&got, &want[i], sizeof got) == 0) continue;
+    ++t->differing;
+    t->largest = std::max(t->largest, std::fabs(double(got) - double(want[i])));
+  }
+}
+
+}  // namespace
+
+Verifier::Verifier(Model& model, const std::vector<uint8_t>& packed) : model_(model) {
+  sessions_.push_back(std::make_unique<PackedModel>(packed));
+  const bnt_info& info = sessions_[0]->info();
+  const auto& in = std::get<InputConfig>(model.spec().nodes[0].config);
+  const auto differ = [](const std::string& what) { throw Error("verify: the packed model is of another net: " + what); };
+  if (info.h != in.h || info.w != in.w || info.c != in.c) differ("its images are of another size");
+  if (info.classes != model.spec().classes) differ("it has " + std::to_string(info.classes) + " classes");
+
+  const std::vector<Shape> shapes = infer_shapes(model.spec());
+  const std::vector<uint8_t> blank(size_t(info.h) * info.w * info.c);
+  (void)sessions_[0]->run_traced(blank.data(), [&](const bnt_view& v) {
+    const int node = model.spec().find(v.name);
+    if (node < 0) differ("no node has the name " + std::string(v.name));
+    if (shapes[size_t(node)].size() != elements(v)) differ("node " + std::string(v.name) + " has another shape");
+    report_.tensors.push_back({v.name, v.dtype == BNT_BITS ? "bits" : "f32", v.dims[0], v.dims[1], v.dims[2], 0, 0, 0});
+  });
+}
+
+Verifier::~Verifier() = default;
+
+void Verifier::add(const Tensor& x, const uint8_t* images) {
+  const bnt_info& info = sessions_[0]->info();
+  const int64_t n = x.dim(0), bytes = int64_t(info.h) * info.w * info.c, classes = info.classes;
+  // The evaluation forward, keeping the nodes that the packed model has.
+  std::map<std::string, Tensor> want;
+  for (const VerifiedTensor& t : report_.tensors) want[t.name];
+  const NoGrad no_grad;
+  Context context;
+  context.tap = [&](const NodeSpec& node, const Tensor& value) {
+    const auto it = want.find(node.name);
+    if (it != want.end()) it->second = value.detach();
+  };
+  const Tensor logits = model_.forward(context, x).detach();
+  for (const auto& [name, value] : want)
+    if (!value.defined() || !value.has_data()) throw Error("verify: the evaluation forward did not show node " + name);
+
+  while (int(sessions_.size()) < threads()) sessions_.push_back(sessions_[0]->another_session());
+  std::mutex mutex;
+  parallel_for(n, 1, [&](int64_t begin, int64_t end, int lane) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::vector<VerifiedTensor> tally(report_.tensors.size());
+      size_t next = 0;
+      const std::vector<float> scores = sessions_[size_t(lane)]->run_traced(images + i * bytes, [&](const bnt_view& v) {
+        compare(v, want.at(v.name).data<float>() + i * elements(v), &tally[next++]);
+      });
+      const float* right = logits.data<float>() + i * classes;
+      const auto likeliest = [&](const float* s) { return std::max_element(s, s + classes) - s; };
+      const std::lock_guard<std::mutex> lock(mutex);  // sums of integers and a maximum: any order gives the same
+      for (size_t t = 0; t < tally.size(); ++t) {
+        report_.tensors[t].values += tally[t].values;
+        report_.tensors[t].differing += tally[t].differing;
+        report_.tensors[t].largest = std::max(report_.tensors[t].largest, tally[t].largest);
+        report_.values += tally[t].values;
+        report_.differing_values += tally[t].differing;
+      }
+      report_.differing_predictions += likeliest(scores.data()) != likeliest(right);
+    }
+  });
+  report_.images += n;
+}
+
+}  // namespace bantam

@@ -1,0 +1,51 @@
+// Is the packed model the trained net? Every tensor that the packed run materializes, and the scores, against the value of
+// the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compress/pack/packed_model.h"
+#include "nn/model.h"
+
+namespace bantam {
+
+struct VerifiedTensor {
+  std::string name;
+  std::string type;           // "f32", "bits"
+  int64_t h = 0, w = 0, c = 0;
+  int64_t values = 0;         // compared so far
+  int64_t differing = 0;
+  double largest = 0;         // |difference|
+};
+
+struct VerifyReport {
+  int64_t images = 0;
+  std::vector<VerifiedTensor> tensors;    // in the order of the packed run
+  int64_t values = 0, differing_values = 0;  // over all tensors
+  int64_t differing_predictions = 0;      // images whose likeliest classes differ (the lower index wins ties)
+  bool equal() const { return differing_values == 0 && differing_predictions == 0; }
+};
+
+class Verifier {
+ public:
+  // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no node
+  // has the name of.
+  Verifier(Model& model, const std::vector<uint8_t>& packed);
+  ~Verifier();
+
+  // The same images twice: x [n,h,w,c] as the evaluation transform makes them for the net, and their bytes [n][h][w][c].
+  void add(const Tensor& x, const uint8_t* images);
+
+  const VerifyReport& report() const { return report_; }
+  const PackedModel& packed() const { return *sessions_[0]; }
+
+ private:
+  Model& model_;
+  std::vector<std::unique_ptr<PackedModel>> sessions_;  // one for each thread
+  VerifyReport report_;
+};
+
+}  // namespace bantam

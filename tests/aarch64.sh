@@ -1,0 +1,95 @@
+#!/bin/sh
+# usage: sh tests/aarch64.sh [DIR [MODEL IMAGES]]
+# The same packed nets on four builds of the runtime: x86-64 with run-time dispatch, x86-64 for one fixed target, without SIMD,
+# and AArch64 under qemu (static, built with cross/aarch64-linux-gnu.txt). Every tensor that the runtime shows, and the sizes
+# that it asks for, must be the same bytes everywhere. DIR (build-aarch64) holds the builds. With MODEL and IMAGES (a packed
+# net, and a raw file of h * w * c bytes an image) these are run instead of the generated nets.
+# Needs g++-aarch64-linux-gnu and qemu-user-static. Ends with the line `N passed, N failed`.
+set -u
+cd "$(dirname "$0")/.."
+dir=${1:-build-aarch64}
+images=4
+passed=0 failed=0
+count() { # STATUS NAME
+  if [ "$1" = 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "failed: $2"
+  fi
+}
+give_up() {
+  echo "failed: $1"
+  echo "$passed passed, $((failed + 1)) failed"
+  exit 1
+}
+for tool in aarch64-linux-gnu-g++ qemu-aarch64-static meson ninja; do
+  command -v $tool >/dev/null || give_up "no $tool here"
+done
+
+mkdir -p "$dir"
+build() { # NAME TARGETS MESON_OPTION...
+  name=$1 targets=$2
+  shift 2
+  [ -f "$dir/$name/build.ninja" ] || meson setup "$dir/$name" -Dbench=disabled "$@" >"$dir/$name.log" 2>&1 || {
+    tail -n 20 "$dir/$name.log"
+    give_up "cannot configure $name"
+  }
+  # shellcheck disable=SC2086  # words on purpose
+  ninja -C "$dir/$name" $targets >"$dir/$name.log" 2>&1 || {
+    tail -n 30 "$dir/$name.log"
+    give_up "$name does not build"
+  }
+}
+trace=tests/embed/runtime_trace
+if [ $# -ge 3 ]; then
+  build dynamic $trace
+else
+  build dynamic "$trace tests/make_packed"
+fi
+build static $trace -Dtools=false -Dtests=false -Dsimd=static
+build scalar $trace -Dtools=false -Dtests=false -Dsimd=scalar
+build aarch64 "$trace tests/embed/vendor_main examples/embed/classify" --cross-file cross/aarch64-linux-gnu.txt \
+  -Dtools=false -Dtests=false -Dsimd=static
+
+# A build that fell back to scalar code would compute the same, only slowly: NEON must be there.
+aarch64-linux-gnu-objdump -d "$dir/aarch64/$trace" >"$dir/disassembly"
+grep -q '[[:space:]]cnt[[:space:]]v[0-9]*\.16b' "$dir/disassembly" && grep -q '[[:space:]]fmla[[:space:]]v[0-9]*\.4s' "$dir/disassembly"
+count $? "aarch64: binary and float kernels use NEON"
+rm -f "$dir/disassembly"
+! aarch64-linux-gnu-readelf -l "$dir/aarch64/$trace" | grep -q INTERP
+count $? "aarch64: linked statically"
+
+qemu-aarch64-static "$dir/aarch64/examples/embed/classify" tests/compress/golden.bnt tests/compress/golden.ppm |
+  grep -q ': dog  \[-189.3922 82.7857 -29.4618 113.8296 -242.0167\]$'
+count $? "aarch64: the C example classifies the golden image"
+qemu-aarch64-static "$dir/aarch64/tests/embed/vendor_main" tests/compress/golden.bnt
+count $? "aarch64: no allocation from probe to the last run, N bytes work, N - 1 do not"
+
+nets=$dir/nets
+if [ $# -ge 3 ]; then
+  nets=$dir/given
+  mkdir -p "$nets"
+  cp "$2" "$nets/given.bnt"
+  cp "$3" "$nets/given.raw"
+else
+  rm -rf "$nets"
+  mkdir -p "$nets"
+  "$dir/dynamic/tests/make_packed" "$nets" $images || give_up "make_packed"
+fi
+for model in "$nets"/*.bnt; do
+  raw=${model%.bnt}.raw
+  name=$(basename "$model" .bnt)
+  "$dir/dynamic/$trace" "$model" "$raw" >"$dir/want" || count 1 "$name: x86-64, dynamic"
+  for other in static scalar aarch64; do
+    run=
+    [ $other != aarch64 ] || run=qemu-aarch64-static
+    $run "$dir/$other/$trace" "$model" "$raw" | cmp -s - "$dir/want"
+    count $? "$name: $other gives other bytes than x86-64"
+  done
+  printf '%-28s %10d bytes traced, equal on all builds so far: %d\n' "$name" "$(wc -c <"$dir/want")" $passed
+done
+rm -f "$dir/want"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
