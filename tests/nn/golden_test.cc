@@ -16,7 +16,7 @@ using namespace bantam;
 namespace {
 
 NetSpec net(const std::string& name, Form form, double width) {
-  const bool gray = name == "lenet";
+  const bool gray = name == "lenet" || name == "quickstart";
   return build_model(name, {.form = form, .width = width, .h = gray ? 28 : 32, .w = gray ? 28 : 32, .c = gray ? 1 : 3});
 }
 
@@ -93,6 +93,12 @@ TEST_CASE("vgg11 at width 0.125, every form: each gradient in f64 equals PyTorch
   const Fixture f("nets");
   for (Form form : kForms)
     compare(f, std::string("vgg11_") + name_of(form), forward_backward(net("vgg11", form, 0.125), 4, DType::kF64), 1e-10);
+}
+
+TEST_CASE("quickstart net, every form: each gradient in f64 equals PyTorch's to 1e-10") {
+  const Fixture f("nets");
+  for (Form form : kForms)
+    compare(f, std::string("quickstart_") + name_of(form), forward_backward(net("quickstart", form, 1), 4, DType::kF64), 1e-10);
 }
 
 namespace {
