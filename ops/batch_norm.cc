@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "bantam_fault.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
 #include "ops/dispatch.h"
@@ -157,7 +158,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
     Tensor affine = Tensor::empty({2, c}, x.dtype());
     double* moments = partial.mutable_data<double>();
     const T *g = gamma.data<T>(), *be = beta.data<T>();
-    T *m = mean.mutable_data<T>(), *r = inv_std.mutable_data<T>(), *scale = affine.mutable_data<T>(), *shift = scale + c;
+    T *m = mean.mutable_data<T>(), *r = inv_std.mutable_data<T>(), *scale = affine.mutable_data<T>();
+    T* shift = scale ? scale + c : nullptr;  // null in a dry run
     T* rm = running_mean ? running_mean->mutable_data<T>() : nullptr;
     T* rv = running_mean ? running_var->mutable_data<T>() : nullptr;
     parallel_for(c, c, [&](int64_t, int64_t, int) {
@@ -175,7 +177,11 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
         shift[k] = T(double(be[k]) - (mu - double(m[k])) * double(g[k]) * inv);  // repairs the rounding of the mean
         if (rm) {
           rm[k] = T((1 - momentum) * double(rm[k]) + momentum * mu);
+#ifdef BANTAM_FAULT_BN_BIASED_RUNNING
+          rv[k] = T((1 - momentum) * double(rv[k]) + momentum * (m2 / double(rows)));
+#else
           rv[k] = T((1 - momentum) * double(rv[k]) + momentum * (m2 / double(rows - 1)));
+#endif
         }
       }
     });

@@ -1,5 +1,6 @@
 #include "ops/conv2d.h"
 
+#include "bantam_fault.h"
 #include "ops/conv_work.h"
 
 namespace bantam {
@@ -17,7 +18,12 @@ ConvShape conv_shape_of(const char* op, const Shape& x, const Shape& weight, con
   if (weight[3] * p.groups != x[3])
     fail("weight has " + std::to_string(weight[3] * p.groups) + " input channels, input has " + std::to_string(x[3]) + " " +
          to_string(x));
-  const ConvShape s{x[0], x[1], x[2], x[3], weight[0], weight[1], weight[2], p.stride_h, p.stride_w,
+  const ConvShape s{x[0], x[1], x[2], x[3], weight[0], weight[1], weight[2],
+#ifdef BANTAM_FAULT_SWAPPED_STRIDE
+                    p.stride_w, p.stride_h,
+#else
+                    p.stride_h, p.stride_w,
+#endif
                     p.pad_h, p.pad_w, p.dilation_h, p.dilation_w, p.groups};
   if (x.size() == 0 || weight.size() == 0) fail("nothing to convolve in " + to_string(x) + " with " + to_string(weight));
   if (s.h + 2 * s.pad_h < s.dilation_h * (s.kh - 1) + 1 || s.w + 2 * s.pad_w < s.dilation_w * (s.kw - 1) + 1)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bantam_fault.h"
 #include "core/parallel.h"
 #include "ops/kernels/pool.h"
 #include "ops/kernels/pool_ref.h"
@@ -29,6 +30,21 @@ ConvShape pool_shape(const char* op, const Tensor& x, const PoolParams& p) {
 // Pixels of c channels that make a chunk of work.
 int64_t grain(int64_t c) { return std::max<int64_t>(1, kElementGrain / c); }
 
+#ifdef BANTAM_FAULT_WRONG_TIE
+// The last of the largest values of a window, not the first.
+template <class T>
+void last_of_equals(const ConvShape& s, const T* x, const T* y, uint8_t* at, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const ref::PoolWindow w(s, row);
+    for (int64_t c = 0; c < s.c; ++c)
+      for (int64_t ky = w.ky0; ky < w.ky1; ++ky)
+        for (int64_t kx = w.kx0; kx < w.kx1; ++kx)
+          if (x[((w.n * s.h + w.y0 + ky) * s.w + w.x0 + kx) * s.c + c] == y[row * s.c + c])
+            at[row * s.c + c] = uint8_t(ky * s.kw + kx);
+  }
+}
+#endif
+
 }  // namespace
 
 Tensor max_pool(const Tensor& x, const PoolParams& params) {
@@ -44,6 +60,10 @@ Tensor max_pool(const Tensor& x, const PoolParams& params) {
     } else {
       max_pool_f32(s, x.data<float>(), y.mutable_data<float>(), at, b, e);
     }
+#ifdef BANTAM_FAULT_WRONG_TIE
+    if (at && x.dtype() == DType::kF64) last_of_equals(s, x.data<double>(), y.data<double>(), at, b, e);
+    if (at && x.dtype() == DType::kF32) last_of_equals(s, x.data<float>(), y.data<float>(), at, b, e);
+#endif
   });
   return record("max_pool", y, {x}, {{"argmax", argmax}}, [s](const BackwardArgs& b) {
     Tensor dx = Tensor::empty({s.n, s.h, s.w, s.c}, b.grad.dtype());

@@ -113,7 +113,11 @@ Tensor sign_values(const Tensor& w) {
     const T* in = w.data<T>();
     T* y = out.mutable_data<T>();
     parallel_for(w.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+#ifdef BANTAM_FAULT_SIGN_OF_ZERO
+      for (int64_t i = b; i < e; ++i) y[i] = in[i] > 0 ? T(1) : T(-1);
+#else
       for (int64_t i = b; i < e; ++i) y[i] = sign_value(in[i]);
+#endif
     });
   });
   return out;
