@@ -5,8 +5,10 @@
 #include "core/parallel.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/conv_ref.h"
+#include "ops/kernels/depthwise.h"
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels_train/conv_grad_f32.h"
+#include "ops/kernels_train/depthwise_grad.h"
 
 namespace bantam {
 namespace {
@@ -57,6 +59,12 @@ class Scratch {
 // Panels are packed in tasks of about this many weights.
 int64_t pack_grain(int64_t depth) { return std::max<int64_t>(1, (1 << 15) / (depth * kGemmPanel)); }
 
+// Pixels of a depthwise convolution that make a task, and weights that one thread packs.
+int64_t depthwise_grain(const ConvShape& s) { return std::max<int64_t>(4, kTaskMacs / 8 / (s.c * s.taps())); }
+template <class F> void on_one_thread(F&& body) {
+  parallel_for(1, 1, [&](int64_t, int64_t, int) { body(); });
+}
+
 bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
 
 }  // namespace
@@ -68,6 +76,14 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
     double* yp = y->mutable_data<double>();
     parallel_for(rows, std::max<int64_t>(1, (1 << 16) * rows / std::max<int64_t>(s.macs(), 1)),
                  [&](int64_t b, int64_t e, int) { ref::conv_forward(s, xp, wp, bp, yp, b, e); });
+    return;
+  }
+  if (is_depthwise(s)) {
+    Tensor packed = Tensor::empty({depthwise_packed_floats(s)});
+    const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
+    float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
+    on_one_thread([&] { depthwise_pack_weights(s, wp, pp); });
+    parallel_for(rows, depthwise_grain(s), [&](int64_t b, int64_t e, int) { depthwise_f32(s, xp, pp, bp, yp, b, e); });
     return;
   }
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
@@ -114,6 +130,15 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
     return;
   }
   const int64_t rows = conv_input_grad_f32_rows(s), panels = conv_input_grad_f32_panels(s);
+  if (is_depthwise(s)) {
+    Tensor packed = Tensor::empty({depthwise_packed_floats(s)});
+    const float *gp = dy.data<float>(), *wp = w.data<float>();
+    float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
+    on_one_thread([&] { depthwise_input_grad_pack_weights(s, wp, pp); });
+    parallel_for(rows, depthwise_grain(s),
+                 [&](int64_t b, int64_t e, int) { depthwise_input_grad_f32(s, gp, pp, xp, b, e); });
+    return;
+  }
   Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
   const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
   const float *gp = dy.data<float>(), *wp = w.data<float>();
@@ -131,6 +156,15 @@ void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Ten
     double* wp = dw->mutable_data<double>();
     parallel_for(s.k, std::max<int64_t>(1, s.k / 16),
                  [&](int64_t b, int64_t e, int) { ref::conv_weight_grad(s, xp, gp, wp, b, e); });
+    return;
+  }
+  if (is_depthwise(s)) {
+    Tensor sums = Tensor::empty({depthwise_weight_grad_sums(s)});
+    const float *xp = x.data<float>(), *gp = dy.data<float>();
+    float *wp = dw->mutable_data<float>(), *sp = sums.mutable_data<float>();
+    parallel_for(depthwise_weight_grad_splits(s), 1,
+                 [&](int64_t b, int64_t e, int) { depthwise_weight_grad_f32(s, xp, gp, b, e, sp); });
+    on_one_thread([&] { depthwise_weight_grad_finish(s, sp, wp); });
     return;
   }
   const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);

@@ -11,6 +11,7 @@
 
 #include "ops/kernels/gather-inl.h"
 #include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels_train/phases.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -225,65 +226,17 @@ void bias_grad_f32(const float* dy, int64_t rows, int64_t k, float* sum) noexcep
   HWY_DYNAMIC_DISPATCH(bias_grad)(dy, rows, k, sum);
 }
 
-namespace {
-
-// One axis of a phase: positions y = phase + stride * q meet the taps first, first + step, ... (count of them), and tap t
-// reads dy at q + at - t * back.
-struct PhaseAxis {
-  int64_t positions = 0, first = 0, step = 1, count = 0, at = 0, back = 1;
-};
-
-int64_t gcd(int64_t a, int64_t b) {
-  while (b) {
-    const int64_t r = a % b;
-    a = b;
-    b = r;
-  }
-  return a;
-}
-
-PhaseAxis phase_axis(int64_t phase, int64_t size, int64_t stride, int64_t pad, int64_t dilation, int64_t taps) {
-  PhaseAxis a;
-  a.positions = phase < size ? (size - phase + stride - 1) / stride : 0;
-  const int64_t common = gcd(stride, dilation);
-  a.step = stride / common;
-  a.back = dilation / common;
-  for (a.first = 0; a.first < taps; ++a.first)
-    if ((phase + pad - a.first * dilation) % stride == 0) break;
-  if (a.first >= taps) return a;
-  a.count = (taps - a.first + a.step - 1) / a.step;
-  a.at = (phase + pad - a.first * dilation) / stride;
-  return a;
-}
-
-// Calls f(y axis, x axis, phase y, phase x, floats of packed weights before this phase in a group) for every phase.
-template <class F>
-void for_each_phase(const ConvShape& s, F&& f) {
-  int64_t before = 0;
-  for (int64_t py = 0; py < s.stride_h; ++py)
-    for (int64_t px = 0; px < s.stride_w; ++px) {
-      const PhaseAxis y = phase_axis(py, s.h, s.stride_h, s.pad_h, s.dilation_h, s.kh);
-      const PhaseAxis x = phase_axis(px, s.w, s.stride_w, s.pad_w, s.dilation_w, s.kw);
-      f(y, x, py, px, before);
-      before += gemm_f32_panel_floats(y.count * x.count * s.group_k(), s.group_c());
-    }
-}
-
-}  // namespace
-
 void conv_input_grad_f32_pack_weights(const ConvShape& s, const float* w, int64_t panel_begin, int64_t panel_end,
                                       float* packed) noexcept {
   const int64_t cg = s.group_c(), kg = s.group_k(), per_group = (cg + kGemmPanel - 1) / kGemmPanel;
   for (int64_t p = panel_begin; p < panel_end; ++p) {
     const int64_t group = p / per_group, panel = p % per_group;
-    float* out = packed + group * gemm_f32_panel_floats(s.taps() * kg, cg);
-    for_each_phase(s, [&](const PhaseAxis& y, const PhaseAxis& x, int64_t, int64_t, int64_t before) {
-      for (int64_t ty = 0; ty < y.count; ++ty)
-        for (int64_t tx = 0; tx < x.count; ++tx) {
-          const int64_t tap = (y.first + ty * y.step) * s.kw + x.first + tx * x.step;
-          gemm_f32_pack_rows(w + (group * kg * s.taps() + tap) * cg, s.taps() * cg, y.count * x.count * kg,
-                             (ty * x.count + tx) * kg, kg, cg, panel, panel + 1, out + before);
-        }
+    float* group_packed = packed + group * gemm_f32_panel_floats(s.taps() * kg, cg);
+    for_each_phase(s, [&](const Phase& phase) {
+      float* out = group_packed + gemm_f32_panel_floats(phase.taps_before * kg, cg);
+      for (int64_t t = 0; t < phase.taps(); ++t)
+        gemm_f32_pack_rows(w + (group * kg * s.taps() + phase.tap(s, t)) * cg, s.taps() * cg, phase.taps() * kg, t * kg, kg,
+                           cg, panel, panel + 1, out);
     });
   }
 }
@@ -297,33 +250,16 @@ void conv_input_grad_f32(const ConvShape& s, const float* dy, const float* packe
     const int64_t last = panel_end - group * per_group < per_group ? panel_end - group * per_group : per_group;
     const float* weights = packed + group * gemm_f32_panel_floats(s.taps() * kg, cg);
     int64_t row0 = 0;  // of this phase
-    for_each_phase(s, [&](const PhaseAxis& y, const PhaseAxis& x, int64_t py, int64_t px, int64_t before) {
-      GemmRows g;
-      g.src = dy + group * kg;
-      g.images = s.n;
-      g.h = s.out_h();
-      g.w = s.out_w();
-      g.pixel = s.k;
+    for_each_phase(s, [&](const Phase& phase) {
+      GemmRows g = phase.rows(s, dy + group * kg, dx + group * cg);
       g.channels = kg;
-      g.taps_h = y.count;
-      g.taps_w = x.count;
-      g.step_h = -y.back;
-      g.step_w = -x.back;
-      g.out_h = y.positions;
-      g.out_w = x.positions;
-      g.first_h = y.at;
-      g.first_w = x.at;
-      g.dst = dx + (py * s.w + px) * s.c + group * cg;
-      g.dst_pixel = s.stride_w * s.c;
-      g.dst_row = s.stride_h * s.w * s.c;
-      g.dst_image = s.h * s.w * s.c;
       g.images_inner = gemm_f32_skip_pays(g);
       const int64_t begin = row_begin > row0 ? row_begin - row0 : 0;
       const int64_t end = row_end - row0 < g.rows() ? row_end - row0 : g.rows();
       row0 += g.rows();
       if (begin >= end) return;
-      gemm_f32(g, begin, end, GemmB::panels(weights + before, cg), first * kGemmPanel,
-               last * kGemmPanel < cg ? last * kGemmPanel : cg, nullptr, scratch, block_rows);
+      gemm_f32(g, begin, end, GemmB::panels(weights + gemm_f32_panel_floats(phase.taps_before * kg, cg), cg),
+               first * kGemmPanel, last * kGemmPanel < cg ? last * kGemmPanel : cg, nullptr, scratch, block_rows);
     });
     p += last - first;
   }

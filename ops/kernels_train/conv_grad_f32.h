@@ -2,8 +2,8 @@
 // of the sums depends on the shape alone, neither on the split into ranges nor on the number of lanes.
 //
 // Input gradient: dx[n,y,x,c] = sum_{ky,kx,k} dy[n,oy,ox,k] w[k,ky,kx,c] over oy sh = y + ph - ky dh, ox likewise. The
-// input pixels fall into sh x sw phases (y mod sh, x mod sw); in a phase the same taps meet every pixel, so each phase is
-// a dense convolution of dy at stride 1: no zeros are inserted.
+// input pixels fall into sh x sw phases (y mod sh, x mod sw), each a dense convolution of dy at stride 1 (phases.h): no zeros
+// are inserted.
 //
 // Weight gradient: dw[k,ky,kx,c] = sum_pixels dy[p,k] x[window of p, ky,kx,c], a product whose depth is the pixels of the
 // batch. Pixels go in blocks of kWeightGradBlock; each block is a sum of its own, added to dw (one chain over 10^5 pixels

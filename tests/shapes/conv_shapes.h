@@ -39,6 +39,8 @@ inline constexpr NamedConv kTestConvs[] = {
     {"depthwise 3x3",                      {2, 7, 6, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19}},
     {"depthwise 5x5, stride 2",            {1, 9, 9, 33, 33, 5, 5, 2, 2, 2, 2, 1, 1, 33}},
     {"depthwise 3x3, dilation 2",          {1, 8, 7, 64, 64, 3, 3, 1, 1, 2, 2, 2, 2, 64}},
+    {"depthwise 3x3, 35 channels, wide",   {3, 15, 14, 35, 35, 3, 3, 1, 1, 1, 1, 1, 1, 35}},
+    {"depthwise 3x3, stride 2, 2 channels",{1, 5, 6, 2, 2, 3, 3, 2, 2, 1, 1, 1, 1, 2}},
     {"depthwise, multiplier 2",            {1, 5, 5, 3, 6, 3, 3, 1, 1, 1, 1, 1, 1, 3}},
     {"padding wider than the window",      {1, 3, 3, 2, 3, 3, 3, 1, 1, 4, 4, 1, 1, 1}},
     {"window of the whole image",          {3, 4, 5, 6, 7, 4, 5, 1, 1, 0, 0, 1, 1, 1}},
@@ -68,6 +70,13 @@ inline constexpr NamedConv kResNet14Convs[] = {
     {"resnet14 16x16 160-320 s2",  {128, 16, 16, 160, 320, 3, 3, 2, 2, 1, 1, 1, 1, 1}},
     {"resnet14 8x8 320-320",       {128, 8, 8, 320, 320, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
     {"resnet14 1x1 80-160 s2",     {128, 32, 32, 80, 160, 1, 1, 2, 2, 0, 0, 1, 1, 1}},
+};
+
+// Depthwise layers of MobileNetV3-Small at 224, batch 8.
+inline constexpr NamedConv kDepthwiseConvs[] = {
+    {"depthwise 3x3 56x56 72 s2",  {8, 56, 56, 72, 72, 3, 3, 2, 2, 1, 1, 1, 1, 72}},
+    {"depthwise 3x3 28x28 88",     {8, 28, 28, 88, 88, 3, 3, 1, 1, 1, 1, 1, 1, 88}},
+    {"depthwise 5x5 14x14 240",    {8, 14, 14, 240, 240, 5, 5, 1, 1, 2, 2, 1, 1, 240}},
 };
 
 }  // namespace bantam
