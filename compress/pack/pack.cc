@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "bantam_fault.h"
 #include "compress/pack/packed_file.h"
 #include "compress/pack/packed_model.h"
 #include "compress/pack/planner.h"
@@ -350,7 +351,10 @@ class Packer {
       Threshold t;
       const int d = direction(behind_pool);
       if (d == 0 || !find_threshold(all, int32_t(limit), &t)) return;
-      const bool both = d < 0 && !pool.empty();  // AND is the complement of the OR of complements
+      bool both = d < 0 && !pool.empty();  // AND is the complement of the OR of complements
+#ifdef BANTAM_FAULT_POOL_OF_FALLING_NORM_ORS
+      both = false;
+#endif
       lo[c] = t.lo, hi[c] = t.hi;
       flip[c / 64] |= uint64_t(t.flip != both) << (c % 64);
       after[c / 64] |= uint64_t(both) << (c % 64);

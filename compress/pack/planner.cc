@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bantam_fault.h"
+
 namespace bantam::packed {
 namespace {
 
 uint64_t rounded(uint64_t bytes, uint64_t align) { return (bytes + align - 1) / align * align; }
-bool meet(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
+bool meet(const Lifetime& a, const Lifetime& b) {
+#ifdef BANTAM_FAULT_PLANNER_FORGETS_LAST_USE
+  return a.first < b.last && b.first < a.last;
+#else
+  return a.first <= b.last && b.first <= a.last;
+#endif
+}
 
 }  // namespace
 
