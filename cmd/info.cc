@@ -37,14 +37,13 @@ Json plan_json(const MemoryPlan& plan) {
 
 void add_memory(const Recipe& recipe, const NetSpec& spec, Json* fields, std::string* text) {
   const auto make = [&](std::vector<ParameterGroup> groups) { return make_optimizer(recipe.optimizer, groups[0].parameters); };
-  const MemoryReport training = memory_report(spec, recipe.train.batch, make, loader_batches());
-  const MemoryReport inference = memory_report(spec, 1, make);
-  fields->set("memory", Json::object({{"batch", training.batch}, {"parameter_bytes", training.parameter_bytes},
-                                      {"gradient_bytes", training.gradient_bytes}, {"optimizer_bytes", training.optimizer_bytes},
-                                      {"training", plan_json(training.training)}, {"inference", plan_json(inference.inference)}}));
-  *text += "\nmemory of a training step, batch " + std::to_string(training.batch) + " (parameters " + bytes_text(training.parameter_bytes) +
-           ", gradients " + bytes_text(training.gradient_bytes) + ", optimizer " + bytes_text(training.optimizer_bytes) + ")\n" +
-           plan_text(training.training) + "\nmemory of inference, one image\n" + plan_text(inference.inference);
+  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches());
+  fields->set("memory", Json::object({{"batch", memory.batch}, {"parameter_bytes", memory.parameter_bytes},
+                                      {"gradient_bytes", memory.gradient_bytes}, {"optimizer_bytes", memory.optimizer_bytes},
+                                      {"training", plan_json(memory.training)}, {"inference", plan_json(memory.inference)}}));
+  *text += "\nmemory of a training step, batch " + std::to_string(memory.batch) + " (parameters " + bytes_text(memory.parameter_bytes) +
+           ", gradients " + bytes_text(memory.gradient_bytes) + ", optimizer " + bytes_text(memory.optimizer_bytes) + ")\n" +
+           plan_text(memory.training) + "\nmemory of inference, one image\n" + plan_text(memory.inference);
 }
 
 void report_net(const InfoArgs& args, const Recipe* recipe, const NetSpec& spec, Json fields, std::string text) {

@@ -178,7 +178,10 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
     }
     node->ran_ = true;
     if (grad.defined()) {
-      AllocLabel label("gradient");
+      const std::string* parameter = nullptr;  // names the gradient in the memory report
+      for (const NodePtr& in : node->inputs)
+        if (!parameter && in && in->parameter) parameter = &in->parameter->name;
+      AllocLabel label("gradient", parameter);
       std::vector<Tensor> in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs});
       grad = Tensor();
       if (in_grads.size() != node->inputs.size())

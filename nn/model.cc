@@ -76,7 +76,6 @@ bool is_binary_layer(const NetSpec& spec, int index) {
 Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) {
   shapes_ = infer_shapes(spec_);
   constexpr FileLayout kPlain{FileLayout::kSame, 1, 1, 1};
-  AllocLabel label("parameter");
   last_use_.assign(spec_.nodes.size(), -1);
   real_value_used_.assign(spec_.nodes.size(), false);
   cheap_before_pool_.assign(spec_.nodes.size(), false);
@@ -85,6 +84,7 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
     for (int j : node.inputs) ++readers[size_t(j)];
   for (size_t i = 0; i < spec_.nodes.size(); ++i) {
     const NodeSpec& node = spec_.nodes[i];
+    AllocLabel label("parameter", &node.name);
     for (int j : node.inputs) {
       last_use_[size_t(j)] = int(i);
       if (!is_binary_layer(spec_, int(i))) real_value_used_[size_t(j)] = true;

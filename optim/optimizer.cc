@@ -87,9 +87,11 @@ void Optimizer::step(double lr) {
 
 std::vector<Tensor> Optimizer::zeros_like_parameters() const {
   std::vector<Tensor> all;
-  AllocLabel label("optimizer");
   for (const ParameterGroup& group : groups_)
-    for (const Parameter* p : group.parameters) all.push_back(Tensor::zeros(p->value.shape(), p->value.dtype()));
+    for (const Parameter* p : group.parameters) {
+      AllocLabel label("optimizer", &p->name);
+      all.push_back(Tensor::zeros(p->value.shape(), p->value.dtype()));
+    }
   return all;
 }
 

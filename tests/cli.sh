@@ -3,9 +3,9 @@
 # The program as its user meets it: bad command lines, recipes and files each give one line and their exit code; reports
 # go to stdout, progress to stderr, bars only to a terminal. Ends with `N passed, N failed`.
 set -u
-cd "$(dirname "$0")/.." || exit 1
 bantam=${1:-build/bantam}
 case $bantam in /*) ;; *) bantam=$PWD/$bantam ;; esac
+cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

@@ -3,8 +3,9 @@
 # A run that is killed with SIGKILL at KILLS random moments and goes on each time with --resume must leave the same files,
 # byte for byte, as the run that was left alone. Ends with `N passed, N failed`.
 set -u
-cd "$(dirname "$0")/.." || exit 1
 kills=${1:-20} bantam=${2:-build/bantam} seed=${3:-1}
+case $bantam in /*) ;; *) bantam=$PWD/$bantam ;; esac
+cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -58,9 +58,9 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
     {
       static const std::string kInput = "input";
       AllocLabel label("batch", &kInput);
-      for (int i = 0; i < batches_held; ++i) {
-        inputs.push_back(Tensor::empty({batch, in.h, in.w, in.c}));
-        inputs.push_back(Tensor::empty({batch}, DType::kI32));
+      for (int i = 0; i < (training ? batches_held : 1); ++i) {
+        inputs.push_back(Tensor::empty({training ? batch : 1, in.h, in.w, in.c}));
+        inputs.push_back(Tensor::empty({training ? batch : 1}, DType::kI32));
       }
     }
     if (training) {

@@ -31,7 +31,7 @@ struct MemoryReport {
   size_t gradient_bytes = 0;         // of all parameters, as after a backward pass
   size_t optimizer_bytes = 0;
   MemoryPlan training;               // a step: forward, loss, backward, update
-  MemoryPlan inference;              // evaluation of one batch
+  MemoryPlan inference;              // evaluation of one image
 };
 
 using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
