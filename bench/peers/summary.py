@@ -21,7 +21,7 @@ def row(folder):
         if peer and "test_top1" in e:
             top1.append(e["test_top1"])
         elif not peer and e.get("event") == "epoch" and (e.get("eval") or {}).get("split") == "test":
-            top1.append(e["eval"]["top1"])
+            top1.append(100 * e["eval"]["top1"])
     if len(top1) != r["train"]["epochs"]:
         print(f"{folder}: {len(top1)} of {r['train']['epochs']} epochs done, left out", file=sys.stderr)
         return None
