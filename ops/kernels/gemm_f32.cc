@@ -164,12 +164,15 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
 // panel[k][0..15] = 16 columns from src, transposed; `cols` of them exist, the rest become 0.
 HWY_ATTR void transpose_16(const float* src, int64_t col_stride, int64_t depth, int64_t cols, float* out,
                            int64_t out_stride) {
-  int64_t k = 0;
+  int64_t n_done = 0;  // columns that whole blocks of 4x4 cover
+  int64_t k_done = 0;
 #if HWY_TARGET != HWY_SCALAR
   const hn::Full128<float> d;
   const hn::Repartition<uint64_t, decltype(d)> d64;
-  for (; k + 4 <= depth && cols == 16; k += 4) {
-    for (int n = 0; n < 16; n += 4) {
+  n_done = cols / 4 * 4;
+  k_done = depth / 4 * 4;
+  for (int64_t k = 0; k < k_done; k += 4) {
+    for (int64_t n = 0; n < n_done; n += 4) {
       const float* p = src + n * col_stride + k;
       const auto a0 = hn::LoadU(d, p), a1 = hn::LoadU(d, p + col_stride);
       const auto a2 = hn::LoadU(d, p + 2 * col_stride), a3 = hn::LoadU(d, p + 3 * col_stride);
@@ -185,8 +188,9 @@ HWY_ATTR void transpose_16(const float* src, int64_t col_stride, int64_t depth, 
     }
   }
 #endif
-  for (; k < depth; ++k)
-    for (int64_t n = 0; n < 16; ++n) out[k * out_stride + n] = n < cols ? src[n * col_stride + k] : 0.0f;
+  for (int64_t k = 0; k < depth; ++k)
+    for (int64_t n = k < k_done ? n_done : 0; n < 16; ++n)
+      out[k * out_stride + n] = n < cols ? src[n * col_stride + k] : 0.0f;
 }
 
 HWY_ATTR void pack_columns(const float* src, int64_t col_stride, int64_t depth, int64_t cols, int64_t panel_begin,
