@@ -139,6 +139,14 @@ inline NetSpec random_net(uint64_t seed) {
       y = g.batch_norm(name("norm"), y);
       z = g.batch_norm(name("norm"), z);
       x = g.add(name("add"), y, z);
+    } else if (form == 2 && below(2)) {  // real weights on real values, depthwise or in groups
+      ConvConfig k;
+      k.groups = c % 13 == 0 && below(2) ? 13 : c;
+      k.out_channels = c = c * (1 + below(2)), k.bias = below(2);
+      k.kernel_h = k.kernel_w = 3, k.pad_h = k.pad_w = 1;
+      x = g.conv(name("conv"), x, k);
+      const bool pooled = below(2);
+      x = tail(x, pooled);
     } else if (form == 2) {  // 1-bit weights on real values
       ConvConfig k;
       k.out_channels = c = out, k.bias = below(2), k.weight = {Scheme::kSign, Surrogate::kIdentity};
