@@ -11,6 +11,7 @@
 #include "compress/pack/thresholds.h"
 #include "compress/pack/weights.h"
 #include "compress/runtime/geometry.h"
+#include "ops/kernels/depthwise.h"
 
 namespace bantam {
 namespace {
@@ -207,11 +208,15 @@ class Packer {
       op.pad_h = uint16_t(c.pad_h), op.pad_w = uint16_t(c.pad_w);
       op.dilation_h = uint16_t(c.dilation_h), op.dilation_w = uint16_t(c.dilation_w);
     }
+    if (Source(op.source) == Source::kConv && groups > 1 && groups == in.c && groups == op.k &&
+        int64_t(op.kh) * op.kw <= kDepthwiseMaxTaps)
+      op.source = uint8_t(Source::kDepthwise);
     const int64_t depth = int64_t(op.kh) * op.kw * in.c / groups, cols = op.k / groups;
     const float* w = parameter(i, node(i).name + ".weight", depth * op.k);
     switch (Source(op.source)) {
       case Source::kXnor: op.weights = file_.payload(pack_weight_bits(w, int64_t(op.k) * op.kh * op.kw, in.c)); break;
       case Source::kConvSigns: op.weights = file_.payload(pack_weight_signs(w, groups, depth, cols)); break;
+      case Source::kDepthwise: op.weights = file_.payload(pack_weight_depthwise(w, depth, in.c)); break;
       default: op.weights = file_.payload(pack_weight_panels(w, groups, depth, cols)); break;
     }
     if (linear ? config<LinearConfig>(i).bias : config<ConvConfig>(i).bias) {

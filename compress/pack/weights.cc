@@ -50,6 +50,13 @@ std::vector<float> unpack_weight_signs(const uint8_t* bits, int64_t groups, int6
   return w;
 }
 
+std::vector<float> pack_weight_depthwise(const float* w, int64_t taps, int64_t c) {
+  std::vector<float> packed(size_t(taps * padded(c)));
+  for (int64_t k = 0; k < c; ++k)
+    for (int64_t t = 0; t < taps; ++t) packed[size_t(t * padded(c) + k)] = w[k * taps + t];
+  return packed;
+}
+
 std::vector<float> pack_weight_panels(const float* w, int64_t groups, int64_t depth, int64_t cols) {
   std::vector<float> panels(size_t(groups * depth * padded(cols)));
   for (int64_t g = 0; g < groups; ++g)

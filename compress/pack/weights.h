@@ -16,6 +16,9 @@ std::vector<uint8_t> pack_weight_signs(const float* w, int64_t groups, int64_t d
 // kConv: per group the panels of ops/kernels/gemm_f32.h. w is [groups][cols][depth].
 std::vector<float> pack_weight_panels(const float* w, int64_t groups, int64_t depth, int64_t cols);
 
+// kDepthwise: w [C][taps] as [taps][round_up(C, 16)].
+std::vector<float> pack_weight_depthwise(const float* w, int64_t taps, int64_t c);
+
 // Back to [rows][c] or [groups][cols][depth], signs as +-1.
 std::vector<float> unpack_weight_bits(const uint64_t* bits, int64_t rows, int64_t c);
 std::vector<float> unpack_weight_signs(const uint8_t* bits, int64_t groups, int64_t depth, int64_t cols);

@@ -4,6 +4,7 @@
 
 #include "ops/kernels/bitpack.h"
 #include "ops/kernels/conv_f32.h"
+#include "ops/kernels/depthwise.h"
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels/gemm_f32.h"
 #include "ops/kernels/gemm_xnor.h"
@@ -39,6 +40,7 @@ struct OpRun {
  private:
   const float* source(uint64_t begin, uint64_t end, float* rows, uint8_t* kernel, uint32_t* stages_done) const;
   void pixels(uint64_t begin, uint64_t end, float* rows) const;
+  GemmRows rows_of(uint64_t begin, uint64_t end, float* rows, int64_t group) const;
   void conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const;
   void stage(const StageRecord& s, const float* x, uint64_t row, uint64_t rows, uint64_t w, float* out) const;
   void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows, uint8_t* kernel) const;
@@ -52,15 +54,21 @@ void OpRun::pixels(uint64_t begin, uint64_t end, float* rows) const {
     for (uint64_t c = 0; c < g.c; ++c) *rows++ = lut[c * 256 + *p++];
 }
 
+// Output rows [begin, end) of a convolution's group: the gather starts further down, the output at `rows`.
+GemmRows OpRun::rows_of(uint64_t begin, uint64_t end, float* rows, int64_t group) const {
+  GemmRows r = conv_f32_gather(g.conv, f32(op.in), rows, group);
+  r.first_h += int64_t(begin) * g.conv.stride_h;
+  r.out_h = int64_t(end - begin);
+  return r;
+}
+
 // Output rows [begin, end) of the canonical convolution.
 void OpRun::conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const {
   const ConvShape& s = g.conv;
   const ConvWeights w = Source(op.source) == Source::kConv ? conv_f32_packed(s, m.payload<float>(op.weights))
                                                            : conv_f32_sign_weights(s, m.payload<uint8_t>(op.weights));
   for (int64_t group = 0; group < s.groups; ++group) {
-    GemmRows r = conv_f32_gather(s, f32(op.in), rows, group);
-    r.first_h += int64_t(begin) * s.stride_h;
-    r.out_h = int64_t(end - begin);
+    const GemmRows r = rows_of(begin, end, rows, group);
     GemmB b = w.first;
     if (b.bits)
       b.bits += group * w.step;
@@ -85,6 +93,12 @@ const float* OpRun::source(uint64_t begin, uint64_t end, float* rows, uint8_t* k
     case Source::kUnpack:
       unpack_signs(bits(op.in) + begin * g.w * words_for(g.c), int64_t((end - begin) * g.w), int64_t(g.c), rows);
       break;
+    case Source::kDepthwise: {
+      GemmRows r = rows_of(begin, end, rows, 0);
+      r.channels = g.conv.c;
+      depthwise_f32_rows(r, m.payload<float>(op.weights), bias, 0, r.rows());
+      break;
+    }
     case Source::kConv:
     case Source::kConvSigns: conv_f32_rows(begin, end, bias, rows, kernel); break;
     case Source::kXnor:

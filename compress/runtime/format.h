@@ -45,8 +45,9 @@ enum class Source : uint8_t {
   kConvSigns = 4,      // f32 tensor * 1-bit weights, in the canonical order
   kXnor = 5,           // bits * 1-bit weights, an exact integer
   kGlobalAverage = 6,  // mean over h and w of an f32 tensor, in raster order
+  kDepthwise = 7,      // kConv with groups = C = K
 };
-constexpr uint8_t kSources = 7;
+constexpr uint8_t kSources = 8;
 
 // What happens to the rows then, in f32, one stage after the other.
 enum class StageKind : uint8_t {
@@ -145,6 +146,7 @@ struct TensorRecord {
 //   kConv       per group: panels of 32 columns f32 [depth][32], the last one [depth][16] if at most 16 columns remain
 //   kConvSigns  per group: bits [depth][round_up(cols, 16)], bit n % 8 of byte n / 8 of a row is column n
 //   kXnor       u64 [K][kh][kw][words_for(C)]
+//   kDepthwise  f32 [kh][kw][round_up(C, 16)]
 // Bits: 1 is +1, pad bits are 0. Columns that fill up a panel are 0.
 // With thresholds (source kXnor, out_bits alone, no stage but a pool): bit = (lo <= sum && sum <= hi) ^ flip; with a pool,
 // the OR of its window's bits, then ^ after (so that flip and after together make an AND).
@@ -181,7 +183,8 @@ struct OpRecord {
     io.u32(n_stages), io.u32(band), io.u32(reserved);
   }
   bool is_conv() const {
-    return Source(source) == Source::kConv || Source(source) == Source::kConvSigns || Source(source) == Source::kXnor;
+    const Source s = Source(source);
+    return s == Source::kConv || s == Source::kConvSigns || s == Source::kXnor || s == Source::kDepthwise;
   }
 };
 

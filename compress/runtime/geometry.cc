@@ -1,5 +1,6 @@
 #include "compress/runtime/geometry.h"
 
+#include "ops/kernels/depthwise.h"
 #include "ops/kernels/gemm_f32.h"
 #include "ops/kernels/gemm_xnor.h"
 
@@ -19,9 +20,12 @@ uint64_t positions(uint64_t size, uint64_t pad, uint64_t kernel, uint64_t dilati
 
 bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
+  const Source source = Source(op.source);
   if (op.k == 0 || op.k > kMaxDepth) return bad(OpRecord::kAtK);
   if (op.groups == 0 || g->in_c % op.groups != 0 || op.k % op.groups != 0) return bad(OpRecord::kAtGroups);
+  if (source == Source::kDepthwise && (op.groups != op.k || g->in_c != op.k)) return bad(OpRecord::kAtGroups);
   if (op.kh == 0 || op.kw == 0 || op.kh > kMaxKernel || op.kw > kMaxKernel) return bad(OpRecord::kAtKernel);
+  if (source == Source::kDepthwise && uint64_t(op.kh) * op.kw > uint64_t(kDepthwiseMaxTaps)) return bad(OpRecord::kAtKernel);
   if (op.stride_h == 0 || op.stride_w == 0) return bad(OpRecord::kAtStride);
   if (op.dilation_h == 0 || op.dilation_w == 0) return bad(OpRecord::kAtDilation);
   // A window always touches the image: its padding is smaller than its extent.
@@ -31,7 +35,6 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   g->w = positions(g->in_w, op.pad_w, op.kw, op.dilation_w, op.stride_w);
   g->c = op.k;
   if (g->h == 0 || g->w == 0 || g->h > kMaxSide || g->w > kMaxSide) return bad(OpRecord::kAtKernel);
-  const Source source = Source(op.source);
   if (op.pad_value < -1 || op.pad_value > 1 || (op.pad_value != 0 && source != Source::kXnor)) return bad(OpRecord::kAtPadValue);
 
   ConvShape& s = g->conv;
@@ -43,6 +46,7 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   switch (source) {
     case Source::kConv: g->weight_bytes = op.groups * depth * padded_cols * 4; break;
     case Source::kConvSigns: g->weight_bytes = op.groups * depth * padded_cols / 8; break;
+    case Source::kDepthwise: g->weight_bytes = depth * round_up(op.k, 16) * 4; break;
     default: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
   }
   if (g->weight_bytes > kMaxFileBytes) return bad(OpRecord::kAtK);

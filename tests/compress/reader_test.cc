@@ -61,13 +61,13 @@ TEST_CASE("reader: the sample file, which uses every source and stage, is accept
   bnt_info info;
   bnt_where where;
   REQUIRE(Reader(b.data, b.size).check(&info, &where) == BNT_OK);
-  CHECK(info.ops == 9);
+  CHECK(info.ops == 10);
   CHECK(info.classes == 3);
   CHECK(info.h == 4);
   CHECK(info.c == 2);
   CHECK(info.align == 64);
-  // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, linear 9.
-  CHECK(info.macs == 864 + 729 + 324 + 36 + 9);
+  // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, depthwise 27, linear 9.
+  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 9);
   bool source[kSources] = {}, kind[kStageKinds] = {};
   const Reader m(b.data, b.size);
   for (uint32_t i = 0; i < m.header().n_ops; ++i) source[m.op(i).source] = true;
@@ -170,7 +170,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"tensor: outside the arena", [](FileBuilder& f) { f.tensors[1].arena = f.header.arena_base; }, BNT_NO_OP, tensor_at(1) + 20},
       {"tensor: its sizes multiply past the arena", [](FileBuilder& f) { f.tensors[1].h = f.tensors[1].w = kMaxSide, f.tensors[1].c = kMaxDepth; },
        BNT_NO_OP, tensor_at(1) + 20},
-      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(10)},
+      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(11)},
 
       {"op: name outside the strings", [](FileBuilder& f) { f.ops[2].name = 1000; }, 2, op_at(2)},
       {"op: unknown source", [](FileBuilder& f) { f.ops[2].source = kSources; }, 2, op_at(2) + O::kAtSource},
@@ -193,6 +193,9 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: no groups", [](FileBuilder& f) { f.ops[1].groups = 0; }, 1, op_at(1) + O::kAtGroups},
       {"op: groups that do not divide", [](FileBuilder& f) { f.ops[1].groups = 2; }, 1, op_at(1) + O::kAtGroups},
       {"op: groups without a convolution", [](FileBuilder& f) { f.ops[6].groups = 1; }, 6, op_at(6) + O::kAtGroups},
+      {"op: depthwise of another number of outputs", [](FileBuilder& f) { f.ops[8].k = 6; }, 8, op_at(8) + O::kAtGroups},
+      {"op: depthwise in fewer groups", [](FileBuilder& f) { f.ops[8].groups = 1; }, 8, op_at(8) + O::kAtGroups},
+      {"op: depthwise of too many taps", [](FileBuilder& f) { f.ops[8].kh = 11, f.ops[8].kw = 12; }, 8, op_at(8) + O::kAtKernel},
       {"op: no kernel", [](FileBuilder& f) { f.ops[1].kw = 0; }, 1, op_at(1) + O::kAtKernel},
       {"op: kernel too large", [](FileBuilder& f) { f.ops[1].kh = kMaxKernel + 1; }, 1, op_at(1) + O::kAtKernel},
       {"op: binary convolution in groups", [](FileBuilder& f) { f.ops[2].groups = 3; }, 2, op_at(2) + O::kAtGroups},

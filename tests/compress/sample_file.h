@@ -10,7 +10,7 @@ namespace bantam::packed {
 inline constexpr uint32_t kSampleClasses = 3;
 
 // Ops: 0 pixels; 1 conv + bias + pool -> f32 and bits; 2 xnor with thresholds and pool -> bits; 3 unpack; 4 xnor + affine +
-// prelu + add -> f32; 5 conv of signs + relu; 6 load + hardtanh -> bits; 7 mean; 8 full-window conv -> scores.
+// prelu + add -> f32; 5 conv of signs + relu; 6 load + hardtanh -> bits; 7 mean; 8 depthwise; 9 full-window conv -> scores.
 inline FileBuilder sample_builder() {
   FileBuilder f;
   f.header.h = 4, f.header.w = 4, f.header.c = 2;
@@ -47,7 +47,7 @@ inline FileBuilder sample_builder() {
   const uint32_t b_bits = tensor("b.sign", Type::kBits, 2, 2, 3, 2, 4), b = tensor("b", Type::kF32, 2, 2, 3, 3, 5);
   const uint32_t c = tensor("c", Type::kF32, 3, 3, 3, 4, 6), d = tensor("d", Type::kF32, 2, 2, 3, 5, 7);
   const uint32_t e = tensor("e", Type::kBits, 3, 3, 3, 6, 6), g = tensor("mean", Type::kF32, 1, 1, 3, 7, 8);
-  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 8, 9);
+  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 9, 10), dw = tensor("dw", Type::kF32, 1, 1, 3, 8, 9);
 
   op("input", Source::kPixels, kNone, x, kNone);
   op("a", Source::kConv, x, a, a_bits, 3, 3, 1).weights = floats(18 * 16, 0.5f);
@@ -70,7 +70,8 @@ inline FileBuilder sample_builder() {
   stage(StageKind::kRelu), close();
   op("e", Source::kLoad, c, kNone, e), stage(StageKind::kHardtanh), close();
   op("mean", Source::kGlobalAverage, d, g, kNone), close();
-  op("fc", Source::kConv, g, y, kNone, kSampleClasses, 1, 0).weights = floats(3 * 16, 2.0f), close();
+  op("dw", Source::kDepthwise, g, dw, kNone, 3, 3, 1).weights = floats(9 * 16, 0.75f), f.ops.back().groups = 3, close();
+  op("fc", Source::kConv, dw, y, kNone, kSampleClasses, 1, 0).weights = floats(3 * 16, 2.0f), close();
 
   const ArenaPlan plan = plan_arena(lives, kAlign);
   for (size_t i = 0; i < f.tensors.size(); ++i) f.tensors[i].arena = uint32_t(plan.offsets[i]);
