@@ -36,8 +36,8 @@ void compare(const bnt_view& v, const float* want, VerifiedTensor* t) {
 
 }  // namespace
 
-Verifier::Verifier(Model& model, const std::vector<uint8_t>& packed) : model_(model) {
-  sessions_.push_back(std::make_unique<PackedModel>(packed));
+Verifier::Verifier(Model& model, std::unique_ptr<PackedModel> packed) : model_(model) {
+  sessions_.push_back(std::move(packed));
   const bnt_info& info = sessions_[0]->info();
   const auto& in = std::get<InputConfig>(model.spec().nodes[0].config);
   const auto differ = [](const std::string& what) { throw Error("verify: the packed model is of another net: " + what); };
@@ -56,7 +56,7 @@ Verifier::Verifier(Model& model, const std::vector<uint8_t>& packed) : model_(mo
 
 Verifier::~Verifier() = default;
 
-void Verifier::add(const Tensor& x, const uint8_t* images) {
+Verifier::Predictions Verifier::add(const Tensor& x, const uint8_t* images) {
   const bnt_info& info = sessions_[0]->info();
   const int64_t n = x.dim(0), bytes = int64_t(info.h) * info.w * info.c, classes = info.classes;
   // The evaluation forward, keeping the nodes that the packed model has.
@@ -73,6 +73,7 @@ void Verifier::add(const Tensor& x, const uint8_t* images) {
     if (!value.defined() || !value.has_data()) throw Error("verify: the evaluation forward did not show node " + name);
 
   while (int(sessions_.size()) < threads()) sessions_.push_back(sessions_[0]->another_session());
+  Predictions predictions = {std::vector<int>(size_t(n)), std::vector<int>(size_t(n))};
   std::mutex mutex;
   parallel_for(n, 1, [&](int64_t begin, int64_t end, int lane) {
     for (int64_t i = begin; i < end; ++i) {
@@ -82,7 +83,9 @@ void Verifier::add(const Tensor& x, const uint8_t* images) {
         compare(v, want.at(v.name).data<float>() + i * elements(v), &tally[next++]);
       });
       const float* right = logits.data<float>() + i * classes;
-      const auto likeliest = [&](const float* s) { return std::max_element(s, s + classes) - s; };
+      const auto likeliest = [&](const float* s) { return int(std::max_element(s, s + classes) - s); };
+      const int packed = predictions.packed[size_t(i)] = likeliest(scores.data());
+      const int trained = predictions.trained[size_t(i)] = likeliest(right);
       const std::lock_guard<std::mutex> lock(mutex);  // sums of integers and a maximum: any order gives the same
       for (size_t t = 0; t < tally.size(); ++t) {
         report_.tensors[t].values += tally[t].values;
@@ -91,10 +94,11 @@ void Verifier::add(const Tensor& x, const uint8_t* images) {
         report_.values += tally[t].values;
         report_.differing_values += tally[t].differing;
       }
-      report_.differing_predictions += likeliest(scores.data()) != likeliest(right);
+      report_.differing_predictions += packed != trained;
     }
   });
   report_.images += n;
+  return predictions;
 }
 
 }  // namespace bantam

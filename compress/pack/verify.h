@@ -33,11 +33,15 @@ class Verifier {
  public:
   // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no node
   // has the name of.
-  Verifier(Model& model, const std::vector<uint8_t>& packed);
+  Verifier(Model& model, std::unique_ptr<PackedModel> packed);
   ~Verifier();
 
+  // The likeliest class of each image, the lower index among equals.
+  struct Predictions {
+    std::vector<int> trained, packed;
+  };
   // The same images twice: x [n,h,w,c] as the evaluation transform makes them for the net, and their bytes [n][h][w][c].
-  void add(const Tensor& x, const uint8_t* images);
+  Predictions add(const Tensor& x, const uint8_t* images);
 
   const VerifyReport& report() const { return report_; }
   const PackedModel& packed() const { return *sessions_[0]; }

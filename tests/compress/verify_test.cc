@@ -49,9 +49,11 @@ TEST_CASE("verify: packed zoo nets equal Model::forward in evaluation, 0 differi
       Model model(build_model(name, o));
       randomize(&model, 21);
       const std::vector<float> lut = random_lut(o.c, 3);
-      Verifier v(model, pack(model, {lut, {}, {}}));
+      Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
       const Images images(model.spec(), lut, 5);
-      v.add(images.x, images.bytes.data());
+      const Verifier::Predictions p = v.add(images.x, images.bytes.data());
+      CHECK(p.trained.size() == 5);
+      CHECK(p.trained == p.packed);
       for (const VerifiedTensor& t : v.report().tensors) {
         CAPTURE(t.name);
         CHECK(t.differing == 0);
@@ -70,9 +72,9 @@ TEST_CASE("verify: 240 generated nets equal Model::forward in evaluation, 0 diff
     Model model(random_net(seed));
     randomize(&model, seed);
     const std::vector<float> lut = random_lut(std::get<InputConfig>(model.spec().nodes[0].config).c, seed);
-    Verifier v(model, pack(model, {lut, {}, {}}));
+    Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
     const Images images(model.spec(), lut, 2);
-    v.add(images.x, images.bytes.data());
+    (void)v.add(images.x, images.bytes.data());
     for (const VerifiedTensor& t : v.report().tensors) {
       CAPTURE(t.name);
       REQUIRE(t.differing == 0);
@@ -87,11 +89,11 @@ TEST_CASE("verify: a model that was trained on after packing is told apart, tens
   Model model(small_bnn());
   randomize(&model, 4);
   const std::vector<float> lut = random_lut(3, 3);
-  Verifier v(model, pack(model, {lut, {}, {}}));
+  Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
   // One weight of the first layer, turned a little; one sign of a binary layer.
   model.parameters()[0]->value.mutable_data<float>()[0] += 0.5f;
   const Images images(model.spec(), lut, 3);
-  v.add(images.x, images.bytes.data());
+  (void)v.add(images.x, images.bytes.data());
   CHECK_FALSE(v.report().equal());
   CHECK(v.report().tensors[0].differing == 0);  // the input
   CHECK(v.report().tensors[1].differing > 0);
@@ -105,5 +107,5 @@ TEST_CASE("verify: a packed model of another net is refused") {
   Model other(quickstart_net(o));
   randomize(&other, 4);
   const std::vector<uint8_t> file = pack(other, {random_lut(1, 3), {}, {}});
-  CHECK_THROWS_AS((void)Verifier(model, file), Error);
+  CHECK_THROWS_AS((void)Verifier(model, std::make_unique<PackedModel>(file)), Error);
 }
