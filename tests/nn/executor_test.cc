@@ -89,11 +89,13 @@ TEST_CASE("executor: f32 follows f64 through a whole net, forward and backward")
         largest = std::max(largest, std::abs(q->grad.at(i)));
       }
       CAPTURE(p->name);
-      // A VGG convolution's bias before its norm has a gradient of 0: what is left is rounding, against the weights' gradients.
-      if (std::string(name) == "vgg11" && p->name.starts_with("conv") && p->name.ends_with("bias"))
-        CHECK(worst < 1e-6);
-      else
-        CHECK(worst <= 1e-4 * largest);
+      // A VGG convolution's bias before its norm has a gradient of 0: what is left is rounding of a sum over all pixels, to be
+      // held against the gradient of the same layer's weights.
+      if (std::string(name) == "vgg11" && p->name.starts_with("conv") && p->name.ends_with("bias")) {
+        largest = 0;
+        for (double v : b.parameter(p->name.substr(0, p->name.size() - 4) + "weight")->grad.values()) largest = std::max(largest, std::abs(v));
+      }
+      CHECK(worst <= 1e-4 * largest);
     }
   }
 }
@@ -176,10 +178,12 @@ TEST_CASE("executor: a convolution and its pool in blocks of images give what th
       }
       CAPTURE(p->name);
       // Sums over blocks instead of one: 2^-24 times the root of some thousand terms. Biases before a norm are rounding alone.
-      if (p->name.starts_with("conv") && p->name.ends_with("bias"))
-        CHECK(worst < 1e-6);
-      else
-        CHECK(worst <= 1e-5 * largest);
+      if (p->name.starts_with("conv") && p->name.ends_with("bias")) {
+        largest = 0;
+        for (double v : b.parameter(p->name.substr(0, p->name.size() - 4) + "weight")->grad.values())
+          largest = std::max(largest, std::abs(v));
+      }
+      CHECK(worst <= 1e-5 * largest);
     }
   }
 }
