@@ -26,14 +26,10 @@ Rng::Rng(uint64_t seed, uint32_t purpose, uint64_t a, uint64_t b) {
   stream_ = uint64_t(h2[1]) << 32 | h2[0];
 }
 
-uint32_t Rng::bits(uint64_t i) const {
-#ifdef BANTAM_FAULT_RNG_REPEAT
-  const uint64_t block = i / 8;
-#else
-  const uint64_t block = i / 4;
-#endif
-  return philox({uint32_t(block), uint32_t(block >> 32), uint32_t(stream_), uint32_t(stream_ >> 32)}, key_)[i % 4];
+std::array<uint32_t, 4> Rng::four_bits(uint64_t i) const {
+  return philox({uint32_t(i), uint32_t(i >> 32), uint32_t(stream_), uint32_t(stream_ >> 32)}, key_);
 }
+uint32_t Rng::bits(uint64_t i) const { return four_bits(i / 4)[i % 4]; }
 
 float Rng::uniform(uint64_t i) const { return float(bits(i) >> 8) * 0x1p-24f; }
 

@@ -1,5 +1,7 @@
 #include "ops/dropout.h"
 
+#include <cmath>
+
 #include "core/autograd.h"
 #include "core/base/fixed_point.h"
 #include "core/parallel.h"
@@ -34,9 +36,18 @@ Tensor dropout(const Tensor& x, double p, const Rng& rng) {
   if (p == 0) return x;
   Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8);
   uint8_t* bits = mask.mutable_data<uint8_t>();
-  // Random numbers cost more than the selection: smaller chunks.
+  // uniform(i) >= p, of 24 bits, without making it a float. Random numbers cost more than the selection: smaller chunks.
+  const uint32_t least = uint32_t(std::ceil(p * 16777216.0));
   parallel_for(x.size(), kElementGrain / 8, [&](int64_t b, int64_t e, int) {
-    ref::fill_bits(bits + b / 8, e - b, [&](int64_t i) { return double(rng.uniform(uint64_t(b + i))) >= p; });
+    for (int64_t i = b; i < e; i += 8) {
+      unsigned byte = 0;
+      for (int64_t half = 0; half < 2; ++half) {
+        const auto four = rng.four_bits(uint64_t(i / 4 + half));
+        for (int64_t j = 0; j < 4 && i + 4 * half + j < e; ++j)
+          byte |= unsigned(four[size_t(j)] >> 8 >= least) << (4 * half + j);
+      }
+      bits[i / 8] = uint8_t(byte);
+    }
   });
   const double s = 1 / (1 - p);
   return record("dropout", select(x, mask, s), {x}, {{"mask", mask}},

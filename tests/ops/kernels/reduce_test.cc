@@ -88,9 +88,9 @@ TEST_CASE("channel moments: of 1, 2, 3, 4 are mean 2.5 and m2 5") {
   });
 }
 
-// Deviations from the guess are rounded by u |x|, and their sums by kSumError times those of the magnitudes, which are within
-// a deviation or two: the mean errs by a few u (|mean| + deviation), m2 by 2 kSumError of itself (s2 is at most twice m2). For
-// offset 1e4 the rounding of x - guess adds up to 2 u 1e4 = 1.2e-3 of a deviation.
+// x - guess is exact where both are close (Sterbenz), so an offset costs nothing: deviations and their squares are summed within
+// kSumError of their magnitudes, which are at most twice as large as those from the mean itself. The mean is rounded to f32
+// only in the guess.
 TEST_CASE("channel moments: equal the two-pass f64 values, also where the mean is 1e4 deviations away") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
@@ -112,28 +112,29 @@ TEST_CASE("channel moments: equal the two-pass f64 values, also where the mean i
             worst_m2 = std::max(worst_m2, std::fabs(m2[k] - want_m2[k]) / (want_m2[k] + double(rows) * 1e-12));
           }
           CHECK(worst_mean <= 4 * u * (offset + 3));
-          if (rows > 1) CHECK(worst_m2 <= 2 * kSumError + 2.4e-3 * (offset >= 1e4));
+          if (rows > 1) CHECK(worst_m2 <= 2 * kSumError);
         }
   });
 }
 
-TEST_CASE("channel moments: a first row or a first block far from the rest does no harm") {
+// 16 odd rows that are all of the guess (64 channels) multiply the rounding of m2, u or so a block, by rows / 16 = 390: 1e-4 is four
+// times that. Fewer odd rows, or more rows in the guess (fewer channels), cost nothing.
+TEST_CASE("channel moments: first rows far from the rest do no harm") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
     for (int64_t c : {1, 10, 64})
-      for (int64_t odd : {1, 20, 3000}) {
+      for (int64_t odd : {1, 16, 3000}) {
         CAPTURE(c);
         CAPTURE(odd);
-        const int64_t rows = 40000 / c;
+        const int64_t rows = 400000 / c;
         auto x = normals(rows * c, 8, 1000.0);
         for (int64_t i = 0; i < std::min(odd, rows / 2) * c; ++i) x[size_t(i)] = 0;
         std::vector<double> mean(static_cast<size_t>(c)), m2(mean), want_mean(mean), want_m2(mean);
         channel_moments_f32(x.data(), rows, c, mean.data(), m2.data());
         ref::channel_moments(x.data(), rows, c, want_mean.data(), want_m2.data());
         for (size_t k = 0; k < mean.size(); ++k) {
-          // As above, with u 1000 = 6e-5 of a deviation.
           CHECK(std::fabs(mean[k] - want_mean[k]) <= 4e-4);
-          CHECK(std::fabs(m2[k] / want_m2[k] - 1) <= 2 * kSumError + 1.2e-4);
+          CHECK(std::fabs(m2[k] / want_m2[k] - 1) <= (c == 64 && odd == 16 ? 1e-4 : 2 * kSumError));
         }
       }
   });
