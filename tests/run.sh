@@ -42,7 +42,7 @@ names=
 log=$build/meson-logs/testlog.txt
 rm -f "$log"
 # shellcheck disable=SC2086  # words on purpose
-meson test -C "$build" --no-rebuild --print-errorlogs $names || true
+meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 3 $names || true
 [ -f "$log" ] || gave_up "no test ran"
 
 # Counts of every test of meson: what doctest sums up, and lines `N passed, N failed` of scripts and other programs. One

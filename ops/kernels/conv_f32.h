@@ -74,7 +74,7 @@ constexpr GemmRows conv_f32_gather(const ConvShape& s, const float* x, float* y,
   g.stride_w = s.stride_w;
   g.first_h = -s.pad_h;
   g.first_w = -s.pad_w;
-  g.dst = y + group * s.group_k();
+  g.dst = y ? y + group * s.group_k() : nullptr;  // null for who only reads
   g.dst_pixel = s.k;
   g.dst_row = g.out_w * s.k;
   g.dst_image = g.out_h * g.dst_row;

@@ -275,13 +275,14 @@ TEST_CASE("safetensors: a file cut off anywhere is refused, one with a byte too 
   CHECK_THROWS_AS(SafeTensors::view(whole), StError);
 }
 
-TEST_CASE("safetensors: any byte of a header may be anything: an error or a file, never more") {
+TEST_CASE("safetensors: any byte of a header may be another: an error or a file, never more") {
   Bytes whole = golden("net");
   size_t header = 8 + size_t(load_le64(whole.data()));
   size_t refused = 0;
+  const std::string_view kBytes = "\0 \"{}[],:019-.e\\\x7f\x80\xC3\xFF"sv;  // what JSON gives a meaning, and what it does not
   for (size_t i = 0; i < header; ++i) {
     uint8_t old = whole[i];
-    for (int v = 0; v < 256; ++v) {
+    for (char v : kBytes) {
       whole[i] = uint8_t(v);
       try {
         SafeTensors f = SafeTensors::view(whole);
@@ -294,7 +295,7 @@ TEST_CASE("safetensors: any byte of a header may be anything: an error or a file
     }
     whole[i] = old;
   }
-  CHECK(refused > 100 * header);
+  CHECK(refused > 10 * header);
 }
 
 TEST_CASE("safetensors: memory is bounded by our limit on keys and values") {
