@@ -29,7 +29,13 @@ Rng::Rng(uint64_t seed, uint32_t purpose, uint64_t a, uint64_t b) {
 std::array<uint32_t, 4> Rng::four_bits(uint64_t i) const {
   return philox({uint32_t(i), uint32_t(i >> 32), uint32_t(stream_), uint32_t(stream_ >> 32)}, key_);
 }
-uint32_t Rng::bits(uint64_t i) const { return four_bits(i / 4)[i % 4]; }
+uint32_t Rng::bits(uint64_t i) const {
+#ifdef BANTAM_FAULT_RNG_REPEAT
+  return four_bits(i / 8)[i % 4];
+#else
+  return four_bits(i / 4)[i % 4];
+#endif
+}
 
 float Rng::uniform(uint64_t i) const { return float(bits(i) >> 8) * 0x1p-24f; }
 
