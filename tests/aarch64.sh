@@ -1,9 +1,9 @@
 #!/bin/sh
-# usage: sh tests/aarch64.sh [DIR [MODEL IMAGES]]
+# usage: sh tests/aarch64.sh [DIR [MODEL IMAGES]]  e.g. sh tests/aarch64.sh build-aarch64 net.bnt random:100
 # The same packed nets on four builds of the runtime: x86-64 with run-time dispatch, x86-64 for one fixed target, without SIMD,
 # and AArch64 under qemu (static, built with cross/aarch64-linux-gnu.txt). Every tensor that the runtime shows, and the sizes
 # that it asks for, must be the same bytes everywhere. DIR (build-aarch64) holds the builds. With MODEL and IMAGES (a packed
-# net, and a raw file of h * w * c bytes an image) these are run instead of the generated nets.
+# net, and a raw file of h * w * c bytes an image, or random:N) these are run instead of the generated nets.
 # Needs g++-aarch64-linux-gnu and qemu-user-static. Ends with the line `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.."
@@ -71,7 +71,7 @@ if [ $# -ge 3 ]; then
   nets=$dir/given
   mkdir -p "$nets"
   cp "$2" "$nets/given.bnt"
-  cp "$3" "$nets/given.raw"
+  case $3 in random:*) ;; *) cp "$3" "$nets/given.raw" ;; esac
 else
   rm -rf "$nets"
   mkdir -p "$nets"
@@ -79,6 +79,7 @@ else
 fi
 for model in "$nets"/*.bnt; do
   raw=${model%.bnt}.raw
+  case ${3:-} in random:*) raw=$3 ;; esac
   name=$(basename "$model" .bnt)
   "$dir/dynamic/$trace" "$model" "$raw" >"$dir/want" || count 1 "$name: x86-64, dynamic"
   for other in static scalar aarch64; do

@@ -12,7 +12,7 @@
  * A file is untrusted: bnt_probe and bnt_load check all of it (a checksum over every byte, then every offset, size and
  * dependency) in time proportional to its size, and what they accept cannot make bnt_run read or write outside the file,
  * mem, the arena, pixels and scores. The file's bytes are used where they are: they must stay, unchanged, as long as
- * the model. Results are the same bytes on every target with a fused multiply-add, for any number of lanes.
+ * the model. A call takes less than 16 KB of stack and never recurses. Results are the same bytes on every target with a fused multiply-add, for any number of lanes.
  */
 #ifndef BANTAM_BNT_H_
 #define BANTAM_BNT_H_

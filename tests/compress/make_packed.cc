@@ -1,5 +1,6 @@
 // make_packed FOLDER IMAGES: packed nets of every kind with random parameters, FOLDER/NAME.bnt, and IMAGES random images for
 // each, FOLDER/NAME.raw. make_packed --golden FOLDER: golden.bnt and golden.ppm, as committed in tests/compress.
+// make_packed --large FOLDER: the binary VGG-11 and ResNet-14 (1.25x) at full width.
 // Used by the scripts that run packed nets on other builds and processors.
 #include <cstdio>
 #include <cstdlib>
@@ -40,7 +41,7 @@ void make(const std::string& folder, const std::string& name, const NetSpec& spe
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    fprintf(stderr, "usage: make_packed FOLDER IMAGES | --golden FOLDER\n");
+    fprintf(stderr, "usage: make_packed FOLDER IMAGES | --golden FOLDER | --large FOLDER\n");
     return 2;
   }
   if (strcmp(argv[1], "--golden") == 0) {
@@ -49,6 +50,14 @@ int main(int argc, char** argv) {
     std::string ppm = "P6\n10 14\n255\n";
     ppm.append(image.begin(), image.end());
     write(std::string(argv[2]) + "/golden.ppm", ppm.data(), ppm.size());
+    return 0;
+  }
+  if (strcmp(argv[1], "--large") == 0) {
+    ModelOptions o;
+    o.form = Form::kBnn, o.h = o.w = 32, o.c = 3;
+    make(argv[2], "vgg11-bnn-full", vgg11(o), 1);
+    o.width = 1.25;
+    make(argv[2], "resnet14-bnn-full", resnet14(o), 1);
     return 0;
   }
   const std::string folder = argv[1];

@@ -1,5 +1,5 @@
-/* runtime_trace MODEL IMAGES: runs each image of the raw file IMAGES (h * w * c bytes each) through the packed model and
- * writes every tensor that the runtime shows, name, type, sizes and bytes, then the scores, to stdout. Two builds compute
+/* runtime_trace MODEL IMAGES: runs each image of the raw file IMAGES (h * w * c bytes each), or with random:N as IMAGES N
+ * generated ones, always the same, through the packed model and writes every tensor that the runtime shows, name, type, sizes and bytes, then the scores, to stdout. Two builds compute
  * the same if these streams are the same. Exit code 6 if the model's self test fails. */
 #define _ISOC11_SOURCE /* aligned_alloc */
 #include <stdio.h>
@@ -56,7 +56,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   file = load(argv[1], &file_size);
-  raw = load(argv[2], &raw_size);
   check(bnt_probe(file, file_size, &info, &where));
   mem = aligned(info.model_bytes);
   arena = aligned(info.arena_base + info.arena_per_lane);
@@ -67,6 +66,18 @@ int main(int argc, char** argv) {
   check(bnt_self_test(&session));
   printf("mem %u arena %u + %u\n", (unsigned)info.model_bytes, (unsigned)info.arena_base, (unsigned)info.arena_per_lane);
   image_size = (size_t)info.h * info.w * info.c;
+  if (strncmp(argv[2], "random:", 7) == 0) {
+    uint32_t state = 1;
+    raw_size = (size_t)atoi(argv[2] + 7) * image_size;
+    raw = malloc(raw_size);
+    if (!raw) return 1;
+    for (size_t i = 0; i < raw_size; ++i) {
+      state = state * 1664525u + 1013904223u;
+      raw[i] = (unsigned char)(state >> 24);
+    }
+  } else {
+    raw = load(argv[2], &raw_size);
+  }
   for (size_t i = 0; i + image_size <= raw_size; i += image_size) {
     check(bnt_run_traced(&session, raw + i, scores, info.classes, show, NULL));
     fwrite(scores, sizeof(float), info.classes, stdout);
