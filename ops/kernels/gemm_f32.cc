@@ -207,21 +207,24 @@ HWY_ATTR void pack_columns(const float* src, int64_t col_stride, int64_t depth, 
 
 HWY_ATTR void pack_b_rows(const float* src, int64_t row_stride, int64_t depth, int64_t k_begin, int64_t k_count,
                           int64_t cols, int64_t panel_begin, int64_t panel_end, float* panels) {
-  for (int64_t n = panel_begin * kGemmPanel; n < panel_end * kGemmPanel && n < cols; n += kGemmPanel) {
-    const int64_t width = cols - n > 16 ? kGemmPanel : 16;
-    float* HWY_RESTRICT out = panels + n * depth + k_begin * width;
-    const float* HWY_RESTRICT in = src + n;
-    for (int64_t k = 0; k < k_count; ++k, out += width, in += row_stride) {
-      if (cols - n >= width) {
-        for (int64_t half = 0; half < width; half += 16) copy_line(in + half, out + half);
-      } else {
-        for (int64_t j = 0; j < width; ++j) out[j] = j < cols - n ? in[j] : 0.0f;
+  // Some rows at a time through all panels: a row is read as it lies, not 128 bytes of each page.
+  constexpr int64_t kRows = 16;
+  for (int64_t k0 = 0; k0 < k_count; k0 += kRows) {
+    const int64_t k1 = k_count - k0 < kRows ? k_count : k0 + kRows;
+    for (int64_t n = panel_begin * kGemmPanel; n < panel_end * kGemmPanel && n < cols; n += kGemmPanel) {
+      const int64_t width = cols - n > 16 ? kGemmPanel : 16;
+      float* HWY_RESTRICT out = panels + n * depth + (k_begin + k0) * width;
+      const float* HWY_RESTRICT in = src + k0 * row_stride + n;
+      for (int64_t k = k0; k < k1; ++k, out += width, in += row_stride) {
+        if (cols - n >= width) {
+          for (int64_t half = 0; half < width; half += 16) copy_line(in + half, out + half);
+        } else {
+          for (int64_t j = 0; j < width; ++j) out[j] = j < cols - n ? in[j] : 0.0f;
+        }
       }
     }
   }
 }
-
-const char* target_name() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -234,7 +237,6 @@ namespace bantam {
 HWY_EXPORT(gemm);
 HWY_EXPORT(pack_columns);
 HWY_EXPORT(pack_b_rows);
-HWY_EXPORT(target_name);
 
 void gemm_f32(const GemmRows& rows, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
               int64_t col_end, const float* bias, float* scratch, int64_t block_rows) noexcept {
@@ -250,8 +252,6 @@ void gemm_f32_pack_rows(const float* src, int64_t row_stride, int64_t depth, int
                         int64_t cols, int64_t panel_begin, int64_t panel_end, float* panels) noexcept {
   HWY_DYNAMIC_DISPATCH(pack_b_rows)(src, row_stride, depth, k_begin, k_count, cols, panel_begin, panel_end, panels);
 }
-
-const char* gemm_f32_target() noexcept { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 
 }  // namespace bantam
 #endif

@@ -103,7 +103,4 @@ void gemm_f32_pack_columns(const float* src, int64_t col_stride, int64_t depth, 
 void gemm_f32_pack_rows(const float* src, int64_t row_stride, int64_t depth, int64_t k_begin, int64_t k_count,
                         int64_t cols, int64_t panel_begin, int64_t panel_end, float* panels) noexcept;
 
-// The name of the SIMD target that gemm_f32 runs on: "AVX3_DL".
-const char* gemm_f32_target() noexcept;
-
 }  // namespace bantam
