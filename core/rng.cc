@@ -39,14 +39,15 @@ uint32_t Rng::bits(uint64_t i) const {
 
 float Rng::uniform(uint64_t i) const { return float(bits(i) >> 8) * 0x1p-24f; }
 
-double Rng::uniform64(uint64_t i) const {
-  const uint64_t hi = bits(2 * i) >> 5, lo = bits(2 * i + 1) >> 6;
-  return double(hi * 67108864 + lo) * 0x1p-53;
-}
+// [0, 1) of 53 bits from two numbers.
+static double fraction(uint32_t a, uint32_t b) { return double(uint64_t(a >> 5) * 67108864 + (b >> 6)) * 0x1p-53; }
+
+double Rng::uniform64(uint64_t i) const { return fraction(bits(2 * i), bits(2 * i + 1)); }
 
 double Rng::normal(uint64_t i) const {
-  const double u = 1.0 - uniform64(2 * i);  // (0, 1]: the logarithm is finite
-  const double v = uniform64(2 * i + 1);
+  const auto four = four_bits(i);  // the uniform numbers 2 i and 2 i + 1
+  const double u = 1.0 - fraction(four[0], four[1]);  // (0, 1]: the logarithm is finite
+  const double v = fraction(four[2], four[3]);
   return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
 }
 

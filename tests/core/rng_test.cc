@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 using namespace bantam;
@@ -50,6 +51,15 @@ TEST_CASE("rng: uniform, normal and below have the moments they should (5 sigma)
   CHECK(std::abs(g / n) < 5 / std::sqrt(double(n)));
   CHECK(std::abs(g2 / n - 1) < 5 * std::sqrt(2.0 / n));
   CHECK(std::abs(k / n - 4.5) < 5 * std::sqrt(8.25 / n));
+}
+
+TEST_CASE("rng: normal is Box-Muller of two uniform numbers, and four_bits are four numbers of the stream") {
+  const Rng rng(3, kRngTest, 1, 2);
+  for (uint64_t i : {uint64_t(0), uint64_t(1), uint64_t(77), uint64_t(1) << 40}) {
+    const double u = 1 - rng.uniform64(2 * i), v = rng.uniform64(2 * i + 1);
+    CHECK(rng.normal(i) == std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v));
+    for (uint64_t j = 0; j < 4; ++j) CHECK(rng.four_bits(i)[j] == rng.bits(4 * i + j));
+  }
 }
 
 TEST_CASE("rng: a permutation holds each index once and differs between epochs") {
