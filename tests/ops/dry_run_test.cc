@@ -1,0 +1,81 @@
+// Every operation runs without memory in a DryRun, forward and backward, and says exactly what it would take.
+#include <doctest/doctest.h>
+
+#include "core/pool.h"
+#include "ops/activations.h"
+#include "ops/arith.h"
+#include "ops/batch_norm.h"
+#include "ops/concat.h"
+#include "ops/dropout.h"
+#include "ops/loss.h"
+#include "ops/pad.h"
+#include "ops/reduce.h"
+#include "ops/shape.h"
+#include "ops/slice.h"
+#include "ops/softmax.h"
+#include "tests/ops/gradcheck.h"
+
+using namespace bantam;
+
+namespace {
+
+// High water above what is alive before, of inputs, forward and backward.
+size_t peak(const TensorFn& f, const std::vector<Shape>& shapes) {
+  const size_t before = pool_stats().live_bytes;
+  reset_high_water();
+  {
+    std::vector<std::unique_ptr<Parameter>> params;
+    Tensors leaves;
+    for (const Shape& s : shapes) {
+      params.push_back(std::make_unique<Parameter>("x", Tensor::full(s, 0.5)));
+      leaves.push_back(params.back()->tensor());
+    }
+    const Tensor y = f(leaves);
+    backward({y}, {Tensor::full(y.shape(), 1)});
+  }
+  return pool_stats().high_water_bytes - before;
+}
+
+}  // namespace
+
+TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their memory to the byte") {
+  const Shape image{4, 9, 9, 80}, c{80};
+  const Tensor labels = Tensor::zeros({64}, DType::kI32), one = Tensor::full(c, 1);
+  auto check = [&](const char* name, const TensorFn& f, const std::vector<Shape>& shapes) {
+    CAPTURE(name);
+    const size_t real = peak(f, shapes);
+    size_t dry = 0;
+    {
+      DryRun no_memory;
+      dry = peak(f, shapes);
+    }
+    CHECK(real > size_t(shapes[0].size()) * 4);
+    CHECK(dry == real);
+  };
+  check("relu", [](const Tensors& in) { return relu(in[0]); }, {image});
+  check("prelu", [](const Tensors& in) { return prelu(in[0], in[1]); }, {image, {1}});
+  check("prelu by channel", [](const Tensors& in) { return prelu(in[0], in[1]); }, {image, c});
+  check("hardtanh", [](const Tensors& in) { return hardtanh(in[0]); }, {image});
+  check("sigmoid", [](const Tensors& in) { return sigmoid(in[0]); }, {image});
+  check("tanh", [](const Tensors& in) { return bantam::tanh(in[0]); }, {image});
+  check("add", [](const Tensors& in) { return add(in[0], in[1]); }, {image, c});
+  check("sub", [](const Tensors& in) { return sub(in[0], in[1]); }, {image, image});
+  check("mul", [](const Tensors& in) { return mul(in[0], in[1]); }, {image, {4, 1, 1, 80}});
+  check("div", [](const Tensors& in) { return div(in[0], in[1]); }, {image, c});
+  check("broadcast_to", [&](const Tensors& in) { return broadcast_to(in[0], image); }, {c});
+  check("sum", [](const Tensors& in) { return sum(in[0], {1, 2}); }, {image});
+  check("mean", [](const Tensors& in) { return mean(in[0]); }, {image});
+  check("max", [](const Tensors& in) { return bantam::max(in[0], 1); }, {image});
+  check("batch_norm", [](const Tensors& in) { return batch_norm(in[0], in[1], in[2], nullptr, nullptr); }, {image, c, c});
+  check("batch_norm_eval", [&](const Tensors& in) { return batch_norm_eval(in[0], in[1], in[2], one, one); }, {image, c, c});
+  check("softmax", [](const Tensors& in) { return softmax(in[0]); }, {image});
+  check("log_softmax", [](const Tensors& in) { return log_softmax(in[0]); }, {image});
+  check("cross_entropy", [&](const Tensors& in) { return cross_entropy(in[0], labels); }, {{64, 10}});
+  check("mse", [](const Tensors& in) { return mse(in[0], in[1]); }, {image, image});
+  check("dropout", [](const Tensors& in) { return dropout(in[0], 0.5, Rng(1, kRngDropout)); }, {image});
+  check("concat", [](const Tensors& in) { return concat({in[0], in[1]}); }, {image, image});
+  check("slice", [](const Tensors& in) { return slice(in[0], 1, 2, 5); }, {image});
+  check("pad", [](const Tensors& in) { return pad(in[0], {0, 1, 1, 0}, {0, 1, 1, 0}, 1); }, {image});
+  check("reshape", [](const Tensors& in) { return reshape(in[0], {4, -1}); }, {image});
+  check("permute", [](const Tensors& in) { return permute(in[0], {0, 3, 1, 2}); }, {image});
+}
