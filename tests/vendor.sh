@@ -95,6 +95,10 @@ for build in "g++ -DHWY_COMPILE_ONLY_STATIC $cpu" "g++ -DHWY_COMPILE_ONLY_STATIC
   printf '%s: library %s bytes of code; stripped program %s\n' "$build" \
     "$(size -A linked | awk '$1 ~ /^\.text/ { n += $2 } END { print n }')" "$(size -A small | awk '$1 ~ /^\.(text|rodata)/ { n += $2 } END { print n }')"
 done
+scalar_by_mistake() { # no target flags: on x86-64 Highway is left with scalar code
+  ! g++ -std=c++20 -DHWY_COMPILE_ONLY_STATIC -Iops/kernels/hwy_fix -I. -c ops/kernels/targets.cc -o mistake.o
+}
+[ "$(uname -m)" != x86_64 ] || check "a build that would silently be scalar does not compile" scalar_by_mistake
 check "bnt.h is C99, pedantically" gcc -std=c99 -pedantic -Wall -Wextra -Wconversion -Werror -fsyntax-only -x c compress/runtime/bnt.h
 check "bnt.h is C++" g++ -std=c++11 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c++ compress/runtime/bnt.h
 
