@@ -77,6 +77,9 @@ const char* outcome_name(Outcome o) {
   return o == Outcome::kFinished ? "finished" : o == Outcome::kStopped ? "stopped" : "interrupted";
 }
 
+// Of a command to type next: what --data said must be said again, since a run does not remember paths.
+std::string data_flag(const TrainArgs& args) { return args.data.empty() ? "" : " --data " + args.data; }
+
 void report(const TrainArgs& args, const Run& run, Outcome outcome, double seconds) {
   const TrainingState& s = run.trainer->state();
   const std::vector<EpochRecord> epochs = read_epochs(run.folder->file("log.jsonl"));
@@ -96,14 +99,14 @@ void report(const TrainArgs& args, const Run& run, Outcome outcome, double secon
   }
   if (outcome != Outcome::kFinished) {
     print(std::string(outcome_name(outcome)) + " after step " + thousands(s.step) + " of " + thousands(run.trainer->total_steps()) +
-          "; go on with: bantam train --resume " + path + "\n");
+          "; go on with: bantam train --resume " + path + data_flag(args) + "\n");
     return;
   }
   if (last)
     print(last->split + " top-1 " + fixed(100 * last->top1, 2) + " %  top-5 " + fixed(100 * last->top5, 2) + " %  loss " + fixed(last->loss, 4) +
           "  (best top-1 " + fixed(100 * s.best_top1, 2) + " %)\n");
   print(path + ": recipe.toml, log.jsonl, curves.svg, confusion.csv, last.safetensors, best.safetensors\n" +
-        "Next: bantam eval " + path + "/best.safetensors\n");
+        "Next: bantam eval " + path + "/best.safetensors" + data_flag(args) + "\n");
 }
 
 }  // namespace

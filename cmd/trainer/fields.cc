@@ -35,11 +35,20 @@ namespace {
 template <class... F> struct Overload : F... { using F::operator()...; };
 template <class... F> Overload(F...) -> Overload<F...>;
 
+// A basic string of TOML.
 std::string quoted(const std::string& s) {
+  static const char kHex[] = "0123456789abcdef";
   std::string out = "\"";
   for (char c : s) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += std::string("\\u00") + kHex[byte >> 4] + kHex[byte & 15];
+    } else {
+      out += c;
+    }
   }
   return out + "\"";
 }
@@ -148,6 +157,7 @@ void Field::set_text(std::string_view raw) {
     if (!parse_number(s, &v)) wrong_type(*this, shown);
     set(v);
   } else if (std::holds_alternative<std::string*>(member)) {
+    if (!valid_utf8(s)) throw UsageError(key + ": the text is not UTF-8");
     const bool has_quotes = s.size() >= 2 && (s[0] == '"' || s[0] == '\'') && s.back() == s[0];
     set(std::string(has_quotes ? s.substr(1, s.size() - 2) : s));
   } else {

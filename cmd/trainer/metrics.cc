@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bantam_fault.h"
 #include "cmd/trainer/text.h"
 
 namespace bantam {
@@ -35,7 +36,11 @@ int rank_of(const float* scores, int classes, int label) {
   int rank = 0;
   for (int c = 0; c < classes; ++c) {
     if (c == label) continue;
+#ifdef BANTAM_FAULT_LAST_OF_EQUALS_RANKS_FIRST
+    const bool first = above(scores[c], scores[label]) || (c > label && !above(scores[label], scores[c]));
+#else
     const bool first = above(scores[c], scores[label]) || (c < label && !above(scores[label], scores[c]));
+#endif
     rank += first ? 1 : 0;
   }
   return rank;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "bantam_fault.h"
 #include "core/json.h"
 
 namespace bantam {
@@ -59,6 +60,9 @@ TrainingState parse_state(const std::string& text) {
       v = T(value.as_int());
     }
   });
+#ifdef BANTAM_FAULT_RESUME_FORGETS_THE_EPOCH
+  state.loss_sum = 0;
+#endif
   return state;
 }
 

@@ -60,7 +60,7 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
   f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
   f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
-  f.add("save_every_seconds", &c.save_every_seconds, "seconds between checkpoints within an epoch; no result depends on it", at_least(0));
+  f.add("save_every_seconds", &c.save_every_seconds, "seconds between checkpoints within an epoch, 0: none but at its end; no result depends on it", at_least(0));
 }
 
 FieldList fields(Recipe& r) {

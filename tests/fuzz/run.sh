@@ -69,6 +69,7 @@ for name in $targets; do
   if llvm-cov-14 report "$build/tests/fuzz/fuzz_$name" -instr-profile="$build/profile/$name.profdata" |
     awk -v name="$name" -v sources="$sources" -v minimum=$minimum '
       BEGIN { for (n = split(sources, list, " "); n > 0; --n) wanted[list[n]] = 1 }
+      { sub(/^(\.\.\/)+/, "", $1) }  # a generated source makes the report start at the build folder
       $1 in wanted { lines += $8; missed += $9; delete wanted[$1] }
       END {
         percent = lines ? 100 * (lines - missed) / lines : 0
