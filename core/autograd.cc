@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/parallel.h"
+#include "ops/kernels/elementwise.h"
 
 namespace bantam {
 namespace {
@@ -12,12 +13,6 @@ thread_local bool t_no_grad = false;
 // Nodes whose destruction was put off by a destructor that is already running on this thread.
 thread_local std::vector<NodePtr>* t_graveyard = nullptr;
 
-template <class T> void add_elements(T* dst, const T* src, int64_t n) {
-  parallel_for(n, kElementGrain, [&](int64_t b, int64_t e, int) {
-    for (int64_t i = b; i < e; ++i) dst[i] += src[i];
-  });
-}
-
 // sum += g, in place if nobody else can see `sum`.
 void accumulate(Tensor& sum, const Tensor& g) {
   if (!sum.defined()) {
@@ -25,10 +20,15 @@ void accumulate(Tensor& sum, const Tensor& g) {
     return;
   }
   if (!sum.unique()) sum = sum.clone();
-  if (sum.dtype() == DType::kF64)
-    add_elements(sum.mutable_data<double>(), g.data<double>(), g.size());
-  else
-    add_elements(sum.mutable_data<float>(), g.data<float>(), g.size());
+  parallel_for(g.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+    if (sum.dtype() == DType::kF32) {
+      add_into(sum.mutable_data<float>() + b, g.data<float>() + b, e - b);
+    } else {
+      double* to = sum.mutable_data<double>();
+      const double* from = g.data<double>();
+      for (int64_t i = b; i < e; ++i) to[i] += from[i];
+    }
+  });
 }
 
 std::atomic<uint64_t> g_visit{0};
