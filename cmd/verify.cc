@@ -1,4 +1,7 @@
-// bantam verify: a packed model against its checkpoint, value by value, at every tensor that the packed model materializes.
+// bantam verify: a packed model against its checkpoint, value by value, at every tensor that the packed model
+// materializes.
+#include "compress/pack/verify.h"
+
 #include <algorithm>
 #include <memory>
 
@@ -8,7 +11,6 @@
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/terminal.h"
 #include "cmd/trainer/text.h"
-#include "compress/pack/verify.h"
 #include "core/parallel.h"
 #include "data/transforms.h"
 
@@ -26,14 +28,18 @@ struct Verification {
 std::string verify_text(const Verification& v) {
   size_t width = 6;
   for (const VerifiedTensor& t : v.report.tensors) width = std::max(width, t.name.size());
-  std::string out = pad_right("tensor", width) + pad_left("type", 6) + pad_left("size", 14) + pad_left("values", 16) + pad_left("differing", 12) + "\n";
+  std::string out = pad_right("tensor", width) + pad_left("type", 6) + pad_left("size", 14) + pad_left("values", 16) +
+                    pad_left("differing", 12) + "\n";
   for (const VerifiedTensor& t : v.report.tensors) {
     const std::string size = std::to_string(t.h) + "x" + std::to_string(t.w) + "x" + std::to_string(t.c);
-    out += pad_right(t.name, width) + pad_left(t.type, 6) + pad_left(size, 14) + pad_left(thousands(t.values), 16) + pad_left(thousands(t.differing), 12) + "\n";
+    out += pad_right(t.name, width) + pad_left(t.type, 6) + pad_left(size, 14) + pad_left(thousands(t.values), 16) +
+           pad_left(thousands(t.differing), 12) + "\n";
   }
   const auto percent = [&](int64_t right) { return fixed(100.0 * v.share(right), 2) + " %"; };
-  return out + "\n" + thousands(v.report.images) + " images, " + thousands(v.report.values) + " values: " +
-         thousands(v.report.differing_values) + " differ; " + thousands(v.report.differing_predictions) + " predictions differ\ntop-1: checkpoint " + percent(v.checkpoint_right) + ", packed " + percent(v.packed_right) + "\n";
+  return out + "\n" + thousands(v.report.images) + " images, " + thousands(v.report.values) +
+         " values: " + thousands(v.report.differing_values) + " differ; " + thousands(v.report.differing_predictions) +
+         " predictions differ\ntop-1: checkpoint " + percent(v.checkpoint_right) + ", packed " +
+         percent(v.packed_right) + "\n";
 }
 
 Json verify_json(const Verification& v) {
@@ -41,11 +47,16 @@ Json verify_json(const Verification& v) {
   for (const VerifiedTensor& t : v.report.tensors) {
     Json dims = Json::array();
     for (int64_t d : {t.h, t.w, t.c}) dims.push(d);
-    tensors.push(Json::object({{"name", t.name}, {"type", t.type}, {"dims", dims}, {"values", t.values}, {"differing", t.differing}}));
+    tensors.push(Json::object(
+        {{"name", t.name}, {"type", t.type}, {"dims", dims}, {"values", t.values}, {"differing", t.differing}}));
   }
-  return Json::object({{"images", v.report.images}, {"values", v.report.values}, {"differing_values", v.report.differing_values},
-                       {"differing_predictions", v.report.differing_predictions}, {"checkpoint_top1", v.share(v.checkpoint_right)},
-                       {"packed_top1", v.share(v.packed_right)}, {"tensors", tensors}});
+  return Json::object({{"images", v.report.images},
+                       {"values", v.report.values},
+                       {"differing_values", v.report.differing_values},
+                       {"differing_predictions", v.report.differing_predictions},
+                       {"checkpoint_top1", v.share(v.checkpoint_right)},
+                       {"packed_top1", v.share(v.packed_right)},
+                       {"tensors", tensors}});
 }
 
 }  // namespace
@@ -78,7 +89,8 @@ int run_verify(const VerifyArgs& args) {
     const int64_t n = std::min(kBatch, data.count - begin);
     Tensor x = Tensor::empty({n, net.h, net.w, net.c});
     for (int64_t i = 0; i < n; ++i)
-      transform_image(data.image(begin + i), data.h, data.w, data.c, {}, tables.data(), x.mutable_data<float>() + i * data.image_bytes());
+      transform_image(data.image(begin + i), data.h, data.w, data.c, {}, tables.data(),
+                      x.mutable_data<float>() + i * data.image_bytes());
     const Verifier::Predictions p = verifier->add(x, data.image(begin));
     for (int64_t i = 0; i < n; ++i) {
       v.checkpoint_right += p.trained[size_t(i)] == data.labels[size_t(begin + i)];

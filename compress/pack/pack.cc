@@ -26,8 +26,12 @@ struct Value {
 class Packer {
  public:
   Packer(const Model& model, const PackOptions& options)
-      : model_(model), spec_(model.spec()), options_(options), values_(spec_.nodes.size()),
-        covered_(spec_.nodes.size()), consumers_(spec_.nodes.size()) {}
+      : model_(model),
+        spec_(model.spec()),
+        options_(options),
+        values_(spec_.nodes.size()),
+        covered_(spec_.nodes.size()),
+        consumers_(spec_.nodes.size()) {}
 
   std::vector<uint8_t> run() {
     find_consumers();
@@ -69,16 +73,18 @@ class Packer {
   void header() {
     const InputConfig& in = config<InputConfig>(0);
     if (in.c > kMaxInputChannels) fail(0, "more than " + std::to_string(kMaxInputChannels) + " channels");
-    if (int64_t(options_.lut.size()) != in.c * 256) throw Error("pack: the input table needs 256 values for each channel");
+    if (int64_t(options_.lut.size()) != in.c * 256)
+      throw Error("pack: the input table needs 256 values for each channel");
     for (float v : options_.lut)
       if (!std::isfinite(v)) throw Error("pack: a value of the input table is not finite");
     if (!options_.class_names.empty() && int64_t(options_.class_names.size()) != spec_.classes)
-      throw Error("pack: " + std::to_string(options_.class_names.size()) + " class names for " + std::to_string(spec_.classes) +
-                  " classes");
+      throw Error("pack: " + std::to_string(options_.class_names.size()) + " class names for " +
+                  std::to_string(spec_.classes) + " classes");
     file_.header.h = uint32_t(in.h), file_.header.w = uint32_t(in.w), file_.header.c = uint32_t(in.c);
     file_.header.lut = file_.payload(options_.lut);
     for (int64_t i = 0; i < spec_.classes; ++i)
-      file_.classes.push_back(file_.string(options_.class_names.empty() ? std::to_string(i) : options_.class_names[size_t(i)]));
+      file_.classes.push_back(
+          file_.string(options_.class_names.empty() ? std::to_string(i) : options_.class_names[size_t(i)]));
     bool binary = false;
     for (int i = 0; i < int(spec_.nodes.size()); ++i) binary = binary || is_binary_layer(spec_, i);
     file_.switches.push_back({1000, signs_somewhere() ? 1u : 32u, binary ? 1u : 32u, 0});
@@ -87,7 +93,8 @@ class Packer {
     for (const NodeSpec& n : spec_.nodes) {
       const auto* conv = std::get_if<ConvConfig>(&n.config);
       const auto* linear = std::get_if<LinearConfig>(&n.config);
-      if ((conv && conv->weight.scheme == Scheme::kSign) || (linear && linear->weight.scheme == Scheme::kSign)) return true;
+      if ((conv && conv->weight.scheme == Scheme::kSign) || (linear && linear->weight.scheme == Scheme::kSign))
+        return true;
     }
     return false;
   }
@@ -104,7 +111,9 @@ class Packer {
     return v;
   }
 
-  Dims dims(uint32_t tensor) const { return {file_.tensors[tensor].h, file_.tensors[tensor].w, file_.tensors[tensor].c}; }
+  Dims dims(uint32_t tensor) const {
+    return {file_.tensors[tensor].h, file_.tensors[tensor].w, file_.tensors[tensor].c};
+  }
 
   uint32_t add_tensor(int i, Type type, uint64_t h, uint64_t w, uint64_t c) {
     if (h > kMaxSide || w > kMaxSide || c > kMaxDepth) fail(i, "its output is larger than the format allows");
@@ -196,12 +205,15 @@ class Packer {
       op.k = uint32_t(config<LinearConfig>(i).out_features);
       op.groups = 1, op.kh = uint16_t(in.h), op.kw = uint16_t(in.w);
       op.stride_h = op.stride_w = op.dilation_h = op.dilation_w = 1;
-      if (in.h > kMaxKernel || in.w > kMaxKernel) fail(i, "its input image is larger than " + std::to_string(kMaxKernel));
+      if (in.h > kMaxKernel || in.w > kMaxKernel)
+        fail(i, "its input image is larger than " + std::to_string(kMaxKernel));
     } else {
       const ConvConfig& c = config<ConvConfig>(i);
-      if (c.kernel_h > kMaxKernel || c.kernel_w > kMaxKernel) fail(i, "its kernel is larger than " + std::to_string(kMaxKernel));
+      if (c.kernel_h > kMaxKernel || c.kernel_w > kMaxKernel)
+        fail(i, "its kernel is larger than " + std::to_string(kMaxKernel));
       if (c.groups > 0xFFFF) fail(i, "it has more than 65535 groups");
-      if (c.pad_value && !is_binary_layer(spec_, i)) fail(i, "a padding value other than 0 needs sign weights, sign inputs and one group");
+      if (c.pad_value && !is_binary_layer(spec_, i))
+        fail(i, "a padding value other than 0 needs sign weights, sign inputs and one group");
       op.k = uint32_t(c.out_channels), op.groups = uint16_t(c.groups), op.pad_value = int8_t(c.pad_value);
       op.kh = uint16_t(c.kernel_h), op.kw = uint16_t(c.kernel_w);
       op.stride_h = uint16_t(c.stride_h), op.stride_w = uint16_t(c.stride_w);
@@ -312,10 +324,12 @@ class Packer {
   // Adds the op; its floats are node `f32`'s value (or -1), its signs are the values of the nodes in `signs`.
   void add_op(Chain* chain, Dims in, int f32, const std::vector<int>& signs) {
     OpRecord& op = chain->op;
-    if (file_.ops.size() >= kMaxOps || file_.tensors.size() + 2 > kMaxTensors) fail(chain->root, "the net has too many operations");
+    if (file_.ops.size() >= kMaxOps || file_.tensors.size() + 2 > kMaxTensors)
+      fail(chain->root, "the net has too many operations");
     op.name = file_.string(node(f32 >= 0 ? f32 : signs[0]).name);
     op.n_stages = uint32_t(chain->stages.size());
-    op.out_f32 = f32 >= 0 ? 0 : kNone, op.out_bits = signs.empty() ? kNone : 0;  // known below; derive asks which there are
+    op.out_f32 = f32 >= 0 ? 0 : kNone,
+    op.out_bits = signs.empty() ? kNone : 0;  // known below; derive asks which there are
     op.band = 1;
     if (Source(op.source) == Source::kXnor && f32 < 0) use_thresholds(chain, in);
     const Geometry g = choose_band(chain, in);
@@ -349,7 +363,8 @@ class Packer {
           pool.push_back(s), pool_node.push_back(chain->nodes[i]);
           continue;
         }
-        const ScalarStage scalar = {kind, s.a ? file_.payload_value<float>(s.a, c) : 0.0f, s.b ? file_.payload_value<float>(s.b, c) : 0.0f};
+        const ScalarStage scalar = {kind, s.a ? file_.payload_value<float>(s.a, c) : 0.0f,
+                                    s.b ? file_.payload_value<float>(s.b, c) : 0.0f};
         all.push_back(scalar);
         if (!pool.empty()) behind_pool.push_back(scalar);
       }
@@ -417,7 +432,8 @@ class Packer {
     }
     lives[file_.header.output].last = int(file_.ops.size());
     const ArenaPlan p = plan_arena(lives, kAlign);
-    if (p.bytes > kMaxArenaBytes) throw Error("pack: the net needs an arena of " + std::to_string(p.bytes) + " bytes, the format allows 2^30");
+    if (p.bytes > kMaxArenaBytes)
+      throw Error("pack: the net needs an arena of " + std::to_string(p.bytes) + " bytes, the format allows 2^30");
     file_.header.arena_base = uint32_t(p.bytes);
     for (size_t t = 0; t < lives.size(); ++t) file_.tensors[t].arena = uint32_t(p.offsets[t]);
   }
@@ -426,7 +442,8 @@ class Packer {
   std::vector<uint8_t> finish() {
     const std::vector<uint8_t>& image = options_.test_image;
     if (image.empty()) return checked(file_.bytes());
-    if (image.size() != size_t(file_.header.h) * file_.header.w * file_.header.c) throw Error("pack: the test image is not of the net's size");
+    if (image.size() != size_t(file_.header.h) * file_.header.w * file_.header.c)
+      throw Error("pack: the test image is not of the net's size");
     std::vector<uint8_t> test = image;
     test.resize(round_up(test.size(), 4) + size_t(spec_.classes) * 4);
     file_.header.self_test = file_.payload(test);

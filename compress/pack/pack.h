@@ -1,9 +1,10 @@
 // Trained net -> packed model (docs/packed_format.md).
 //
-// Nodes are fused as they run on the device: a convolution, linear layer or load takes the elementwise nodes and the one
-// max pool behind it into its rows; a binary layer whose chain ends in a sign becomes integer comparisons (thresholds.h).
-// A linear layer is a convolution whose window is the whole image: [h][w][c] is the order in which it is flattened.
-// What has no fused form runs as an op of its own; results are those of the evaluation forward, bit for bit, either way.
+// Nodes are fused as they run on the device: a convolution, linear layer or load takes the elementwise nodes and the
+// one max pool behind it into its rows; a binary layer whose chain ends in a sign becomes integer comparisons
+// (thresholds.h). A linear layer is a convolution whose window is the whole image: [h][w][c] is the order in which it
+// is flattened. What has no fused form runs as an op of its own; results are those of the evaluation forward, bit for
+// bit, either way.
 #pragma once
 
 #include <cstdint>

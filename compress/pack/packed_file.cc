@@ -16,7 +16,8 @@ uint32_t FileBuilder::string(const std::string& text) {
 
 uint32_t FileBuilder::payload(const void* data, size_t bytes) {
   const size_t at = payloads_.size();
-  if (at + bytes > kMaxFileBytes) throw Error("pack: the weights take more than " + std::to_string(kMaxFileBytes) + " bytes");
+  if (at + bytes > kMaxFileBytes)
+    throw Error("pack: the weights take more than " + std::to_string(kMaxFileBytes) + " bytes");
   payloads_.resize(round_up(at + bytes, kAlign));
   memcpy(payloads_.data() + at, data, bytes);
   return uint32_t(at);
@@ -38,7 +39,8 @@ std::vector<uint8_t> FileBuilder::bytes() const {
   h.strings_bytes = uint32_t(strings_.size());
   const Places p = places_of(h);
   const uint64_t total = p.payloads + payloads_.size() - kAlign;
-  if (total > kMaxFileBytes) throw Error("pack: the file would take " + std::to_string(total) + " bytes, the format allows 2^30");
+  if (total > kMaxFileBytes)
+    throw Error("pack: the file would take " + std::to_string(total) + " bytes, the format allows 2^30");
   h.total_bytes = uint32_t(total);
   // From handle to offset: handles start at kAlign.
   const auto place = [&](uint32_t& field) {

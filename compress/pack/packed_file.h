@@ -23,7 +23,8 @@ class FileBuilder {
   // Offset of this text among the strings; the same text gives the same offset.
   uint32_t string(const std::string& text);
 
-  // Copies a payload and returns its handle, never 0: what the fields of records hold until bytes() puts the offset there.
+  // Copies a payload and returns its handle, never 0: what the fields of records hold until bytes() puts the offset
+  // there.
   uint32_t payload(const void* data, size_t bytes);
   template <class T> uint32_t payload(const std::vector<T>& v) { return payload(v.data(), v.size() * sizeof(T)); }
   template <class T> T payload_value(uint32_t handle, size_t i) const {

@@ -10,8 +10,7 @@ namespace bantam {
 
 // 64-byte aligned bytes.
 struct PackedModel::Memory {
-  explicit Memory(size_t size)
-      : data(static_cast<uint8_t*>(::operator new(size + 1, std::align_val_t(BNT_ALIGN)))) {}
+  explicit Memory(size_t size) : data(static_cast<uint8_t*>(::operator new(size + 1, std::align_val_t(BNT_ALIGN)))) {}
   ~Memory() { ::operator delete(data, std::align_val_t(BNT_ALIGN)); }
   Memory(const Memory&) = delete;
   uint8_t* data;
@@ -30,7 +29,8 @@ void check(bnt_status s, const bnt_where& where = {BNT_NO_OP, 0}) {
 
 }  // namespace
 
-PackedModel::PackedModel(const std::vector<uint8_t>& file) : shared_(std::make_shared<Memory>(file.size())), file_bytes_(file.size()) {
+PackedModel::PackedModel(const std::vector<uint8_t>& file)
+    : shared_(std::make_shared<Memory>(file.size())), file_bytes_(file.size()) {
   if (!file.empty()) memcpy(shared_->data, file.data(), file.size());
   bnt_where where;
   const bnt_status s = bnt_probe(shared_->data, file.size(), &info_, &where);
@@ -52,7 +52,9 @@ void PackedModel::open() {
   check(bnt_open(&model_, arena_->data, arena_bytes(), nullptr, &session_));
 }
 
-std::unique_ptr<PackedModel> PackedModel::another_session() const { return std::unique_ptr<PackedModel>(new PackedModel(*this, 0)); }
+std::unique_ptr<PackedModel> PackedModel::another_session() const {
+  return std::unique_ptr<PackedModel>(new PackedModel(*this, 0));
+}
 
 std::string PackedModel::class_name(uint32_t i) const {
   const char* name = bnt_class_name(&model_, i);

@@ -1,4 +1,5 @@
-// A packed model in memory that is ready to run on the host: the C interface (compress/runtime/bnt.h) with its memory held.
+// A packed model in memory that is ready to run on the host: the C interface (compress/runtime/bnt.h) with its memory
+// held.
 #pragma once
 
 #include <cstdint>

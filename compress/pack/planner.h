@@ -17,8 +17,9 @@ struct ArenaPlan {
   uint64_t bytes = 0;             // one past the last byte, rounded up to `align`
 };
 
-// Greedy by size, each tensor at the lowest offset that is free during its whole life (first fit): the larger a tensor, the
-// fewer holes it fits in. Not always the smallest plan (that is NP-hard); never below the largest sum of living tensors.
+// Greedy by size, each tensor at the lowest offset that is free during its whole life (first fit): the larger a tensor,
+// the fewer holes it fits in. Not always the smallest plan (that is NP-hard); never below the largest sum of living
+// tensors.
 ArenaPlan plan_arena(const std::vector<Lifetime>& tensors, uint64_t align);
 
 // The largest sum of tensors alive at one moment: what no plan can undercut.

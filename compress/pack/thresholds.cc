@@ -20,8 +20,8 @@ float apply(const ScalarStage& s, float x) {
   return x;
 }
 
-// [begin, end] on which a predicate changes at most once: the first sum at which it no longer has the value that it has at
-// begin, or end + 1.
+// [begin, end] on which a predicate changes at most once: the first sum at which it no longer has the value that it has
+// at begin, or end + 1.
 template <class P> int32_t first_change(int32_t begin, int32_t end, const P& predicate) {
   const bool value = predicate(begin);
   if (predicate(end) == value) return end + 1;
@@ -40,7 +40,8 @@ float evaluate(const std::vector<ScalarStage>& stages, float x) {
 }
 
 bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out) {
-  // Split the sums at the turn of each falling prelu: between splits every stage is monotone in f32, too, because rounding is.
+  // Split the sums at the turn of each falling prelu: between splits every stage is monotone in f32, too, because
+  // rounding is.
   std::vector<int32_t> starts = {-limit};
   for (size_t i = 0; i < stages.size(); ++i) {
     if (stages[i].kind != StageKind::kPRelu || !(stages[i].a < 0.0f)) continue;

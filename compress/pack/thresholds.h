@@ -1,8 +1,8 @@
 // Sign of a chain of f32 stages over an integer sum, as integer comparisons. [methods: XOR, popcount, compare]
 //
-// sign(stages(float(sum))) is a step function of the sum. Its steps are found by bisection over the integers with the very
-// f32 expression of the evaluation forward, so that the comparison agrees with it for every sum, rounding included: a
-// threshold computed in f64 would be off for a few channels in a million.
+// sign(stages(float(sum))) is a step function of the sum. Its steps are found by bisection over the integers with the
+// very f32 expression of the evaluation forward, so that the comparison agrees with it for every sum, rounding
+// included: a threshold computed in f64 would be off for a few channels in a million.
 //
 //   bias, relu, hardtanh, affine with scale > 0, prelu with slope >= 0   rise:   sum >= t
 //   affine with scale < 0                                                fall:   not (sum >= t)
@@ -33,13 +33,14 @@ struct Threshold {
   bool operator()(int32_t sum) const { return (lo <= sum && sum <= hi) != flip; }
 };
 
-// The threshold that equals [evaluate(stages, float(sum)) >= 0] for every sum in [-limit, limit], limit < 2^24. False if
-// there is none (two turns, or values that overflow to NaN on the way). With limit <= kExhaustiveLimit every sum is tried.
+// The threshold that equals [evaluate(stages, float(sum)) >= 0] for every sum in [-limit, limit], limit < 2^24. False
+// if there is none (two turns, or values that overflow to NaN on the way). With limit <= kExhaustiveLimit every sum is
+// tried.
 constexpr int32_t kExhaustiveLimit = 1 << 17;
 bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out);
 
-// How the sign of the stages' result depends on their input: rising (+1), falling (-1), either way for a constant (+1), or
-// 0 where it turns. After a max pool, +1 makes the OR of the window's bits and -1 their AND.
+// How the sign of the stages' result depends on their input: rising (+1), falling (-1), either way for a constant (+1),
+// or 0 where it turns. After a max pool, +1 makes the OR of the window's bits and -1 their AND.
 int direction(const std::vector<ScalarStage>& stages);
 
 }  // namespace bantam::packed

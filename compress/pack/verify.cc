@@ -17,7 +17,8 @@ int64_t elements(const bnt_view& v) { return int64_t(v.dims[0]) * v.dims[1] * v.
 float value_at(const bnt_view& v, int64_t i) {
   if (v.dtype == BNT_F32) return static_cast<const float*>(v.data)[i];
   const int64_t c = v.dims[2], channel = i % c;
-  const uint64_t word = static_cast<const uint64_t*>(v.data)[i / c * int64_t(words_for(size_t(c))) + channel / kWordBits];
+  const uint64_t word =
+      static_cast<const uint64_t*>(v.data)[i / c * int64_t(words_for(size_t(c))) + channel / kWordBits];
   return word >> (channel % kWordBits) & 1 ? 1.0f : -1.0f;
 }
 
@@ -40,7 +41,9 @@ Verifier::Verifier(Model& model, std::unique_ptr<PackedModel> packed) : model_(m
   sessions_.push_back(std::move(packed));
   const bnt_info& info = sessions_[0]->info();
   const auto& in = std::get<InputConfig>(model.spec().nodes[0].config);
-  const auto differ = [](const std::string& what) { throw Error("verify: the packed model is of another net: " + what); };
+  const auto differ = [](const std::string& what) {
+    throw Error("verify: the packed model is of another net: " + what);
+  };
   if (info.h != in.h || info.w != in.w || info.c != in.c) differ("its images are of another size");
   if (info.classes != model.spec().classes) differ("it has " + std::to_string(info.classes) + " classes");
 

@@ -1,5 +1,5 @@
-// Is the packed model the trained net? Every tensor that the packed run materializes, and the scores, against the value of
-// the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ).
+// Is the packed model the trained net? Every tensor that the packed run materializes, and the scores, against the value
+// of the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ).
 #pragma once
 
 #include <cstdint>
@@ -14,25 +14,25 @@ namespace bantam {
 
 struct VerifiedTensor {
   std::string name;
-  std::string type;           // "f32", "bits"
+  std::string type;  // "f32", "bits"
   int64_t h = 0, w = 0, c = 0;
-  int64_t values = 0;         // compared so far
+  int64_t values = 0;  // compared so far
   int64_t differing = 0;
-  double largest = 0;         // |difference|
+  double largest = 0;  // |difference|
 };
 
 struct VerifyReport {
   int64_t images = 0;
-  std::vector<VerifiedTensor> tensors;    // in the order of the packed run
+  std::vector<VerifiedTensor> tensors;       // in the order of the packed run
   int64_t values = 0, differing_values = 0;  // over all tensors
-  int64_t differing_predictions = 0;      // images whose likeliest classes differ (the lower index wins ties)
+  int64_t differing_predictions = 0;         // images whose likeliest classes differ (the lower index wins ties)
   bool equal() const { return differing_values == 0 && differing_predictions == 0; }
 };
 
 class Verifier {
  public:
-  // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no node
-  // has the name of.
+  // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no
+  // node has the name of.
   Verifier(Model& model, std::unique_ptr<PackedModel> packed);
   ~Verifier();
 
@@ -40,7 +40,8 @@ class Verifier {
   struct Predictions {
     std::vector<int> trained, packed;
   };
-  // The same images twice: x [n,h,w,c] as the evaluation transform makes them for the net, and their bytes [n][h][w][c].
+  // The same images twice: x [n,h,w,c] as the evaluation transform makes them for the net, and their bytes
+  // [n][h][w][c].
   Predictions add(const Tensor& x, const uint8_t* images);
 
   const VerifyReport& report() const { return report_; }

@@ -36,7 +36,8 @@ std::vector<uint8_t> pack_weight_signs(const float* w, int64_t groups, int64_t d
   for (int64_t g = 0; g < groups; ++g)
     for (int64_t n = 0; n < cols; ++n)
       for (int64_t k = 0; k < depth; ++k)
-        if (sign_bit(w[(g * cols + n) * depth + k])) bits[size_t((g * depth + k) * row + n / 8)] |= uint8_t(1u << (n % 8));
+        if (sign_bit(w[(g * cols + n) * depth + k]))
+          bits[size_t((g * depth + k) * row + n / 8)] |= uint8_t(1u << (n % 8));
   return bits;
 }
 

@@ -1,5 +1,5 @@
-// Weights as the packed model keeps them. In: [rows of K][depth], the memory layout of a convolution [K, kh, kw, C/groups] or
-// linear layer; out: the layouts of compress/runtime/format.h.
+// Weights as the packed model keeps them. In: [rows of K][depth], the memory layout of a convolution [K, kh, kw,
+// C/groups] or linear layer; out: the layouts of compress/runtime/format.h.
 #pragma once
 
 #include <cstdint>

@@ -64,7 +64,8 @@ bnt_status bnt_probe(const void* file, size_t size, bnt_info* info, bnt_where* w
   return check_file(file, size, info, where);
 }
 
-bnt_status bnt_load(const void* file, size_t size, void* mem, size_t mem_size, bnt_model* model, bnt_where* where) noexcept {
+bnt_status bnt_load(const void* file, size_t size, void* mem, size_t mem_size, bnt_model* model,
+                    bnt_where* where) noexcept {
   bnt_info info;
   const bnt_status s = check_file(file, size, &info, where);
   if (s != BNT_OK) return s;
@@ -89,7 +90,8 @@ bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, cons
   SessionState s = {kSessionTag, state_of(model), static_cast<uint8_t*>(arena), {nullptr, 1, nullptr}};
   if (parallel) s.parallel = *parallel;
   const Reader m = reader_of(s.model);
-  if (arena_size < m.header().arena_base || (arena_size - m.header().arena_base) / s.parallel.lanes < m.header().arena_per_lane)
+  if (arena_size < m.header().arena_base ||
+      (arena_size - m.header().arena_base) / s.parallel.lanes < m.header().arena_per_lane)
     return BNT_ARENA_TOO_SMALL;
   memset(session, 0, sizeof *session);
   memcpy(session, &s, sizeof s);

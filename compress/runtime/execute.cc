@@ -43,7 +43,8 @@ struct OpRun {
   GemmRows rows_of(uint64_t begin, uint64_t end, float* rows, int64_t group) const;
   void conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const;
   void stage(const StageRecord& s, const float* x, uint64_t row, uint64_t rows, uint64_t w, float* out) const;
-  void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows, uint8_t* kernel) const;
+  void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows,
+                      uint8_t* kernel) const;
   void max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_t out_end, float* out) const;
 };
 
@@ -104,7 +105,9 @@ const float* OpRun::source(uint64_t begin, uint64_t end, float* rows, uint8_t* k
     case Source::kXnor:
       xnor_conv_f32(g.conv, op.pad_value, bits(op.in), weights, bias, int64_t(begin), int64_t(end), kernel, rows);
       break;
-    case Source::kGlobalAverage: global_avg_pool_f32(f32(op.in), int64_t(g.in_h * g.in_w), int64_t(g.c), rows, 0, 1); break;
+    case Source::kGlobalAverage:
+      global_avg_pool_f32(f32(op.in), int64_t(g.in_h * g.in_w), int64_t(g.c), rows, 0, 1);
+      break;
   }
   return rows;
 }
@@ -114,7 +117,8 @@ void OpRun::stage(const StageRecord& s, const float* x, uint64_t row, uint64_t r
   const int64_t pixels = int64_t(rows * w), c = int64_t(g.c), n = pixels * c;
   switch (StageKind(s.kind)) {
     case StageKind::kBias: return bias_channels_f32(x, m.payload<float>(s.a), out, pixels, c);
-    case StageKind::kAffine: return affine_channels_f32(x, m.payload<float>(s.a), m.payload<float>(s.b), out, pixels, c);
+    case StageKind::kAffine:
+      return affine_channels_f32(x, m.payload<float>(s.a), m.payload<float>(s.b), out, pixels, c);
     case StageKind::kRelu: return relu_f32(x, out, n);
     case StageKind::kPRelu: return prelu_channels_f32(x, m.payload<float>(s.a), out, pixels, c);
     case StageKind::kHardtanh: return clamp_f32(x, -1.0f, 1.0f, out, n);
@@ -135,8 +139,8 @@ void OpRun::max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_
   }
 }
 
-// Signs of the sums' rows [begin, end) without floats; then, if the op pools, output rows [out_begin, out_end) as the OR of
-// their windows.
+// Signs of the sums' rows [begin, end) without floats; then, if the op pools, output rows [out_begin, out_end) as the
+// OR of their windows.
 void OpRun::threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows,
                            uint8_t* kernel) const {
   const int32_t* lo = m.payload<int32_t>(op.thresholds);
@@ -176,7 +180,8 @@ void OpRun::task(uint32_t index, uint8_t* scratch) const {
   uint8_t* const pooled_at = rows_at + aligned(g.rows_bytes);
   uint8_t* const bits_at = pooled_at + aligned(g.pooled_bytes);
   uint8_t* const kernel = bits_at + aligned(g.bits_bytes);
-  if (op.thresholds) return threshold_rows(out_begin, out_end, begin, end, reinterpret_cast<uint64_t*>(bits_at), kernel);
+  if (op.thresholds)
+    return threshold_rows(out_begin, out_end, begin, end, reinterpret_cast<uint64_t*>(bits_at), kernel);
 
   float* const final_rows = op.out_f32 != kNone ? f32(op.out_f32) + out_begin * g.out_w * g.c : nullptr;
   float* rows = g.pool < 0 && final_rows ? final_rows : reinterpret_cast<float*>(rows_at);

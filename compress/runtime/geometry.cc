@@ -25,17 +25,20 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   if (op.groups == 0 || g->in_c % op.groups != 0 || op.k % op.groups != 0) return bad(OpRecord::kAtGroups);
   if (source == Source::kDepthwise && (op.groups != op.k || g->in_c != op.k)) return bad(OpRecord::kAtGroups);
   if (op.kh == 0 || op.kw == 0 || op.kh > kMaxKernel || op.kw > kMaxKernel) return bad(OpRecord::kAtKernel);
-  if (source == Source::kDepthwise && uint64_t(op.kh) * op.kw > uint64_t(kDepthwiseMaxTaps)) return bad(OpRecord::kAtKernel);
+  if (source == Source::kDepthwise && uint64_t(op.kh) * op.kw > uint64_t(kDepthwiseMaxTaps))
+    return bad(OpRecord::kAtKernel);
   if (op.stride_h == 0 || op.stride_w == 0) return bad(OpRecord::kAtStride);
   if (op.dilation_h == 0 || op.dilation_w == 0) return bad(OpRecord::kAtDilation);
   // A window always touches the image: its padding is smaller than its extent.
-  const uint64_t extent_h = uint64_t(op.dilation_h) * (op.kh - 1) + 1, extent_w = uint64_t(op.dilation_w) * (op.kw - 1) + 1;
+  const uint64_t extent_h = uint64_t(op.dilation_h) * (op.kh - 1) + 1,
+                 extent_w = uint64_t(op.dilation_w) * (op.kw - 1) + 1;
   if (op.pad_h >= extent_h || op.pad_w >= extent_w) return bad(OpRecord::kAtPad);
   g->h = positions(g->in_h, op.pad_h, op.kh, op.dilation_h, op.stride_h);
   g->w = positions(g->in_w, op.pad_w, op.kw, op.dilation_w, op.stride_w);
   g->c = op.k;
   if (g->h == 0 || g->w == 0 || g->h > kMaxSide || g->w > kMaxSide) return bad(OpRecord::kAtKernel);
-  if (op.pad_value < -1 || op.pad_value > 1 || (op.pad_value != 0 && source != Source::kXnor)) return bad(OpRecord::kAtPadValue);
+  if (op.pad_value < -1 || op.pad_value > 1 || (op.pad_value != 0 && source != Source::kXnor))
+    return bad(OpRecord::kAtPadValue);
 
   ConvShape& s = g->conv;
   s.h = int64_t(g->in_h), s.w = int64_t(g->in_w), s.c = int64_t(g->in_c), s.k = op.k, s.kh = op.kh, s.kw = op.kw;
@@ -56,12 +59,13 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   if (source == Source::kXnor) {
     if (op.groups != 1) return bad(OpRecord::kAtGroups);
     if (depth >= 1u << 24) return bad(OpRecord::kAtKernel);  // sums must be exact in f32, too
-    // What the kernel will ask for stays below 2^30 bytes, for size_t of 32 bits too: scratch holds the padded input rows of
-    // at most kMaxXnorRows output rows, packed weights a row of sums for each class of border pixels.
+    // What the kernel will ask for stays below 2^30 bytes, for size_t of 32 bits too: scratch holds the padded input
+    // rows of at most kMaxXnorRows output rows, packed weights a row of sums for each class of border pixels.
     const uint64_t rows = g->h < kMaxXnorRows ? g->h : kMaxXnorRows;
     const uint64_t words = (uint64_t(op.kh) * (g->in_w + 2 * op.pad_w) * words_for(g->in_c) + g->w) * rows;
     const uint64_t classes = (2 * op.pad_h + 2) * (2 * op.pad_w + 2);
-    if (words * 8 > kMaxArenaBytes || classes * round_up(op.k, 16) * 4 > kMaxArenaBytes) return bad(OpRecord::kAtKernel);
+    if (words * 8 > kMaxArenaBytes || classes * round_up(op.k, 16) * 4 > kMaxArenaBytes)
+      return bad(OpRecord::kAtKernel);
     g->kernel_bytes = xnor_scratch_bytes(s);
     g->model_bytes = xnor_packed_bytes(s, op.pad_value);
   }
@@ -106,11 +110,13 @@ bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, F
     }
     if (g->pool >= 0) return bad(i, StageRecord::kAtKind);
     g->pool = i;
-    if (s.kh == 0 || s.kw == 0 || s.kh > kMaxWindow || s.kw > kMaxWindow || s.sh == 0 || s.sw == 0 || s.ph >= s.kh || s.pw >= s.kw)
+    if (s.kh == 0 || s.kw == 0 || s.kh > kMaxWindow || s.kw > kMaxWindow || s.sh == 0 || s.sw == 0 || s.ph >= s.kh ||
+        s.pw >= s.kw)
       return bad(i, StageRecord::kAtWindow);
     g->out_h = positions(g->h, s.ph, s.kh, 1, s.sh);
     g->out_w = positions(g->w, s.pw, s.kw, 1, s.sw);
-    if (g->out_h == 0 || g->out_w == 0 || g->out_h > kMaxSide || g->out_w > kMaxSide) return bad(i, StageRecord::kAtWindow);
+    if (g->out_h == 0 || g->out_w == 0 || g->out_h > kMaxSide || g->out_w > kMaxSide)
+      return bad(i, StageRecord::kAtWindow);
   }
   return true;
 }
@@ -152,9 +158,11 @@ bool derive(const OpRecord& op, Dims in, const StageRecord* stages, Geometry* g,
     const uint64_t rows = round_up(g->source_rows * g->w, kGemmMinBlockRows);
     g->gemm_rows = rows < kMaxGemmRows ? rows : kMaxGemmRows;
     g->kernel_bytes = uint64_t(gemm_f32_scratch(g->conv.taps() * g->conv.group_c(), int64_t(g->gemm_rows),
-                                                Source(op.source) == Source::kConvSigns)) * 4;
+                                                Source(op.source) == Source::kConvSigns)) *
+                      4;
   }
-  g->scratch_bytes = aligned(g->rows_bytes) + aligned(g->pooled_bytes) + aligned(g->bits_bytes) + aligned(g->kernel_bytes);
+  g->scratch_bytes =
+      aligned(g->rows_bytes) + aligned(g->pooled_bytes) + aligned(g->bits_bytes) + aligned(g->kernel_bytes);
   if (g->scratch_bytes > kMaxArenaBytes) return bad(OpRecord::kAtBand);
   return true;
 }

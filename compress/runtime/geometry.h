@@ -10,25 +10,25 @@
 namespace bantam::packed {
 
 struct Geometry {
-  ConvShape conv;                 // of a convolution
+  ConvShape conv;  // of a convolution
   uint64_t in_h = 0, in_w = 0, in_c = 0;
   uint64_t h = 0, w = 0, c = 0;   // rows as the source yields them
   int pool = -1;                  // index of the stage that pools, or -1
   uint64_t out_h = 0, out_w = 0;  // after the pool
 
-  uint64_t tasks = 0;             // of `band` output rows each
-  uint64_t source_rows = 0;       // most rows of the source that a task needs
+  uint64_t tasks = 0;        // of `band` output rows each
+  uint64_t source_rows = 0;  // most rows of the source that a task needs
 
   // A lane's scratch, in this order, each part rounded up to kAlign; a part that the op does not need has 0 bytes.
-  uint64_t rows_bytes = 0;        // rows of the source, unless they go straight to the output tensor
-  uint64_t pooled_bytes = 0;      // rows after the pool where only their signs are kept
-  uint64_t bits_bytes = 0;        // signs before the pool, where there are thresholds and a pool
-  uint64_t kernel_bytes = 0;      // working memory of the kernel
+  uint64_t rows_bytes = 0;    // rows of the source, unless they go straight to the output tensor
+  uint64_t pooled_bytes = 0;  // rows after the pool where only their signs are kept
+  uint64_t bits_bytes = 0;    // signs before the pool, where there are thresholds and a pool
+  uint64_t kernel_bytes = 0;  // working memory of the kernel
   uint64_t scratch_bytes = 0;
-  uint64_t gemm_rows = 0;         // block_rows of the f32 convolution
+  uint64_t gemm_rows = 0;  // block_rows of the f32 convolution
 
-  uint64_t weight_bytes = 0;      // of the payload
-  uint64_t model_bytes = 0;       // of the weights as laid out in mem
+  uint64_t weight_bytes = 0;  // of the payload
+  uint64_t model_bytes = 0;   // of the weights as laid out in mem
   uint64_t macs = 0;
 };
 

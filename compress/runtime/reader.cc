@@ -19,7 +19,8 @@ bool overlap(const TensorRecord& a, const TensorRecord& b) {
   return a.arena < b.arena + b.bytes() && b.arena < a.arena + a.bytes();
 }
 
-// Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns false.
+// Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns
+// false.
 class Checker {
  public:
   explicit Checker(const Reader& m) : m_(m), h_(m.header()), p_(places_of(m.header())) {}
@@ -151,7 +152,8 @@ class Checker {
         if (!readable(at + OpRecord::kAtIn, op.in, type)) return false;
       }
       if (op.n_stages > kMaxStages) return fail(at + OpRecord::kAtStages);
-      if (op.first_stage != stages_seen || op.n_stages > h_.n_stages - stages_seen) return fail(at + OpRecord::kAtFirstStage);
+      if (op.first_stage != stages_seen || op.n_stages > h_.n_stages - stages_seen)
+        return fail(at + OpRecord::kAtFirstStage);
       stages_seen += op.n_stages;
 
       StageRecord stages[kMaxStages];
@@ -183,7 +185,8 @@ class Checker {
     if (!pad_bits(at + OpRecord::kAtWeights, op.weights, uint64_t(op.k) * op.kh * op.kw, g.in_c)) return false;
     if (!op.thresholds) return true;
     const uint64_t masks = g.pool >= 0 ? 2 : 1;
-    if (!payload(at + OpRecord::kAtThresholds, op.thresholds, threshold_masks(op.k) + masks * words_for(op.k) * 8)) return false;
+    if (!payload(at + OpRecord::kAtThresholds, op.thresholds, threshold_masks(op.k) + masks * words_for(op.k) * 8))
+      return false;
     return pad_bits(at + OpRecord::kAtThresholds, op.thresholds + threshold_masks(op.k), masks, op.k);
   }
 

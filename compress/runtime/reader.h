@@ -20,9 +20,13 @@ class Reader {
   bnt_status check(bnt_info* info, bnt_where* where) const noexcept;
 
   const Header& header() const { return header_; }
-  TensorRecord tensor(uint32_t i) const { return read_record<TensorRecord>(file_ + places_.tensors + i * TensorRecord::kBytes); }
+  TensorRecord tensor(uint32_t i) const {
+    return read_record<TensorRecord>(file_ + places_.tensors + i * TensorRecord::kBytes);
+  }
   OpRecord op(uint32_t i) const { return read_record<OpRecord>(file_ + places_.ops + i * OpRecord::kBytes); }
-  StageRecord stage(uint32_t i) const { return read_record<StageRecord>(file_ + places_.stages + i * StageRecord::kBytes); }
+  StageRecord stage(uint32_t i) const {
+    return read_record<StageRecord>(file_ + places_.stages + i * StageRecord::kBytes);
+  }
   SwitchRecord switch_at(uint32_t i) const {
     return read_record<SwitchRecord>(file_ + places_.switches + i * SwitchRecord::kBytes);
   }

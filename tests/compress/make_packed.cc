@@ -1,7 +1,7 @@
-// make_packed FOLDER IMAGES: packed nets of every kind with random parameters, FOLDER/NAME.bnt, and IMAGES random images for
-// each, FOLDER/NAME.raw. make_packed --golden FOLDER: golden.bnt and golden.ppm, as committed in tests/compress.
-// make_packed --large FOLDER: the binary VGG-11 and ResNet-14 (1.25x) at full width.
-// Used by the scripts that run packed nets on other builds and processors.
+// make_packed FOLDER IMAGES: packed nets of every kind with random parameters, FOLDER/NAME.bnt, and IMAGES random
+// images for each, FOLDER/NAME.raw. make_packed --golden FOLDER: golden.bnt and golden.ppm, as committed in
+// tests/compress. make_packed --large FOLDER: the binary VGG-11 and ResNet-14 (1.25x) at full width. Used by the
+// scripts that run packed nets on other builds and processors.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -29,7 +29,8 @@ struct Comparison {
   std::string first;  // name of the first tensor that differs
 };
 
-Comparison compare(const Model& model, PackedModel& packed, const std::vector<uint8_t>& image, const std::vector<float>& lut) {
+Comparison compare(const Model& model, PackedModel& packed, const std::vector<uint8_t>& image,
+                   const std::vector<float>& lut) {
   const int64_t c = packed.info().c;
   std::vector<float> x(image.size());
   for (size_t i = 0; i < image.size(); ++i) x[i] = lut[(i % size_t(c)) * 256 + image[i]];
@@ -149,7 +150,9 @@ TEST_CASE("pack: all binary layers of VGG-11 whose result is signed again become
   CHECK(count_thresholds(pack(model, {random_lut(3, 1), {}, {}})).ops == 6);
 }
 
-TEST_CASE("pack: 240 generated nets (all signs of gamma, slopes, paddings, odd channels) equal the reference, 0 differences") {
+TEST_CASE(
+    "pack: 240 generated nets (all signs of gamma, slopes, paddings, odd channels) equal the reference, 0 "
+    "differences") {
   int64_t values = 0, tensors = 0, bits = 0, nets = 0;
   ThresholdCount all;
   for (uint64_t seed = 0; seed < 240; ++seed) {
@@ -177,8 +180,9 @@ TEST_CASE("pack: 240 generated nets (all signs of gamma, slopes, paddings, odd c
   CHECK(all.intervals > 300);
   CHECK(all.flips > 500);
   CHECK(all.constants > 100);
-  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops, " ops on thresholds (", all.pooled,
-          " pooled), channels: ", all.intervals, " intervals, ", all.flips, " flips, ", all.constants, " constants, ", all.ands, " ANDs");
+  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops,
+          " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
+          " flips, ", all.constants, " constants, ", all.ands, " ANDs");
 }
 
 TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
@@ -199,7 +203,8 @@ TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
   ConvConfig padded;
   padded.out_channels = 4, padded.pad_h = padded.pad_w = 1;  // of a 1x1 kernel: windows without a pixel
   b = g, x = b.conv("c", 0, padded);
-  CHECK(error_of(with_head(b, x)) == "pack: c (conv): the packed format cannot hold it (field at byte 32 of its record)");
+  CHECK(error_of(with_head(b, x)) ==
+        "pack: c (conv): the packed format cannot hold it (field at byte 32 of its record)");
 }
 
 TEST_CASE("pack: a parameter that is not finite is refused by name and place") {

@@ -1,5 +1,6 @@
-// Nets, parameters and images drawn at random, with what packing may trip over: negative and zero gammas, -0.0, negative
-// slopes, means on integers, odd channel counts, all paddings, pools before and after norms, residuals, shared tensors.
+// Nets, parameters and images drawn at random, with what packing may trip over: negative and zero gammas, -0.0,
+// negative slopes, means on integers, odd channel counts, all paddings, pools before and after norms, residuals, shared
+// tensors.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ inline std::vector<uint8_t> random_image(const NetSpec& spec, uint64_t seed) {
 inline std::vector<float> random_lut(int64_t channels, uint64_t seed) {
   std::vector<float> lut;
   for (int64_t c = 0; c < channels; ++c)
-    for (int i = 0; i < 256; ++i) lut.push_back((float(i) / 255.0f - 0.45f - 0.01f * float(c)) / (0.25f + 0.001f * float(seed % 7)));
+    for (int i = 0; i < 256; ++i)
+      lut.push_back((float(i) / 255.0f - 0.45f - 0.01f * float(c)) / (0.25f + 0.001f * float(seed % 7)));
   return lut;
 }
 
@@ -48,12 +50,18 @@ inline void randomize(Model* model, uint64_t seed) {
     for (int64_t i = 0; i < fresh.size(); ++i) {
       const uint64_t u = uint64_t(i) * 4;
       const float normal = float(rng.normal(u));
-      if (ends_with(t.name, ".running_mean")) v[i] = rng.below(u + 1, 2) ? std::round(4 * normal) : 4 * normal;
-      else if (ends_with(t.name, ".running_var")) v[i] = rng.uniform(u) * 30 + 0.01f;
-      else if (is_norm(node) && ends_with(t.name, ".weight")) v[i] = rng.below(u + 1, 8) == 0 ? 0.0f : normal;
-      else if (is_norm(node)) v[i] = rng.below(u + 1, 4) == 0 ? -0.0f : 0.3f * normal;
-      else if (ends_with(t.name, ".bias")) v[i] = rng.below(u + 1, 4) == 0 ? std::round(2 * normal) : normal;
-      else if (fresh.rank() == 1) v[i] = rng.below(u + 1, 3) == 0 ? 0.25f : normal;  // slopes
+      if (ends_with(t.name, ".running_mean"))
+        v[i] = rng.below(u + 1, 2) ? std::round(4 * normal) : 4 * normal;
+      else if (ends_with(t.name, ".running_var"))
+        v[i] = rng.uniform(u) * 30 + 0.01f;
+      else if (is_norm(node) && ends_with(t.name, ".weight"))
+        v[i] = rng.below(u + 1, 8) == 0 ? 0.0f : normal;
+      else if (is_norm(node))
+        v[i] = rng.below(u + 1, 4) == 0 ? -0.0f : 0.3f * normal;
+      else if (ends_with(t.name, ".bias"))
+        v[i] = rng.below(u + 1, 4) == 0 ? std::round(2 * normal) : normal;
+      else if (fresh.rank() == 1)
+        v[i] = rng.below(u + 1, 3) == 0 ? 0.25f : normal;  // slopes
     }
     t.tensor = fresh;
   }

@@ -1,5 +1,5 @@
-// The evaluation forward written down once more, one node and one value at a time with std::fma: an oracle that shares no
-// code with the engine's executor, its kernels or the runtime. One image; slow.
+// The evaluation forward written down once more, one node and one value at a time with std::fma: an oracle that shares
+// no code with the engine's executor, its kernels or the runtime. One image; slow.
 #pragma once
 
 #include <cmath>
@@ -53,7 +53,8 @@ inline std::map<std::string, ReferenceValue> reference_net(const Model& model, c
                     const int64_t y = oy * c.stride_h - c.pad_h + ky * c.dilation_h;
                     const int64_t x = ox * c.stride_w - c.pad_w + kx * c.dilation_w;
                     const bool inside = y >= 0 && y < in.h && x >= 0 && x < in.w;
-                    const float a = inside ? in.v[size_t((y * in.w + x) * in.c + k / gk * gc + ch)] : float(c.pad_value);
+                    const float a =
+                        inside ? in.v[size_t((y * in.w + x) * in.c + k / gk * gc + ch)] : float(c.pad_value);
                     float b = w[((k * c.kernel_h + ky) * c.kernel_w + kx) * gc + ch];
                     if (c.weight.scheme == Scheme::kSign) b = sign(b);
                     acc = std::fma(a, b, acc);
@@ -101,7 +102,8 @@ inline std::map<std::string, ReferenceValue> reference_net(const Model& model, c
               for (int64_t ky = 0; ky < c.kernel_h; ++ky)
                 for (int64_t kx = 0; kx < c.kernel_w; ++kx) {
                   const int64_t y = oy * c.stride_h - c.pad_h + ky, x = ox * c.stride_w - c.pad_w + kx;
-                  if (y >= 0 && y < in.h && x >= 0 && x < in.w) best = std::max(best, in.v[size_t((y * in.w + x) * in.c + ch)]);
+                  if (y >= 0 && y < in.h && x >= 0 && x < in.w)
+                    best = std::max(best, in.v[size_t((y * in.w + x) * in.c + ch)]);
                 }
               out.v.push_back(best);
             }
@@ -120,7 +122,8 @@ inline std::map<std::string, ReferenceValue> reference_net(const Model& model, c
       case Kind::kFlatten: out = {1, 1, int64_t(in.v.size()), in.v}; break;
       case Kind::kDropout: break;
       case Kind::kQuantize:
-        if (std::get<QuantizeConfig>(node.config).quant.scheme == Scheme::kSign) each([&](float x, size_t) { return sign(x); });
+        if (std::get<QuantizeConfig>(node.config).quant.scheme == Scheme::kSign)
+          each([&](float x, size_t) { return sign(x); });
         break;
       default: throw Error("reference_net: no " + std::string(name_of(node.kind)));
     }

@@ -80,7 +80,8 @@ TEST_CASE("runtime: with N bytes of arena a net runs and touches nothing outside
       const size_t n = l.info.arena_base + size_t(lanes) * l.info.arena_per_lane;
       Guarded arena(n);
       bnt_session session;
-      bnt_parallel parallel = {nullptr, lanes, [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+      bnt_parallel parallel = {nullptr, lanes,
+                               [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
                                  for (uint32_t t = 0; t < tasks; ++t) task(context, t, t % 3);  // every lane's scratch
                                }};
       const bnt_parallel* p = lanes == 1 ? nullptr : &parallel;
@@ -161,7 +162,8 @@ TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
   for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
     set_threads(int(lanes));
     Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
-    const bnt_parallel parallel = {nullptr, lanes, [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+    const bnt_parallel parallel = {nullptr, lanes,
+                                   [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
                                      parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
                                        for (int64_t t = begin; t < end; ++t) task(context, uint32_t(t), uint32_t(lane));
                                      });
@@ -224,14 +226,18 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
     int tensors = 0;
     bool first_right = true;
   } seen;
-  REQUIRE(bnt_run_traced(&session, x.data(), scores, 3, [](void* user, const bnt_view* v) {
-            Seen& s = *static_cast<Seen*>(user);
-            ++s.tensors;
-            // Every input is 0.25, every weight 0.5; 3x3 pooling windows of the padded convolution all reach a full window:
-            // 18 * 0.125 + bias 0.125.
-            if (strcmp(v->name, "a") == 0)
-              for (int i = 0; i < 27; ++i) s.first_right = s.first_right && static_cast<const float*>(v->data)[i] == 2.375f;
-          }, &seen) == BNT_OK);
+  REQUIRE(bnt_run_traced(
+              &session, x.data(), scores, 3,
+              [](void* user, const bnt_view* v) {
+                Seen& s = *static_cast<Seen*>(user);
+                ++s.tensors;
+                // Every input is 0.25, every weight 0.5; 3x3 pooling windows of the padded convolution all reach a full
+                // window: 18 * 0.125 + bias 0.125.
+                if (strcmp(v->name, "a") == 0)
+                  for (int i = 0; i < 27; ++i)
+                    s.first_right = s.first_right && static_cast<const float*>(v->data)[i] == 2.375f;
+              },
+              &seen) == BNT_OK);
   CHECK(seen.tensors == 11);
   CHECK(seen.first_right);
   CHECK(arena.intact());

@@ -100,7 +100,8 @@ TEST_CASE("thresholds: bisection alone agrees too, beyond the limit up to which 
   const int32_t limit = (1 << 24) - 1;
   for (uint64_t i = 0; i < 200; ++i) {
     const float scale = rng.uniform(4 * i) - 0.5f, bias = rng.uniform(4 * i + 1) - 0.5f;
-    const std::vector<ScalarStage> stages = {{kBias, bias, 0}, {kAffine, scale, -scale * float(rng.below(4 * i + 2, 1u << 23))}};
+    const std::vector<ScalarStage> stages = {{kBias, bias, 0},
+                                             {kAffine, scale, -scale * float(rng.below(4 * i + 2, 1u << 23))}};
     Threshold t;
     REQUIRE(find_threshold(stages, limit, &t));
     // Around the step, and at sums drawn at random.

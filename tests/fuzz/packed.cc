@@ -52,7 +52,9 @@ void try_file(const std::vector<uint8_t>& bytes) {
     return;
   }
   // A caller has its limits, too; what is larger may well be a sound model.
-  if (info.arena_base + size_t(info.arena_per_lane) > (4u << 20) || info.model_bytes > (4u << 20) || info.macs > 20'000'000) return;
+  if (info.arena_base + size_t(info.arena_per_lane) > (4u << 20) || info.model_bytes > (4u << 20) ||
+      info.macs > 20'000'000)
+    return;
 
   Exact mem(info.model_bytes);
   bnt_model model;
@@ -63,13 +65,15 @@ void try_file(const std::vector<uint8_t>& bytes) {
   for (int fill : {0, 1}) {
     Exact arena(info.arena_base + size_t(info.arena_per_lane), fill ? 0xFF : 0);
     bnt_session session;
-    FUZZ_CHECK(bnt_open(&model, arena.data(), info.arena_base + size_t(info.arena_per_lane), nullptr, &session) == BNT_OK);
+    FUZZ_CHECK(bnt_open(&model, arena.data(), info.arena_base + size_t(info.arena_per_lane), nullptr, &session) ==
+               BNT_OK);
     scores[fill].resize(info.classes);
     if (fill)
       FUZZ_CHECK(bnt_run(&session, image.data(), 1, scores[1].data(), info.classes) == BNT_OK);
     else
-      FUZZ_CHECK(bnt_run_traced(&session, image.data(), scores[0].data(), info.classes,
-                                [](void*, const bnt_view* v) { tensors_seen += int(strlen(v->name)) >= 0; }, nullptr) == BNT_OK);
+      FUZZ_CHECK(bnt_run_traced(
+                     &session, image.data(), scores[0].data(), info.classes,
+                     [](void*, const bnt_view* v) { tensors_seen += int(strlen(v->name)) >= 0; }, nullptr) == BNT_OK);
     const bnt_status self_test = bnt_self_test(&session);
     FUZZ_CHECK(self_test == BNT_OK || self_test == BNT_SELF_TEST_FAILED);
   }
@@ -95,8 +99,8 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
 
 #ifdef BANTAM_FUZZ
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
-// Half of the mutations change one field of the tables to a number that is small, or near to what it was: offsets, counts and
-// sizes are where the rules are.
+// Half of the mutations change one field of the tables to a number that is small, or near to what it was: offsets,
+// counts and sizes are where the rules are.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
   using namespace bantam;
   if ((seed & 1) && size >= packed::Header::kBytes) {
