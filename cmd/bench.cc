@@ -15,7 +15,7 @@ namespace bantam {
 int run_bench(const BenchArgs& args) {
   set_threads(args.common.threads);
   AnyModel model = load_any(args.model);
-  if (model.packed && threads() != 1) throw UsageError("bench: --threads: a packed model runs one image on one thread");
+  if (model.packed && args.common.threads != 1) throw UsageError("bench: --threads: a packed model runs one image on one thread");
   const int64_t pixels = model.h * model.w * model.c;
   std::vector<uint8_t> image(static_cast<size_t>(pixels));
   const Rng rng(0, kRngTest, 1);
