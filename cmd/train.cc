@@ -42,10 +42,11 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
   run->recipe = parse_recipe(text.toml, text.source, overrides);
   run->data = open_data(run->recipe.data, args.data);
   Json more = Json::object({{"recipe", args.recipe}});
-  std::unique_ptr<Model> initial;
-  if (!args.init.empty()) {
-    const Dataset& d = run->data.train;
-    initial = std::make_unique<Model>(net_of(run->recipe, d.h, d.w, d.c, d.classes()));
+  const Dataset& d = run->data.train;
+  auto initial = std::make_unique<Model>(net_of(run->recipe, d.h, d.w, d.c, d.classes()));
+  if (args.init.empty()) {
+    initial->initialize(uint64_t(run->recipe.train.seed));
+  } else {
     progress->line(args.init + ": " + load_weights(args.init, initial.get()));
     more.set("init_sha256", sha256_hex(read_file(checkpoint_path(args.init), kMaxCheckpointBytes)));
   }

@@ -116,6 +116,8 @@ refused 3 "nothing" predict nothing zeros
 refused 3 "nofolder" train fashion-mnist-bnn --out r --data nofolder
 mkdir broken && cp data/* broken && head -c 1000 data/train-images-idx3-ubyte >broken/train-images-idx3-ubyte
 refused 3 "train-images-idx3-ubyte" train fashion-mnist-bnn --out r --data broken
+refused 2 "model.name = vgg11:" train fashion-mnist-bnn --out r --data data --set model.name=vgg11
+refused 2 "model.name = lenet:" train fashion-mnist-float --out r --data data --set model.name=lenet --set model.form=bnn
 [ ! -e r ] && ok || bad "a command line that was refused has left a folder"
 
 # --- a run

@@ -59,10 +59,6 @@ Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
 
 Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, std::unique_ptr<Model> initial)
     : recipe_(recipe), data_(data), run_(run), progress_(progress), model_(std::move(initial)) {
-  if (!model_) {
-    model_ = std::make_unique<Model>(net_of(recipe, data.train.h, data.train.w, data.train.c, data.train.classes()));
-    model_->initialize(uint64_t(recipe.train.seed));
-  }
   prepare();
   state_.data_fingerprint = fingerprint(data.train);
 }

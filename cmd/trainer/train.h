@@ -26,8 +26,8 @@ enum class Outcome { kFinished, kStopped, kInterrupted };
 
 class Trainer {
  public:
-  // A new run: weights by the recipe's seed, or those of the model given. Data, folder and progress must outlive it.
-  Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, std::unique_ptr<Model> initial = nullptr);
+  // A new run from these weights. Data, folder and progress must outlive it.
+  Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, std::unique_ptr<Model> initial);
   // Goes on from a checkpoint. Throws UsageError if it has no training state or if the data are others.
   Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, NetCheckpoint checkpoint);
 
