@@ -78,9 +78,16 @@ TEST_CASE("resnet14 at width 0.25, float: loss and each gradient in f64 equal Py
   compare(f, "resnet14_float", forward_backward(net("resnet14", Form::kFloat, 0.25), 8, DType::kF64), 1e-10);
 }
 
-TEST_CASE("resnet14 at width 0.25, float: f32 gradients equal f64's to 1e-4") {
+// Left out is resnet14 binaryconnect: with this batch the input of one of its ReLUs, in layer1.1.act2, rounds to the other side
+// of 0 in f32, and the gradient with it. In the others no ReLU, PReLU or sign changes sides.
+TEST_CASE("resnet14 float and bnn, vgg11 and the quickstart net in every form: f32 gradients equal f64's to 1e-4") {
   const Fixture f("nets");
-  compare(f, "resnet14_float", forward_backward(net("resnet14", Form::kFloat, 0.25), 8, DType::kF32), 1e-4);
+  for (Form form : kForms) {
+    const std::string name = std::string("_") + name_of(form);
+    if (form != Form::kBinaryConnect) compare(f, "resnet14" + name, forward_backward(net("resnet14", form, 0.25), 8, DType::kF32), 1e-4);
+    compare(f, "vgg11" + name, forward_backward(net("vgg11", form, 0.125), 4, DType::kF32), 1e-4);
+    compare(f, "quickstart" + name, forward_backward(net("quickstart", form, 1), 4, DType::kF32), 1e-4);
+  }
 }
 
 TEST_CASE("resnet14 at width 0.25, binaryconnect and bnn: loss and each gradient in f64 equal PyTorch's to 1e-10") {
