@@ -21,7 +21,9 @@ std::unique_ptr<PackedModel> parse_packed(const Bytes& bytes, const std::string&
 
 }  // namespace
 
-std::unique_ptr<PackedModel> load_packed(const std::string& path) { return parse_packed(read_file(path, kMaxPackedBytes), path); }
+std::unique_ptr<PackedModel> load_packed(const std::string& path) {
+  return parse_packed(read_file(path, kMaxPackedBytes), path);
+}
 
 AnyModel load_any(const std::string& path) {
   AnyModel model;
@@ -68,7 +70,8 @@ Tensor Scorer::operator()(const std::vector<const uint8_t*>& images) {
     Tensor x = Tensor::empty({n, m.h, m.w, m.c});
     parallel_for(n, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i)
-        transform_image(images[size_t(i)], int(m.h), int(m.w), int(m.c), {}, tables_.data(), x.mutable_data<float>() + i * pixels);
+        transform_image(images[size_t(i)], int(m.h), int(m.w), int(m.c), {}, tables_.data(),
+                        x.mutable_data<float>() + i * pixels);
     });
     return m.net->model->forward(Context{}, x);
   }
@@ -83,19 +86,25 @@ Tensor Scorer::operator()(const std::vector<const uint8_t*>& images) {
   return scores;
 }
 
-Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split, int64_t limit) {
+Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split,
+                      int64_t limit) {
   const std::string name = kind.empty() ? model.data_name() : kind;
   if (!kind.empty()) check_kind(kind);
-  if (dir.empty() && name.empty()) throw UsageError("--data DIR is missing: " + model.path + " does not say what it was trained on");
-  Dataset data = open_dataset(data_folder(dir, name), split == "train" ? Split::kTrain : Split::kTest, name.empty() ? "auto" : name, limit);
+  if (dir.empty() && name.empty())
+    throw UsageError("--data DIR is missing: " + model.path + " does not say what it was trained on");
+  Dataset data = open_dataset(data_folder(dir, name), split == "train" ? Split::kTrain : Split::kTest,
+                              name.empty() ? "auto" : name, limit);
   if (data.h != model.h || data.w != model.w || data.c != model.c)
-    throw UsageError("the images are " + std::to_string(data.h) + "x" + std::to_string(data.w) + "x" + std::to_string(data.c) + ", the model's " +
-                     std::to_string(model.h) + "x" + std::to_string(model.w) + "x" + std::to_string(model.c));
+    throw UsageError("the images are " + std::to_string(data.h) + "x" + std::to_string(data.w) + "x" +
+                     std::to_string(data.c) + ", the model's " + std::to_string(model.h) + "x" +
+                     std::to_string(model.w) + "x" + std::to_string(model.c));
   if (data.class_names != model.class_names) {
     size_t i = 0;
-    while (i < data.class_names.size() && i < model.class_names.size() && data.class_names[i] == model.class_names[i]) ++i;
+    while (i < data.class_names.size() && i < model.class_names.size() && data.class_names[i] == model.class_names[i])
+      ++i;
     const auto at = [&](const std::vector<std::string>& v) { return i < v.size() ? "'" + v[i] + "'" : "missing"; };
-    throw UsageError("the classes differ: class " + std::to_string(i) + " is " + at(data.class_names) + " in the data set, " + at(model.class_names) + " in the model");
+    throw UsageError("the classes differ: class " + std::to_string(i) + " is " + at(data.class_names) +
+                     " in the data set, " + at(model.class_names) + " in the model");
   }
   return data;
 }

@@ -37,12 +37,14 @@ class Scorer {
 
  private:
   AnyModel* model_;
-  std::vector<float> tables_;                              // of a checkpoint: [c][256]
-  std::vector<std::unique_ptr<PackedModel>> more_;         // sessions of lanes 1, 2, ...
+  std::vector<float> tables_;                       // of a checkpoint: [c][256]
+  std::vector<std::unique_ptr<PackedModel>> more_;  // sessions of lanes 1, 2, ...
 };
 
-// The data set that a model is to be compared on. `dir` empty: where it is by default; `kind` empty: the one that the model
-// was trained on, or what the files look like. Throws UsageError if its images or its class names are not the model's.
-Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split, int64_t limit);
+// The data set that a model is to be compared on. `dir` empty: where it is by default; `kind` empty: the one that the
+// model was trained on, or what the files look like. Throws UsageError if its images or its class names are not the
+// model's.
+Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split,
+                      int64_t limit);
 
 }  // namespace bantam

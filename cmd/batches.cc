@@ -48,12 +48,16 @@ int run_batches(const BatchesArgs& args) {
 
   const Schedule schedule = make_schedule(recipe, per_epoch);
   std::string csv = "step,lr\n";
-  for (int64_t step = 0; step < total; ++step) csv += std::to_string(step) + "," + shortest(learning_rate(schedule, step)) + "\n";
+  for (int64_t step = 0; step < total; ++step)
+    csv += std::to_string(step) + "," + shortest(learning_rate(schedule, step)) + "\n";
   atomic_write(args.out + "/schedule.csv", csv);
   if (args.common.json)
-    print_report("batches", Json::object({{"out", args.out}, {"steps", steps}, {"steps_per_epoch", per_epoch}, {"total_steps", total}}));
+    print_report(
+        "batches",
+        Json::object({{"out", args.out}, {"steps", steps}, {"steps_per_epoch", per_epoch}, {"total_steps", total}}));
   else
-    print(args.out + ": recipe.toml, init.safetensors, batches.safetensors (" + thousands(steps) + " batches), schedule.csv (" + thousands(total) + " steps)\n");
+    print(args.out + ": recipe.toml, init.safetensors, batches.safetensors (" + thousands(steps) +
+          " batches), schedule.csv (" + thousands(total) + " steps)\n");
   return kExitOk;
 }
 

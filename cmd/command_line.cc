@@ -56,7 +56,8 @@ constexpr int64_t kMany = int64_t(1) << 40;
 
 void add_common(CLI::App* app, CommonArgs& c, bool progress) {
   app->add_option("--threads", c.threads, "threads to use; no result depends on it (0: all)")
-      ->type_name("T")->check(in_range(0, kMaxThreads));
+      ->type_name("T")
+      ->check(in_range(0, kMaxThreads));
   app->add_flag("--json", c.json, "print the report as one JSON object");
   if (!progress) return;
   app->add_flag("--no-progress", c.no_progress, "plain lines instead of a progress bar");
@@ -64,15 +65,19 @@ void add_common(CLI::App* app, CommonArgs& c, bool progress) {
 }
 
 // --epochs 5 is short for --set train.epochs=5: the value goes the same way, and so do its checks.
-void add_shorthand(CLI::App* app, std::vector<std::string>& set, const std::string& flag, const std::string& key, const std::string& type) {
+void add_shorthand(CLI::App* app, std::vector<std::string>& set, const std::string& flag, const std::string& key,
+                   const std::string& type) {
   app->add_option_function<std::string>(
-         flag, [&set, key](const std::string& value) { set.push_back(key + "=" + value); }, "short for --set " + key + "=" + type)
+         flag, [&set, key](const std::string& value) { set.push_back(key + "=" + value); },
+         "short for --set " + key + "=" + type)
       ->type_name(type);
 }
 
 void add_recipe_options(CLI::App* app, std::vector<std::string>& set) {
   app->add_option("--set", set, "override a key of the recipe; may be repeated")
-      ->type_name("KEY=VALUE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_shorthand(app, set, "--epochs", "train.epochs", "N");
   add_shorthand(app, set, "--batch", "train.batch", "N");
   add_shorthand(app, set, "--lr", "optimizer.lr", "X");
@@ -80,9 +85,11 @@ void add_recipe_options(CLI::App* app, std::vector<std::string>& set) {
 }
 
 void add_split(CLI::App* app, std::string& split) {
-  app->add_option("--split", split, "test or train (test)")->type_name("S")->check([](const std::string& s) -> std::string {
-    return s == "test" || s == "train" ? "" : "'" + s + "' is neither test nor train";
-  });
+  app->add_option("--split", split, "test or train (test)")
+      ->type_name("S")
+      ->check([](const std::string& s) -> std::string {
+        return s == "test" || s == "train" ? "" : "'" + s + "' is neither test nor train";
+      });
 }
 
 void add_data(CLI::App* app, std::string& data) {
@@ -90,18 +97,22 @@ void add_data(CLI::App* app, std::string& data) {
 }
 
 void add_kind(CLI::App* app, std::string& kind) {
-  app->add_option("--kind", kind, "which data set it is (default: the one trained on, or by its files)")->type_name("K");
+  app->add_option("--kind", kind, "which data set it is (default: the one trained on, or by its files)")
+      ->type_name("K");
 }
 
 std::string recipe_list() {
   std::string s = "Recipes:\n";
-  for (const BuiltInRecipe& r : built_in_recipes()) s += wrapped(std::string("  ") + r.name, parse_recipe(r.toml, r.name).about, 34);
+  for (const BuiltInRecipe& r : built_in_recipes())
+    s += wrapped(std::string("  ") + r.name, parse_recipe(r.toml, r.name).about, 34);
   return s;
 }
 
 struct CommandLine {
-  CLI::App app{"Example: bantam train fashion-mnist-bnn --out runs/bnn\n\n"
-               "bantam trains compact neural networks, float and 1-bit, and packs them for small devices.", "bantam"};
+  CLI::App app{
+      "Example: bantam train fashion-mnist-bnn --out runs/bnn\n\n"
+      "bantam trains compact neural networks, float and 1-bit, and packs them for small devices.",
+      "bantam"};
   TrainArgs train;
   EvalArgs eval;
   PredictArgs predict;
@@ -120,8 +131,9 @@ struct CommandLine {
     app.require_subcommand(0, 1);
     app.set_help_flag("-h,--help", "this text");
     app.add_flag("--version", version, "version, compiler, SIMD targets, threads");
-    app.footer("Exit codes: 0 ok, 1 failure, 2 command line or recipe, 3 bad input file, 4 NaN or infinity,\n"
-               "5 disk full or I/O error, 6 verify found a difference, 130 SIGINT, 143 SIGTERM.");
+    app.footer(
+        "Exit codes: 0 ok, 1 failure, 2 command line or recipe, 3 bad input file, 4 NaN or infinity,\n"
+        "5 disk full or I/O error, 6 verify found a difference, 130 SIGINT, 143 SIGTERM.");
     add_train();
     add_eval();
     add_predict();
@@ -154,22 +166,26 @@ struct CommandLine {
     s.app->add_option("--init", train.init, "start from the weights of this checkpoint")->type_name("FILE");
     add_recipe_options(s.app, train.set);
     s.app->add_option("--max-steps", train.max_steps, "stop after N steps, as if interrupted; --resume goes on")
-        ->type_name("N")->check(in_range(1, kMany));
+        ->type_name("N")
+        ->check(in_range(1, kMany));
     add_common(s.app, train.common, true);
-    s.app->footer(recipe_list() + "\nKeys for --set (`bantam info RECIPE` shows their values):\n" + document_recipe_keys());
+    s.app->footer(recipe_list() + "\nKeys for --set (`bantam info RECIPE` shows their values):\n" +
+                  document_recipe_keys());
     s.command = [this] { return Command(train); };
   }
 
   void add_eval() {
     Sub& s = add("eval", "accuracy of a checkpoint or a packed model", "eval runs/bnn/best.safetensors",
                  "Prints top-1 and top-5 with 95 % intervals, figures of each class and the confusion matrix.");
-    s.required.push_back(s.app->add_option("MODEL", eval.model, "checkpoint, packed model, or run folder (its last checkpoint)"));
+    s.required.push_back(
+        s.app->add_option("MODEL", eval.model, "checkpoint, packed model, or run folder (its last checkpoint)"));
     add_data(s.app, eval.data);
     add_kind(s.app, eval.kind);
     add_split(s.app, eval.split);
     s.app->add_option("--images", eval.images, "the first N images only")->type_name("N")->check(in_range(1, kMany));
     s.app->add_option("--batch", eval.batch, "images a step (200)")->type_name("N")->check(in_range(1, 65536));
-    s.app->add_option("--confusion", eval.confusion, "also write the confusion matrix: FILE.csv or FILE.svg")->type_name("FILE");
+    s.app->add_option("--confusion", eval.confusion, "also write the confusion matrix: FILE.csv or FILE.svg")
+        ->type_name("FILE");
     add_common(s.app, eval.common, true);
     s.command = [this] { return Command(eval); };
   }
@@ -179,7 +195,9 @@ struct CommandLine {
                  "Classifies PNG and JPEG files: resized and normalized as the model's input asks for.");
     s.required.push_back(s.app->add_option("MODEL", predict.model, "checkpoint or packed model"));
     s.required.push_back(s.app->add_option("IMAGE", predict.images, "image files")->expected(-1));
-    s.app->add_option("--top", predict.top, "classes to print for each image (5)")->type_name("K")->check(in_range(1, 100000));
+    s.app->add_option("--top", predict.top, "classes to print for each image (5)")
+        ->type_name("K")
+        ->check(in_range(1, 100000));
     add_common(s.app, predict.common, false);
     s.command = [this] { return Command(predict); };
   }
@@ -197,17 +215,20 @@ struct CommandLine {
   void add_pack() {
     Sub& s = add("pack", "turn a checkpoint into a packed model", "pack runs/bnn/best.safetensors -o net.bnt",
                  "Writes the model that the small runtime (bnt.h) runs: bits, thresholds, one arena.");
-    s.required.push_back(s.app->add_option("CHECKPOINT", pack.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
+    s.required.push_back(
+        s.app->add_option("CHECKPOINT", pack.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
     s.required.push_back(s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt"));
     add_common(s.app, pack.common, false);
     s.command = [this] { return Command(pack); };
   }
 
   void add_verify() {
-    Sub& s = add("verify", "compare a packed model with its checkpoint, value by value", "verify runs/bnn/best.safetensors net.bnt",
+    Sub& s = add("verify", "compare a packed model with its checkpoint, value by value",
+                 "verify runs/bnn/best.safetensors net.bnt",
                  "Runs both over a data set and counts the values that differ at every tensor which the packed\n"
                  "model materializes. Exit code 6 if a value or a prediction differs.");
-    s.required.push_back(s.app->add_option("CHECKPOINT", verify.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
+    s.required.push_back(
+        s.app->add_option("CHECKPOINT", verify.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
     s.required.push_back(s.app->add_option("PACKED", verify.packed, "packed model"));
     add_data(s.app, verify.data);
     add_kind(s.app, verify.kind);
@@ -230,7 +251,8 @@ struct CommandLine {
   }
 
   void add_batches() {
-    Sub& s = add("batches", "write initial weights and training batches for another program", "batches resnet14-cifar10-bnn --data cifar10 --out exchange",
+    Sub& s = add("batches", "write initial weights and training batches for another program",
+                 "batches resnet14-cifar10-bnn --data cifar10 --out exchange",
                  "Writes what another program needs to train on exactly the same: recipe.toml, init.safetensors\n"
                  "(weights), batches.safetensors (the first --steps batches), schedule.csv (learning rates).");
     s.required.push_back(s.app->add_option("RECIPE", batches.recipe, "built-in name or path of a TOML file"));
@@ -258,7 +280,9 @@ struct CommandLine {
   std::string help_of(const CLI::App* sub) const {
     if (sub) return sub->help("bantam");
     // The list of subcommands shows what each is for, not its help text.
-    std::string text = app.get_description() + "\n\nUsage: bantam SUBCOMMAND ... | --version | --help\n\nSubcommands (bantam SUBCOMMAND --help says more):\n";
+    std::string text =
+        app.get_description() +
+        "\n\nUsage: bantam SUBCOMMAND ... | --version | --help\n\nSubcommands (bantam SUBCOMMAND --help says more):\n";
     for (const Sub& s : subs) {
       std::string name = s.app->get_name();
       name.resize(12, ' ');
@@ -327,7 +351,8 @@ Command parse_command_line(int argc, const char* const* argv) {
   refuse_extras(chosen->app, chosen->app->get_name());
   for (const CLI::Option* o : chosen->required)
     if (o->count() == 0)
-      throw UsageError(chosen->app->get_name() + ": " + o->get_name() + " is missing; `bantam " + chosen->app->get_name() + " --help` shows an example");
+      throw UsageError(chosen->app->get_name() + ": " + o->get_name() + " is missing; `bantam " +
+                       chosen->app->get_name() + " --help` shows an example");
   return chosen->command();
 }
 

@@ -17,7 +17,8 @@ bool ends_with(const std::string& s, const std::string& end) {
 
 Json share_json(int64_t right, int64_t n) {
   const Interval i = wilson95(right, n);
-  return Json::object({{"value", n ? double(right) / double(n) : 0.0}, {"right", right}, {"low95", i.low}, {"high95", i.high}});
+  return Json::object(
+      {{"value", n ? double(right) / double(n) : 0.0}, {"right", right}, {"low95", i.low}, {"high95", i.high}});
 }
 
 Json metrics_json(const Metrics& m, const std::vector<std::string>& names) {
@@ -25,14 +26,21 @@ Json metrics_json(const Metrics& m, const std::vector<std::string>& names) {
   Json classes = Json::array(), confusion = Json::array();
   for (int c = 0; c < m.classes(); ++c) {
     const ClassFigures f = m.figures_of(c);
-    classes.push(Json::object({{"name", names[size_t(c)]}, {"images", f.images}, {"recall", optional(f.recall)},
-                               {"precision", optional(f.precision)}, {"f1", optional(f.f1)}}));
+    classes.push(Json::object({{"name", names[size_t(c)]},
+                               {"images", f.images},
+                               {"recall", optional(f.recall)},
+                               {"precision", optional(f.precision)},
+                               {"f1", optional(f.f1)}}));
     Json row = Json::array();
     for (int p = 0; p < m.classes(); ++p) row.push(m.confusion(c, p));
     confusion.push(row);
   }
-  return Json::object({{"images", m.images()}, {"loss", m.loss()}, {"top1", share_json(m.top1_right(), m.images())},
-                       {"top5", share_json(m.top5_right(), m.images())}, {"classes", classes}, {"confusion", confusion}});
+  return Json::object({{"images", m.images()},
+                       {"loss", m.loss()},
+                       {"top1", share_json(m.top1_right(), m.images())},
+                       {"top5", share_json(m.top5_right(), m.images())},
+                       {"classes", classes},
+                       {"confusion", confusion}});
 }
 
 }  // namespace
@@ -70,14 +78,17 @@ int run_eval(const EvalArgs& args) {
   progress.clear();
 
   if (!args.confusion.empty())
-    atomic_write(args.confusion, ends_with(args.confusion, ".csv") ? confusion_csv(metrics, model.class_names) : confusion_chart(metrics, model.class_names));
+    atomic_write(args.confusion, ends_with(args.confusion, ".csv") ? confusion_csv(metrics, model.class_names)
+                                                                   : confusion_chart(metrics, model.class_names));
   if (args.common.json) {
-    Json report = Json::object({{"model", model.path}, {"kind", model.kind()}, {"data", data.name}, {"split", args.split}});
+    Json report =
+        Json::object({{"model", model.path}, {"kind", model.kind()}, {"data", data.name}, {"split", args.split}});
     const Json figures = metrics_json(metrics, model.class_names);
     for (const auto& [key, value] : figures.as_object()) report.set(key, value);
     print_report("eval", report);
   } else {
-    print(model.path + " on " + thousands(metrics.images()) + " " + args.split + " images of " + data.name + "\n\n" + metrics_text(metrics, model.class_names));
+    print(model.path + " on " + thousands(metrics.images()) + " " + args.split + " images of " + data.name + "\n\n" +
+          metrics_text(metrics, model.class_names));
   }
   return kExitOk;
 }

@@ -25,25 +25,33 @@ bool is_recipe(const std::string& what) {
 std::string plan_text(const MemoryPlan& plan) {
   std::string out = pad_left(bytes_text(plan.peak_bytes), 12) + "  at the peak\n";
   for (const MemoryItem& i : plan.at_peak)
-    out += pad_left(bytes_text(i.bytes), 12) + "  " + (i.who.empty() ? "" : i.who + ": ") + (i.what.empty() ? "other" : i.what) + "\n";
+    out += pad_left(bytes_text(i.bytes), 12) + "  " + (i.who.empty() ? "" : i.who + ": ") +
+           (i.what.empty() ? "other" : i.what) + "\n";
   return out;
 }
 
 Json plan_json(const MemoryPlan& plan) {
   Json items = Json::array();
-  for (const MemoryItem& i : plan.at_peak) items.push(Json::object({{"who", i.who}, {"what", i.what}, {"bytes", i.bytes}}));
+  for (const MemoryItem& i : plan.at_peak)
+    items.push(Json::object({{"who", i.who}, {"what", i.what}, {"bytes", i.bytes}}));
   return Json::object({{"peak_bytes", plan.peak_bytes}, {"at_peak", items}});
 }
 
 void add_memory(const Recipe& recipe, const NetSpec& spec, Json* fields, std::string* text) {
-  const auto make = [&](std::vector<ParameterGroup> groups) { return make_optimizer(recipe.optimizer, groups[0].parameters); };
+  const auto make = [&](std::vector<ParameterGroup> groups) {
+    return make_optimizer(recipe.optimizer, groups[0].parameters);
+  };
   const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches());
-  fields->set("memory", Json::object({{"batch", memory.batch}, {"parameter_bytes", memory.parameter_bytes},
-                                      {"gradient_bytes", memory.gradient_bytes}, {"optimizer_bytes", memory.optimizer_bytes},
-                                      {"training", plan_json(memory.training)}, {"inference", plan_json(memory.inference)}}));
-  *text += "\nmemory of a training step, batch " + std::to_string(memory.batch) + " (parameters " + bytes_text(memory.parameter_bytes) +
-           ", gradients " + bytes_text(memory.gradient_bytes) + ", optimizer " + bytes_text(memory.optimizer_bytes) + ")\n" +
-           plan_text(memory.training) + "\nmemory of inference, one image\n" + plan_text(memory.inference);
+  fields->set("memory", Json::object({{"batch", memory.batch},
+                                      {"parameter_bytes", memory.parameter_bytes},
+                                      {"gradient_bytes", memory.gradient_bytes},
+                                      {"optimizer_bytes", memory.optimizer_bytes},
+                                      {"training", plan_json(memory.training)},
+                                      {"inference", plan_json(memory.inference)}}));
+  *text += "\nmemory of a training step, batch " + std::to_string(memory.batch) + " (parameters " +
+           bytes_text(memory.parameter_bytes) + ", gradients " + bytes_text(memory.gradient_bytes) + ", optimizer " +
+           bytes_text(memory.optimizer_bytes) + ")\n" + plan_text(memory.training) +
+           "\nmemory of inference, one image\n" + plan_text(memory.inference);
 }
 
 void report_net(const InfoArgs& args, const Recipe* recipe, const NetSpec& spec, Json fields, std::string text) {
@@ -76,9 +84,13 @@ void info_checkpoint(const InfoArgs& args, const NetCheckpoint& net) {
   if (!net.info.recipe_toml.empty()) recipe = parse_recipe(net.info.recipe_toml, net.path);
   Json classes = Json::array();
   for (const std::string& name : net.info.class_names) classes.push(name);
-  Json fields = Json::object({{"what", net.path}, {"kind", "checkpoint"}, {"file_bytes", std::filesystem::file_size(net.path)},
-                              {"recipe", net.info.recipe_toml}, {"classes", classes}});
-  std::string text = net.path + ": " + (net.state ? "checkpoint after step " + thousands(net.state->step) : "weights only") + "\n\n" +
+  Json fields = Json::object({{"what", net.path},
+                              {"kind", "checkpoint"},
+                              {"file_bytes", std::filesystem::file_size(net.path)},
+                              {"recipe", net.info.recipe_toml},
+                              {"classes", classes}});
+  std::string text = net.path + ": " +
+                     (net.state ? "checkpoint after step " + thousands(net.state->step) : "weights only") + "\n\n" +
                      net.info.recipe_toml + "\n";
   if (net.state) fields.set("step", net.state->step);
   report_net(args, recipe ? &*recipe : nullptr, net.info.spec, fields, text);
@@ -95,17 +107,28 @@ void info_packed(const InfoArgs& args, const AnyModel& model) {
   }
   for (const std::string& name : model.class_names) classes.push(name);
   if (args.common.json) {
-    print_report("info", Json::object({{"what", model.path}, {"kind", "packed"}, {"file_bytes", model.packed->file_bytes()},
-                                       {"model_bytes", i.model_bytes}, {"arena_base", i.arena_base}, {"arena_per_lane", i.arena_per_lane},
-                                       {"align", i.align}, {"h", i.h}, {"w", i.w}, {"c", i.c}, {"macs", i.macs}, {"switches", i.switches},
-                                       {"classes", classes}, {"ops", ops}}));
+    print_report("info", Json::object({{"what", model.path},
+                                       {"kind", "packed"},
+                                       {"file_bytes", model.packed->file_bytes()},
+                                       {"model_bytes", i.model_bytes},
+                                       {"arena_base", i.arena_base},
+                                       {"arena_per_lane", i.arena_per_lane},
+                                       {"align", i.align},
+                                       {"h", i.h},
+                                       {"w", i.w},
+                                       {"c", i.c},
+                                       {"macs", i.macs},
+                                       {"switches", i.switches},
+                                       {"classes", classes},
+                                       {"ops", ops}}));
     return;
   }
-  print(model.path + ": packed model\n  input        " + std::to_string(i.h) + "x" + std::to_string(i.w) + "x" + std::to_string(i.c) + " u8\n" +
-        "  classes      " + std::to_string(i.classes) + "\n  file         " + bytes_text(model.packed->file_bytes()) + "\n" +
-        "  weights laid out for this machine  " + bytes_text(i.model_bytes) + "\n" +
-        "  arena        " + thousands(i.arena_base) + " bytes + " + thousands(i.arena_per_lane) + " a lane, aligned to " + std::to_string(i.align) + "\n" +
-        "  MACs         " + thousands(int64_t(i.macs)) + "\n  operations   " + std::to_string(i.ops) + "\n" + list);
+  print(model.path + ": packed model\n  input        " + std::to_string(i.h) + "x" + std::to_string(i.w) + "x" +
+        std::to_string(i.c) + " u8\n" + "  classes      " + std::to_string(i.classes) + "\n  file         " +
+        bytes_text(model.packed->file_bytes()) + "\n" + "  weights laid out for this machine  " +
+        bytes_text(i.model_bytes) + "\n" + "  arena        " + thousands(i.arena_base) + " bytes + " +
+        thousands(i.arena_per_lane) + " a lane, aligned to " + std::to_string(i.align) + "\n" + "  MACs         " +
+        thousands(int64_t(i.macs)) + "\n  operations   " + std::to_string(i.ops) + "\n" + list);
 }
 
 }  // namespace
@@ -119,7 +142,8 @@ int run_info(const InfoArgs& args) {
   if (!args.set.empty()) throw UsageError("info: --set and its like change a recipe; " + args.what + " is none");
   const AnyModel model = load_any(args.what);
   if (model.packed) {
-    if (args.memory) throw UsageError("info: --memory is for recipes and checkpoints; a packed model's memory is its arena");
+    if (args.memory)
+      throw UsageError("info: --memory is for recipes and checkpoints; a packed model's memory is its arena");
     info_packed(args, model);
   } else {
     info_checkpoint(args, *model.net);

@@ -41,18 +41,22 @@ int run_pack(const PackArgs& args) {
   const uint64_t checkpoint_bytes = std::filesystem::file_size(net.path);
   const NetCost cost = cost_of(net.info.spec);
   if (args.common.json) {
-    print_report("pack", Json::object({{"checkpoint", net.path}, {"packed", args.out}, {"checkpoint_bytes", checkpoint_bytes},
-                                       {"weight_bytes", 4 * cost.parameters}, {"packed_bytes", bytes.size()},
-                                       {"arena_bytes", packed.arena_bytes()}, {"model_bytes", packed.info().model_bytes},
-                                       {"ops", packed.info().ops}, {"macs", packed.info().macs}}));
+    print_report("pack", Json::object({{"checkpoint", net.path},
+                                       {"packed", args.out},
+                                       {"checkpoint_bytes", checkpoint_bytes},
+                                       {"weight_bytes", 4 * cost.parameters},
+                                       {"packed_bytes", bytes.size()},
+                                       {"arena_bytes", packed.arena_bytes()},
+                                       {"model_bytes", packed.info().model_bytes},
+                                       {"ops", packed.info().ops},
+                                       {"macs", packed.info().macs}}));
   } else {
-    print(net.path + " -> " + args.out + "\n" +
-          "  checkpoint    " + bytes_text(checkpoint_bytes) + "\n" +
-          "  f32 weights   " + bytes_text(uint64_t(4 * cost.parameters)) + "\n" +
-          "  packed model  " + bytes_text(bytes.size()) + "\n" +
-          "  arena         " + bytes_text(packed.arena_bytes()) + " (" + std::to_string(packed.arena_bytes()) + " bytes; " +
-          bytes_text(packed.info().model_bytes) + " more where weights are laid out for the machine)\n" +
-          "Next: bantam verify " + args.checkpoint + " " + args.out + "\n");
+    print(net.path + " -> " + args.out + "\n" + "  checkpoint    " + bytes_text(checkpoint_bytes) + "\n" +
+          "  f32 weights   " + bytes_text(uint64_t(4 * cost.parameters)) + "\n" + "  packed model  " +
+          bytes_text(bytes.size()) + "\n" + "  arena         " + bytes_text(packed.arena_bytes()) + " (" +
+          std::to_string(packed.arena_bytes()) + " bytes; " + bytes_text(packed.info().model_bytes) +
+          " more where weights are laid out for the machine)\n" + "Next: bantam verify " + args.checkpoint + " " +
+          args.out + "\n");
   }
   return kExitOk;
 }

@@ -31,7 +31,8 @@ int run_predict(const PredictArgs& args) {
   // All files are read before anything is printed: a bad one ends the command with nothing half done.
   std::vector<Image> images;
   std::vector<const uint8_t*> pixels;
-  for (const std::string& path : args.images) images.push_back(fit(read_image(path, int(model.c)), int(model.h), int(model.w)));
+  for (const std::string& path : args.images)
+    images.push_back(fit(read_image(path, int(model.c)), int(model.h), int(model.w)));
   for (const Image& image : images) pixels.push_back(image.pixels.data());
   Scorer scorer(&model);
   const Tensor scores = scorer(pixels);
@@ -57,7 +58,8 @@ int run_predict(const PredictArgs& args) {
     list.push(Json::object({{"file", args.images[i]}, {"classes", found}}));
     if (!args.common.json) print(text);
   }
-  if (args.common.json) print_report("predict", Json::object({{"model", model.path}, {"kind", model.kind()}, {"images", list}}));
+  if (args.common.json)
+    print_report("predict", Json::object({{"model", model.path}, {"kind", model.kind()}, {"images", list}}));
   return kExitOk;
 }
 

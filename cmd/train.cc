@@ -22,8 +22,10 @@ void check_arguments(const TrainArgs& args) {
     return;
   }
   // A run that goes on is defined by its folder: whatever would change it is refused, not ignored.
-  if (!args.recipe.empty()) throw UsageError("train: --resume takes the recipe of the run; leave out '" + args.recipe + "'");
-  if (!args.set.empty()) throw UsageError("train: --resume takes the recipe of the run; it cannot be changed (" + args.set[0] + ")");
+  if (!args.recipe.empty())
+    throw UsageError("train: --resume takes the recipe of the run; leave out '" + args.recipe + "'");
+  if (!args.set.empty())
+    throw UsageError("train: --resume takes the recipe of the run; it cannot be changed (" + args.set[0] + ")");
   if (!args.out.empty()) throw UsageError("train: --resume writes to the run's own folder; leave out --out");
   if (!args.init.empty()) throw UsageError("train: --resume takes the weights of the run; leave out --init");
 }
@@ -59,7 +61,8 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
 void go_on(const TrainArgs& args, Run* run, Progress* progress) {
   if (std::filesystem::is_regular_file(args.resume)) {
     if (!load_net(args.resume).state)
-      throw UsageError(args.resume + ": holds weights only, no training state; start a new run from it with --init " + args.resume);
+      throw UsageError(args.resume + ": holds weights only, no training state; start a new run from it with --init " +
+                       args.resume);
     throw UsageError("--resume " + args.resume + ": give the run folder, not a checkpoint in it");
   }
   run->folder = RunFolder::open(args.resume);
@@ -71,7 +74,8 @@ void go_on(const TrainArgs& args, Run* run, Progress* progress) {
   run->data = open_data(run->recipe.data, args.data);
   run->folder->open_log(checkpoint.state ? checkpoint.state->log_bytes : 0);
   run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(checkpoint));
-  progress->line("going on after step " + thousands(run->trainer->state().step) + " of " + thousands(run->trainer->total_steps()));
+  progress->line("going on after step " + thousands(run->trainer->state().step) + " of " +
+                 thousands(run->trainer->total_steps()));
 }
 
 const char* outcome_name(Outcome o) {
@@ -89,9 +93,17 @@ void report(const TrainArgs& args, const Run& run, Outcome outcome, double secon
     if (e.evaluated) last = &e;
   const std::string& path = run.folder->path();
   if (args.common.json) {
-    Json fields = Json::object({{"run", path}, {"outcome", outcome_name(outcome)}, {"step", s.step}, {"total_steps", run.trainer->total_steps()}, {"seconds", seconds}});
+    Json fields = Json::object({{"run", path},
+                                {"outcome", outcome_name(outcome)},
+                                {"step", s.step},
+                                {"total_steps", run.trainer->total_steps()},
+                                {"seconds", seconds}});
     if (last)
-      fields.set("eval", Json::object({{"split", last->split}, {"epoch", last->epoch}, {"loss", last->loss}, {"top1", last->top1}, {"top5", last->top5}}));
+      fields.set("eval", Json::object({{"split", last->split},
+                                       {"epoch", last->epoch},
+                                       {"loss", last->loss},
+                                       {"top1", last->top1},
+                                       {"top5", last->top5}}));
     if (s.best_step) fields.set("best", Json::object({{"top1", s.best_top1}, {"step", s.best_step}}));
     fields.set("last_checkpoint", run.folder->last_checkpoint());
     fields.set("best_checkpoint", s.best_step ? Json(run.folder->best_checkpoint()) : Json());
@@ -99,13 +111,14 @@ void report(const TrainArgs& args, const Run& run, Outcome outcome, double secon
     return;
   }
   if (outcome != Outcome::kFinished) {
-    print(std::string(outcome_name(outcome)) + " after step " + thousands(s.step) + " of " + thousands(run.trainer->total_steps()) +
-          "; go on with: bantam train --resume " + path + data_flag(args) + "\n");
+    print(std::string(outcome_name(outcome)) + " after step " + thousands(s.step) + " of " +
+          thousands(run.trainer->total_steps()) + "; go on with: bantam train --resume " + path + data_flag(args) +
+          "\n");
     return;
   }
   if (last)
-    print(last->split + " top-1 " + fixed(100 * last->top1, 2) + " %  top-5 " + fixed(100 * last->top5, 2) + " %  loss " + fixed(last->loss, 4) +
-          "  (best top-1 " + fixed(100 * s.best_top1, 2) + " %)\n");
+    print(last->split + " top-1 " + fixed(100 * last->top1, 2) + " %  top-5 " + fixed(100 * last->top5, 2) +
+          " %  loss " + fixed(last->loss, 4) + "  (best top-1 " + fixed(100 * s.best_top1, 2) + " %)\n");
   print(path + ": recipe.toml, log.jsonl, curves.svg, confusion.csv, last.safetensors, best.safetensors\n" +
         "Next: bantam eval " + path + "/best.safetensors" + data_flag(args) + "\n");
 }
@@ -122,7 +135,9 @@ int run_train(const TrainArgs& args) {
     start(args, &run, &progress);
   else
     go_on(args, &run, &progress);
-  run.folder->log_timing("process", Json::object({{"threads", threads()}, {"backend", threads_backend()}, {"from_step", run.trainer->state().step}}));
+  run.folder->log_timing(
+      "process",
+      Json::object({{"threads", threads()}, {"backend", threads_backend()}, {"from_step", run.trainer->state().step}}));
 
   catch_interrupts();
   const Outcome outcome = run.trainer->run({.max_steps = args.max_steps, .interrupted = interrupt_signal});

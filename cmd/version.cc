@@ -23,11 +23,11 @@ std::string version_text() {
   for (int bit = 0; bit < 63; ++bit)
     if (compiled >> bit & 1) targets += (targets.empty() ? "" : " ") + std::string(target_name(int64_t(1) << bit));
   set_threads(0);
-  return "bantam " BANTAM_VERSION "\n"
-         "compiler      " + compiler + "\n" +
-         "SIMD targets  " + targets + "\n" +
-         "SIMD in use   " + target_name(best_target()) + " (" + dispatch + ")\n" +
-         "threads       " + std::to_string(threads()) + " (" + threads_backend() + ")\n";
+  return "bantam " BANTAM_VERSION
+         "\n"
+         "compiler      " +
+         compiler + "\n" + "SIMD targets  " + targets + "\n" + "SIMD in use   " + target_name(best_target()) + " (" +
+         dispatch + ")\n" + "threads       " + std::to_string(threads()) + " (" + threads_backend() + ")\n";
 }
 
 }  // namespace bantam

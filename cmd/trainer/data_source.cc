@@ -21,7 +21,8 @@ void check_kind(const std::string& kind) {
   std::vector<std::string> known;
   for (const char* k : dataset_kinds()) known.push_back(k);
   if (std::find(known.begin(), known.end(), kind) == known.end())
-    throw UsageError("unknown data set '" + kind + "'" + did_you_mean(kind, known) + ", known: " + one_of(known).text());
+    throw UsageError("unknown data set '" + kind + "'" + did_you_mean(kind, known) +
+                     ", known: " + one_of(known).text());
 }
 
 ImageSize image_size(const std::string& kind) {
@@ -47,7 +48,8 @@ DataSource open_data(const DataConfig& config, const std::string& dir) {
   source.train = open_dataset(folder, Split::kTrain, config.name);
   const int64_t all = source.train.count;
   if (config.holdout + (config.train_images ? config.train_images : 1) > all)
-    throw UsageError("data.holdout and data.train_images ask for more than the " + std::to_string(all) + " training images");
+    throw UsageError("data.holdout and data.train_images ask for more than the " + std::to_string(all) +
+                     " training images");
   if (config.holdout) {
     source.evaluation = images_of(source.train, all - config.holdout, all);
     source.evaluation_name = "holdout";

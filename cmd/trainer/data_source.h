@@ -14,8 +14,8 @@ struct DataSource {
   std::string evaluation_name;  // "test", or "holdout": the training images kept out
 };
 
-// `dir` empty: where Debian's package puts the data set. Throws UsageError if there is no such place, or if the recipe asks
-// for more images than there are; FileError for bad files.
+// `dir` empty: where Debian's package puts the data set. Throws UsageError if there is no such place, or if the recipe
+// asks for more images than there are; FileError for bad files.
 DataSource open_data(const DataConfig& config, const std::string& dir);
 
 // Folder of a data set: `dir`, or the default of this kind ("fashion-mnist"). Throws UsageError naming --data.

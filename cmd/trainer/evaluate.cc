@@ -19,7 +19,8 @@ double cross_entropy_sum(const float* scores, const int32_t* labels, int64_t n, 
   return sum;
 }
 
-std::optional<Metrics> evaluate(const ScoreFn& score, const Dataset& data, const BatchSpec& batches, const ContinueFn& go_on) {
+std::optional<Metrics> evaluate(const ScoreFn& score, const Dataset& data, const BatchSpec& batches,
+                                const ContinueFn& go_on) {
   const NoGrad no_grad;
   Loader loader(data, batches, {.workers = threads() > 1 ? 1 : 0});
   Metrics metrics(data.classes());

@@ -59,16 +59,15 @@ std::string toml_number(double v) {
 }
 
 std::string show(const Value& v) {
-  return std::visit(Overload{[](bool b) { return std::string(b ? "true" : "false"); },
-                             [](int64_t i) { return std::to_string(i); },
-                             [](double d) { return toml_number(d); },
-                             [](const std::string& s) { return quoted(s); },
-                             [](const std::vector<double>& list) {
-                               std::string s;
-                               for (double d : list) s += (s.empty() ? "" : ", ") + toml_number(d);
-                               return "[" + s + "]";
-                             }},
-                    v);
+  return std::visit(
+      Overload{[](bool b) { return std::string(b ? "true" : "false"); }, [](int64_t i) { return std::to_string(i); },
+               [](double d) { return toml_number(d); }, [](const std::string& s) { return quoted(s); },
+               [](const std::vector<double>& list) {
+                 std::string s;
+                 for (double d : list) s += (s.empty() ? "" : ", ") + toml_number(d);
+                 return "[" + s + "]";
+               }},
+      v);
 }
 
 void check_number(const Field& f, double v) {
@@ -92,7 +91,8 @@ template <class T> bool parse_number(std::string_view s, T* out) {
 }
 
 [[noreturn]] void wrong_type(const Field& f, const std::string& got) {
-  throw UsageError(f.key + ": " + got + " is not " + f.type() + (f.range.text().empty() ? "" : " (" + f.range.text() + ")"));
+  throw UsageError(f.key + ": " + got + " is not " + f.type() +
+                   (f.range.text().empty() ? "" : " (" + f.range.text() + ")"));
 }
 
 }  // namespace
@@ -116,7 +116,8 @@ std::string Field::text() const { return show(value()); }
 
 void Field::set(const Value& v) {
   Value converted = v;
-  if (std::holds_alternative<double*>(member) && std::holds_alternative<int64_t>(v)) converted = double(std::get<int64_t>(v));
+  if (std::holds_alternative<double*>(member) && std::holds_alternative<int64_t>(v))
+    converted = double(std::get<int64_t>(v));
   if (converted.index() != member.index()) wrong_type(*this, show(v));
   std::visit(Overload{[&](bool* p) { *p = std::get<bool>(converted); },
                       [&](int64_t* p) {
@@ -132,7 +133,8 @@ void Field::set(const Value& v) {
                         const std::string& s = std::get<std::string>(converted);
                         const auto& choices = range.choices;
                         if (!choices.empty() && std::find(choices.begin(), choices.end(), s) == choices.end())
-                          throw UsageError(key + ": unknown value '" + s + "'" + did_you_mean(s, choices) + ", known: " + range.text());
+                          throw UsageError(key + ": unknown value '" + s + "'" + did_you_mean(s, choices) +
+                                           ", known: " + range.text());
                         *p = s;
                       },
                       [&](std::vector<double>* p) {

@@ -45,8 +45,8 @@ struct Field {
   Field& only_with(std::string key, std::vector<std::string> values);
 
   Value value() const;
-  const char* type() const;    // "true or false", "integer", "number", "text", "list of numbers"
-  std::string text() const;    // the value as TOML writes it; numbers in their shortest exact form
+  const char* type() const;  // "true or false", "integer", "number", "text", "list of numbers"
+  std::string text() const;  // the value as TOML writes it; numbers in their shortest exact form
   // Throws UsageError "KEY: ..." on a wrong type or a value outside the range. An integer does for a number.
   void set(const Value& v);
   // From the text of --set key=value: 0.1, true, [1, 2] or 1,2, word or "word".

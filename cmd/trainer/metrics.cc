@@ -97,23 +97,26 @@ std::string confusion_csv(const Metrics& m, const std::vector<std::string>& clas
 std::string metrics_text(const Metrics& m, const std::vector<std::string>& class_names) {
   const auto line = [&](const char* name, int64_t right) {
     const Interval i = wilson95(right, m.images());
-    return std::string(name) + "  " + fixed(100.0 * double(right) / double(std::max<int64_t>(1, m.images())), 2) + " %  (95 % interval " +
-           fixed(100 * i.low, 2) + " to " + fixed(100 * i.high, 2) + ", " + thousands(right) + " of " + thousands(m.images()) + ")\n";
+    return std::string(name) + "  " + fixed(100.0 * double(right) / double(std::max<int64_t>(1, m.images())), 2) +
+           " %  (95 % interval " + fixed(100 * i.low, 2) + " to " + fixed(100 * i.high, 2) + ", " + thousands(right) +
+           " of " + thousands(m.images()) + ")\n";
   };
-  std::string out = line("top-1", m.top1_right()) + line("top-5", m.top5_right()) + "loss   " + fixed(m.loss(), 4) + "\n\n";
+  std::string out =
+      line("top-1", m.top1_right()) + line("top-5", m.top5_right()) + "loss   " + fixed(m.loss(), 4) + "\n\n";
 
   size_t width = 5;
   for (const std::string& name : class_names) width = std::max(width, name.size());
   const size_t number = std::max<size_t>(6, std::to_string(m.images()).size());
-  out += pad_right("class", width) + pad_left("images", number + 2) + pad_left("recall %", 10) + pad_left("precision %", 13) +
-         pad_left("f1 %", 8) + "\n";
+  out += pad_right("class", width) + pad_left("images", number + 2) + pad_left("recall %", 10) +
+         pad_left("precision %", 13) + pad_left("f1 %", 8) + "\n";
   for (int c = 0; c < m.classes(); ++c) {
     const ClassFigures f = m.figures_of(c);
     out += pad_right(class_names[size_t(c)], width) + pad_left(std::to_string(f.images), number + 2) +
            pad_left(percent_or_dash(f.recall), 10) + pad_left(percent_or_dash(f.precision), 13) +
            pad_left(percent_or_dash(f.f1), 8) + "\n";
   }
-  if (m.classes() > 20) return out + "\n(the confusion matrix has more than 20 classes: --json or --confusion FILE.csv holds it)\n";
+  if (m.classes() > 20)
+    return out + "\n(the confusion matrix has more than 20 classes: --json or --confusion FILE.csv holds it)\n";
   out += "\nconfusion matrix: a row for each true class, a column for each prediction, in the order above\n";
   for (int t = 0; t < m.classes(); ++t) {
     out += pad_right(class_names[size_t(t)], width);

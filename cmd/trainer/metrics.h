@@ -14,8 +14,8 @@ struct Interval {
 };
 Interval wilson95(int64_t right, int64_t n);
 
-// Position of `label` in the order of falling scores, 0 is the best. Equal scores: the lower index comes first. A NaN is
-// below every number.
+// Position of `label` in the order of falling scores, 0 is the best. Equal scores: the lower index comes first. A NaN
+// is below every number.
 int rank_of(const float* scores, int classes, int label);
 int best_class(const float* scores, int classes);  // the one of rank 0
 
@@ -40,7 +40,9 @@ class Metrics {
   double top1() const { return images_ ? double(top1_) / double(images_) : 0; }
   double top5() const { return images_ ? double(top5_) / double(images_) : 0; }
   double loss() const { return images_ ? loss_sum_ / double(images_) : 0; }
-  int64_t confusion(int truth, int predicted) const { return confusion_[size_t(truth) * size_t(classes_) + size_t(predicted)]; }
+  int64_t confusion(int truth, int predicted) const {
+    return confusion_[size_t(truth) * size_t(classes_) + size_t(predicted)];
+  }
   ClassFigures figures_of(int label) const;
 
  private:

@@ -11,7 +11,8 @@ namespace bantam {
 int edit_distance(std::string_view a, std::string_view b);
 
 // The candidate with the smallest distance, first of equals; empty if none is near (more than 2 edits and more than a
-// third of the longer name). A candidate that the name is the beginning or the last dotted part of counts as 1 edit away.
+// third of the longer name). A candidate that the name is the beginning or the last dotted part of counts as 1 edit
+// away.
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 // " (did you mean 'x'?)", or nothing where no candidate is near.

@@ -56,7 +56,8 @@ TrainingState parse_state(const std::string& text) {
     if constexpr (std::is_same_v<T, double>) {
       v = value.as_double();
     } else {
-      if (value.as_int() < 0 || uint64_t(value.as_int()) > uint64_t(std::numeric_limits<T>::max())) throw JsonError(std::string(name) + " is out of range");
+      if (value.as_int() < 0 || uint64_t(value.as_int()) > uint64_t(std::numeric_limits<T>::max()))
+        throw JsonError(std::string(name) + " is out of range");
       v = T(value.as_int());
     }
   });
@@ -69,7 +70,8 @@ TrainingState parse_state(const std::string& text) {
 NetInfo read_info(const Checkpoint& file) {
   const auto at = [&](const char* key) -> const std::string& {
     const auto it = file.metadata.find(key);
-    if (it == file.metadata.end()) throw FileError(file.path, std::string("is no checkpoint of bantam: its metadata has no ") + key);
+    if (it == file.metadata.end())
+      throw FileError(file.path, std::string("is no checkpoint of bantam: its metadata has no ") + key);
     return it->second;
   };
   NetInfo info;
@@ -83,11 +85,13 @@ NetInfo read_info(const Checkpoint& file) {
 
   const Shape in = infer_shapes(info.spec)[0];
   for (const std::vector<double>* v : {&info.mean, &info.stddev})
-    if (v->size() != 1 && int64_t(v->size()) != in[3]) throw JsonError("bantam.input has " + std::to_string(v->size()) + " channels, the net " + std::to_string(in[3]));
+    if (v->size() != 1 && int64_t(v->size()) != in[3])
+      throw JsonError("bantam.input has " + std::to_string(v->size()) + " channels, the net " + std::to_string(in[3]));
   for (double s : info.stddev)
     if (!(s > 0)) throw JsonError("bantam.input: stddev must be above 0");
   if (int64_t(info.class_names.size()) != info.spec.classes)
-    throw JsonError("bantam.classes has " + std::to_string(info.class_names.size()) + " names, the net " + std::to_string(info.spec.classes) + " classes");
+    throw JsonError("bantam.classes has " + std::to_string(info.class_names.size()) + " names, the net " +
+                    std::to_string(info.spec.classes) + " classes");
   return info;
 }
 
@@ -108,12 +112,15 @@ template <class Clean> Model::LoadReport load_state(const Checkpoint& file, Mode
 
 void require_complete(const Model::LoadReport& report, const std::string& path) {
   const auto count = [](size_t n) { return n > 1 ? " and " + std::to_string(n - 1) + " more" : std::string(); };
-  if (!report.missing.empty()) throw FileError(path, "has no tensor " + quote_name(report.missing[0]) + count(report.missing.size()));
+  if (!report.missing.empty())
+    throw FileError(path, "has no tensor " + quote_name(report.missing[0]) + count(report.missing.size()));
   if (!report.unexpected.empty())
-    throw FileError(path, "has a tensor that the net lacks: " + quote_name(report.unexpected[0]) + count(report.unexpected.size()));
+    throw FileError(
+        path, "has a tensor that the net lacks: " + quote_name(report.unexpected[0]) + count(report.unexpected.size()));
 }
 
-// A net from an untrusted file must not take more memory than the file's tensors justify: in a dry run the model takes none.
+// A net from an untrusted file must not take more memory than the file's tensors justify: in a dry run the model takes
+// none.
 void check_shapes(const NetSpec& spec, const Checkpoint& file) {
   DryRun dry;
   const Model model(spec);
@@ -121,13 +128,15 @@ void check_shapes(const NetSpec& spec, const Checkpoint& file) {
     const auto it = file.tensors.find(t.name);
     if (it == file.tensors.end()) throw FileError(file.path, "has no tensor " + quote_name(t.name));
     if (!(it->second.shape() == t.tensor.shape()))
-      throw FileError(file.path, quote_name(t.name) + " is " + to_string(it->second.shape()) + ", in the net " + to_string(t.tensor.shape()));
+      throw FileError(file.path, quote_name(t.name) + " is " + to_string(it->second.shape()) + ", in the net " +
+                                     to_string(t.tensor.shape()));
   }
 }
 
 }  // namespace
 
-void save_net(const std::string& path, const Model& model, const NetInfo& info, Optimizer* optimizer, const TrainingState* state) {
+void save_net(const std::string& path, const Model& model, const NetInfo& info, Optimizer* optimizer,
+              const TrainingState* state) {
   Checkpoint file;
   for (const NamedTensor& t : model.state_dict()) file.tensors[t.name] = t.tensor;
   if (optimizer)
@@ -136,9 +145,10 @@ void save_net(const std::string& path, const Model& model, const NetInfo& info, 
   file.integers = model.counters();
   Json names = Json::array();
   for (const std::string& n : info.class_names) names.push(n);
-  file.metadata = {{"bantam.net", to_json(info.spec)},
-                   {"bantam.input", Json::object({{"mean", numbers(info.mean)}, {"stddev", numbers(info.stddev)}}).dump()},
-                   {"bantam.classes", names.dump()}};
+  file.metadata = {
+      {"bantam.net", to_json(info.spec)},
+      {"bantam.input", Json::object({{"mean", numbers(info.mean)}, {"stddev", numbers(info.stddev)}}).dump()},
+      {"bantam.classes", names.dump()}};
   if (!info.recipe_toml.empty()) file.metadata["bantam.recipe"] = info.recipe_toml;
   if (state) file.metadata["bantam.state"] = state_json(*state);
   save_checkpoint(path, file);
@@ -159,10 +169,13 @@ NetCheckpoint load_net(const std::string& path_or_run) {
     check_shapes(net.info.spec, file);
     net.model = std::make_unique<Model>(net.info.spec);
     const std::string prefix = kOptimizerPrefix;
-    require_complete(load_state(file, net.model.get(), [&](const std::string& name) { return starts_with(name, prefix) ? "" : name; }), path);
+    require_complete(load_state(file, net.model.get(),
+                                [&](const std::string& name) { return starts_with(name, prefix) ? "" : name; }),
+                     path);
     for (const auto& [name, tensor] : file.tensors)
       if (starts_with(name, prefix)) net.optimizer_tensors[name.substr(prefix.size())] = tensor;
-    if (const auto it = file.metadata.find("bantam.state"); it != file.metadata.end()) net.state = parse_state(it->second);
+    if (const auto it = file.metadata.find("bantam.state"); it != file.metadata.end())
+      net.state = parse_state(it->second);
     return net;
   } catch (const JsonError& e) {
     throw FileError(path, std::string("metadata: ") + e.what());
@@ -175,14 +188,16 @@ void restore_optimizer(const NetCheckpoint& checkpoint, const Model& model, Opti
   const std::vector<OptimizerState> states = optimizer->state();
   for (const OptimizerState& s : states) {
     const auto it = checkpoint.optimizer_tensors.find(s.name);
-    if (it == checkpoint.optimizer_tensors.end()) throw FileError(checkpoint.path, "has no optimizer state " + quote_name(s.name));
+    if (it == checkpoint.optimizer_tensors.end())
+      throw FileError(checkpoint.path, "has no optimizer state " + quote_name(s.name));
     try {
       *s.tensor = model.from_file_layout(s.parameter->name, it->second);
     } catch (const Error& e) {
       throw FileError(checkpoint.path, "optimizer state " + std::string(e.what()));
     }
   }
-  if (states.size() != checkpoint.optimizer_tensors.size()) throw FileError(checkpoint.path, "holds the state of another optimizer");
+  if (states.size() != checkpoint.optimizer_tensors.size())
+    throw FileError(checkpoint.path, "holds the state of another optimizer");
   optimizer->set_steps(checkpoint.state->optimizer_steps);
 }
 

@@ -71,18 +71,19 @@ std::string cost_text(const NetCost& cost) {
     kind = std::max(kind, n.kind.size());
     output = std::max(output, size_text(n.output).size());
   }
-  std::string out = pad_right("node", name) + "  " + pad_right("kind", kind) + "  " + pad_left("output", output) + pad_left("parameters", 13) +
-                    pad_left("weights", 9) + pad_left("MACs", 14) + "\n";
+  std::string out = pad_right("node", name) + "  " + pad_right("kind", kind) + "  " + pad_left("output", output) +
+                    pad_left("parameters", 13) + pad_left("weights", 9) + pad_left("MACs", 14) + "\n";
   for (const NodeCost& n : cost.nodes)
     out += pad_right(n.name, name) + "  " + pad_right(n.kind, kind) + "  " + pad_left(size_text(n.output), output) +
            pad_left(n.parameters ? thousands(n.parameters) : "-", 13) +
-           pad_left(n.weight_bits ? std::to_string(n.weight_bits) + " bit" : "-", 9) + pad_left(n.macs ? thousands(n.macs) : "-", 14) +
-           (n.binary_macs ? "  xnor" : "") + "\n";
+           pad_left(n.weight_bits ? std::to_string(n.weight_bits) + " bit" : "-", 9) +
+           pad_left(n.macs ? thousands(n.macs) : "-", 14) + (n.binary_macs ? "  xnor" : "") + "\n";
   out += "\nparameters       " + thousands(cost.parameters) + "\n";
-  out += "as deployed      " + thousands(cost.parameter_bits) + " bits = " + bytes_text(uint64_t(cost.parameter_bits + 7) / 8) +
+  out += "as deployed      " + thousands(cost.parameter_bits) +
+         " bits = " + bytes_text(uint64_t(cost.parameter_bits + 7) / 8) +
          " (1 bit a sign weight, 32 bits anything else)\n";
-  out += "MACs an image    " + thousands(cost.float_macs + cost.binary_macs) + ": " + thousands(cost.float_macs) + " float, " +
-         thousands(cost.binary_macs) + " binary (convolutions and linear layers)\n";
+  out += "MACs an image    " + thousands(cost.float_macs + cost.binary_macs) + ": " + thousands(cost.float_macs) +
+         " float, " + thousands(cost.binary_macs) + " binary (convolutions and linear layers)\n";
   return out;
 }
 
@@ -91,12 +92,20 @@ Json cost_json(const NetCost& cost) {
   for (const NodeCost& n : cost.nodes) {
     Json shape = Json::array();
     for (int i = 0; i < n.output.rank; ++i) shape.push(n.output[i]);
-    nodes.push(Json::object({{"name", n.name}, {"kind", n.kind}, {"output", shape}, {"parameters", n.parameters},
-                             {"parameter_bits", n.parameter_bits}, {"weight_bits", n.weight_bits ? Json(n.weight_bits) : Json()},
-                             {"macs", n.macs}, {"binary", n.binary_macs}}));
+    nodes.push(Json::object({{"name", n.name},
+                             {"kind", n.kind},
+                             {"output", shape},
+                             {"parameters", n.parameters},
+                             {"parameter_bits", n.parameter_bits},
+                             {"weight_bits", n.weight_bits ? Json(n.weight_bits) : Json()},
+                             {"macs", n.macs},
+                             {"binary", n.binary_macs}}));
   }
-  return Json::object({{"parameters", cost.parameters}, {"parameter_bits", cost.parameter_bits}, {"float_macs", cost.float_macs},
-                       {"binary_macs", cost.binary_macs}, {"nodes", nodes}});
+  return Json::object({{"parameters", cost.parameters},
+                       {"parameter_bits", cost.parameter_bits},
+                       {"float_macs", cost.float_macs},
+                       {"binary_macs", cost.binary_macs},
+                       {"nodes", nodes}});
 }
 
 }  // namespace bantam

@@ -12,11 +12,12 @@ namespace bantam {
 
 struct NodeCost {
   std::string name, kind;
-  Shape output;            // of one image, without the batch: [H,W,C] or [F]
-  int64_t parameters = 0;  // trained ones; a slope that is shared counts where it comes first
+  Shape output;                // of one image, without the batch: [H,W,C] or [F]
+  int64_t parameters = 0;      // trained ones; a slope that is shared counts where it comes first
   int64_t parameter_bits = 0;  // as deployed: sign weights have 1 bit, everything else 32
-  int weight_bits = 0;     // of a convolution or linear layer: 1 or 32
-  int64_t macs = 0;        // multiply-accumulates of convolutions and linear layers for one image; biases, norms, pooling: none
+  int weight_bits = 0;         // of a convolution or linear layer: 1 or 32
+  int64_t macs =
+      0;  // multiply-accumulates of convolutions and linear layers for one image; biases, norms, pooling: none
   bool binary_macs = false;  // of sign weights and sign activations: xnor and popcount
 };
 

@@ -10,11 +10,14 @@ namespace bantam {
 void fields(DataConfig& c, FieldList& f) {
   f.section("data");
   f.add("name", &c.name, "data set", one_of({"fashion-mnist", "mnist", "cifar10"}));
-  f.add("mean", &c.mean, "mean of the pixels in [0, 1], one a channel: x = (pixel / 255 - mean) / stddev", between(-10, 10));
+  f.add("mean", &c.mean, "mean of the pixels in [0, 1], one a channel: x = (pixel / 255 - mean) / stddev",
+        between(-10, 10));
   f.add("stddev", &c.stddev, "standard deviation of the pixels, one a channel", between(1e-6, 100));
   f.add("flip", &c.flip, "training images are mirrored, left to right, half of the time");
-  f.add("pad_crop", &c.pad_crop, "training images are padded by so many pixels and cropped back at random; 0: not", between(0, 64));
-  f.add("holdout", &c.holdout, "evaluate on the last so many training images, kept out of training, not on the test set; 0: not",
+  f.add("pad_crop", &c.pad_crop, "training images are padded by so many pixels and cropped back at random; 0: not",
+        between(0, 64));
+  f.add("holdout", &c.holdout,
+        "evaluate on the last so many training images, kept out of training, not on the test set; 0: not",
         between(0, 1e7));
   f.add("train_images", &c.train_images, "train on the first so many images only; 0: all", between(0, 1e8));
 }
@@ -34,19 +37,24 @@ void fields(OptimizerConfig& c, FieldList& f) {
   f.add("momentum", &c.momentum, "momentum", between(0, 1)).only_with("optimizer.name", {"sgd"});
   f.add("nesterov", &c.nesterov, "Nesterov's momentum").only_with("optimizer.name", {"sgd"});
   f.add("beta1", &c.beta1, "decay of the mean of gradients", between(0, 1)).only_with("optimizer.name", {"adam"});
-  f.add("beta2", &c.beta2, "decay of the mean of squared gradients", between(0, 1)).only_with("optimizer.name", {"adam"});
+  f.add("beta2", &c.beta2, "decay of the mean of squared gradients", between(0, 1))
+      .only_with("optimizer.name", {"adam"});
   f.add("eps", &c.eps, "added to the root of the mean of squares", above(0)).only_with("optimizer.name", {"adam"});
-  f.add("weight_decay", &c.weight_decay, "L2 penalty's gradient is weight_decay * weight; biases and norms have none", at_least(0));
+  f.add("weight_decay", &c.weight_decay, "L2 penalty's gradient is weight_decay * weight; biases and norms have none",
+        at_least(0));
 }
 
 void fields(ScheduleConfig& c, FieldList& f) {
   f.section("schedule");
   f.add("kind", &c.kind, "how the learning rate goes", one_of({"constant", "multistep", "cosine"}));
-  f.add("milestones", &c.milestones, "epochs of the full schedule at which the factor changes: step round(m / full_epochs * steps)",
-        at_least(0)).only_with("schedule.kind", {"multistep"});
-  f.add("factors", &c.factors, "learning rate / optimizer.lr from each milestone on", at_least(0)).only_with("schedule.kind", {"multistep"});
-  f.add("full_epochs", &c.full_epochs, "epochs of the full schedule; train.epochs shrinks or stretches it; 0: train.epochs",
-        at_least(0)).only_with("schedule.kind", {"multistep"});
+  f.add("milestones", &c.milestones,
+        "epochs of the full schedule at which the factor changes: step round(m / full_epochs * steps)", at_least(0))
+      .only_with("schedule.kind", {"multistep"});
+  f.add("factors", &c.factors, "learning rate / optimizer.lr from each milestone on", at_least(0))
+      .only_with("schedule.kind", {"multistep"});
+  f.add("full_epochs", &c.full_epochs,
+        "epochs of the full schedule; train.epochs shrinks or stretches it; 0: train.epochs", at_least(0))
+      .only_with("schedule.kind", {"multistep"});
   f.add("warmup_epochs", &c.warmup_epochs, "the learning rate rises linearly over so many epochs", at_least(0));
 }
 
@@ -60,7 +68,8 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
   f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
   f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
-  f.add("save_every_seconds", &c.save_every_seconds, "seconds between checkpoints within an epoch, 0: none but at its end; no result depends on it", at_least(0));
+  f.add("save_every_seconds", &c.save_every_seconds,
+        "seconds between checkpoints within an epoch, 0: none but at its end; no result depends on it", at_least(0));
 }
 
 FieldList fields(Recipe& r) {
@@ -97,7 +106,8 @@ std::string document_recipe_keys() {
   for (const Field& field : list.all()) {
     std::string text = field.meaning;
     if (const std::string range = field.range.text(); !range.empty()) text += " [" + range + "]";
-    if (!field.condition_key.empty()) text += " (with " + field.condition_key + " = " + one_of(field.condition_values).text() + ")";
+    if (!field.condition_key.empty())
+      text += " (with " + field.condition_key + " = " + one_of(field.condition_values).text() + ")";
     out += wrapped("  " + field.key, text + "; default " + field.text(), 28);
   }
   return out;
@@ -105,7 +115,8 @@ std::string document_recipe_keys() {
 
 std::pair<std::string, std::string> split_override(const std::string& text) {
   const size_t eq = text.find('=');
-  if (eq == std::string::npos || eq == 0) throw UsageError("--set " + text + ": write key=value, as in --set optimizer.lr=0.01");
+  if (eq == std::string::npos || eq == 0)
+    throw UsageError("--set " + text + ": write key=value, as in --set optimizer.lr=0.01");
   std::string key = text.substr(0, eq);
   while (!key.empty() && key.back() == ' ') key.pop_back();
   return {key, text.substr(eq + 1)};
@@ -113,7 +124,8 @@ std::pair<std::string, std::string> split_override(const std::string& text) {
 
 RecipeText find_recipe(const std::string& name) {
   constexpr uint64_t kMaxBytes = 1 << 20;
-  const bool is_file = name.find('/') != std::string::npos || (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0);
+  const bool is_file =
+      name.find('/') != std::string::npos || (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0);
   if (is_file) return {name, read_text(name, kMaxBytes)};
   std::vector<std::string> names;
   for (const BuiltInRecipe& r : built_in_recipes()) {

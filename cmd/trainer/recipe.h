@@ -14,7 +14,7 @@ namespace bantam {
 
 struct DataConfig {
   std::string name = "fashion-mnist";
-  std::vector<double> mean;       // per channel, of pixels in [0, 1]; one value serves all channels
+  std::vector<double> mean;  // per channel, of pixels in [0, 1]; one value serves all channels
   std::vector<double> stddev;
   bool flip = false;
   int64_t pad_crop = 0;
@@ -77,9 +77,9 @@ FieldList fields(Recipe& r);
 // Keys set on the command line: ("optimizer.lr", "0.01"), applied in order.
 using Overrides = std::vector<std::pair<std::string, std::string>>;
 
-// Parses the TOML text and applies the overrides. Throws UsageError "SOURCE:LINE:COLUMN: what", with the nearest known key;
-// a key that has no effect with the others (optimizer.momentum with Adam) is an error too, and so are values that do not
-// fit together (two milestones and one factor).
+// Parses the TOML text and applies the overrides. Throws UsageError "SOURCE:LINE:COLUMN: what", with the nearest known
+// key; a key that has no effect with the others (optimizer.momentum with Adam) is an error too, and so are values that
+// do not fit together (two milestones and one factor).
 Recipe parse_recipe(std::string_view toml, const std::string& source, const Overrides& overrides = {});
 
 // The resolved recipe as TOML: every key that has an effect, in the lists' order. parse_recipe(dump(r)) == r.

@@ -69,8 +69,8 @@ void check_together(const Recipe& r) {
   if (r.schedule.kind == "multistep") {
     const auto& s = r.schedule;
     if (s.milestones.size() != s.factors.size())
-      throw UsageError("schedule.milestones has " + std::to_string(s.milestones.size()) + " values, schedule.factors has " +
-                       std::to_string(s.factors.size()));
+      throw UsageError("schedule.milestones has " + std::to_string(s.milestones.size()) +
+                       " values, schedule.factors has " + std::to_string(s.factors.size()));
     for (size_t i = 1; i < s.milestones.size(); ++i)
       if (s.milestones[i] <= s.milestones[i - 1]) throw UsageError("schedule.milestones must rise");
   }
@@ -107,8 +107,8 @@ Recipe parse_recipe(std::string_view text, const std::string& source, const Over
     throw UsageError(source + ": " + e.what());
   }
 
-  // An override may put keys of the recipe out of action (--set optimizer.name=sgd on an Adam recipe); what is itself set
-  // on the command line must have an effect.
+  // An override may put keys of the recipe out of action (--set optimizer.name=sgd on an Adam recipe); what is itself
+  // set on the command line must have an effect.
   std::set<std::string> overridden;
   for (const auto& [key, value] : overrides) {
     try {

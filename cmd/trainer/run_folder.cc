@@ -43,14 +43,16 @@ RunFolder::~RunFolder() {
 
 std::unique_ptr<RunFolder> RunFolder::create(const std::string& path) {
   std::error_code error;
-  if (fs::exists(path, error) && !fs::is_directory(path, error)) throw UsageError(path + ": exists and is not a folder");
+  if (fs::exists(path, error) && !fs::is_directory(path, error))
+    throw UsageError(path + ": exists and is not a folder");
   fs::create_directories(path, error);
   if (error) throw IoError(path, "make the folder", "mkdir", error.value());
   std::unique_ptr<RunFolder> run(new RunFolder(path));
   if (fs::exists(run->recipe_file(), error))
     throw UsageError(path + ": holds a run already; go on with --resume " + path + ", or choose another --out");
   // A process that died before commit() may have left some of these.
-  for (const char* name : {"log.jsonl", "timing.jsonl", "last.safetensors", "best.safetensors"}) fs::remove(run->file(name), error);
+  for (const char* name : {"log.jsonl", "timing.jsonl", "last.safetensors", "best.safetensors"})
+    fs::remove(run->file(name), error);
   run->open_log(0);
   return run;
 }
@@ -118,9 +120,10 @@ std::vector<EpochRecord> read_epochs(const std::string& log_path) {
 std::string curves_csv(const std::vector<EpochRecord>& epochs) {
   std::string out = "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5\n";
   for (const EpochRecord& e : epochs) {
-    out += std::to_string(e.epoch) + "," + std::to_string(e.step) + "," + shortest(e.lr) + "," + shortest(e.train_loss) + "," +
-           shortest(e.train_top1);
-    out += e.evaluated ? "," + e.split + "," + shortest(e.loss) + "," + shortest(e.top1) + "," + shortest(e.top5) : ",,,,";
+    out += std::to_string(e.epoch) + "," + std::to_string(e.step) + "," + shortest(e.lr) + "," +
+           shortest(e.train_loss) + "," + shortest(e.train_top1);
+    out +=
+        e.evaluated ? "," + e.split + "," + shortest(e.loss) + "," + shortest(e.top1) + "," + shortest(e.top5) : ",,,,";
     out += "\n";
   }
   return out;
@@ -130,7 +133,8 @@ std::string curves_svg(const std::vector<EpochRecord>& epochs, const std::string
   std::string split = "test";
   for (const EpochRecord& e : epochs)
     if (e.evaluated) split = e.split;
-  Series train_loss{"train", {}}, eval_loss{split, {}}, train_top1{"train", {}}, eval_top1{split, {}}, eval_top5{split + " top-5", {}};
+  Series train_loss{"train", {}}, eval_loss{split, {}}, train_top1{"train", {}}, eval_top1{split, {}},
+      eval_top5{split + " top-5", {}};
   for (const EpochRecord& e : epochs) {
     const double x = double(e.epoch);
     train_loss.points.emplace_back(x, e.train_loss);

@@ -16,11 +16,16 @@ constexpr int kPanelWidth = 440, kPanelHeight = 320, kLeft = 62, kRight = 18, kT
 std::string escape(const std::string& s) {
   std::string out;
   for (char c : s) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
   }
   return out;
 }
@@ -28,17 +33,19 @@ std::string escape(const std::string& s) {
 std::string xy(double v) { return fixed(v, 2); }
 
 std::string text_at(double x, double y, const std::string& anchor, const std::string& s, const std::string& more = "") {
-  return "<text x=\"" + xy(x) + "\" y=\"" + xy(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escape(s) + "</text>\n";
+  return "<text x=\"" + xy(x) + "\" y=\"" + xy(y) + "\" text-anchor=\"" + anchor + "\"" + more + ">" + escape(s) +
+         "</text>\n";
 }
 
 std::string line_from(double x1, double y1, double x2, double y2, const std::string& style) {
-  return "<line x1=\"" + xy(x1) + "\" y1=\"" + xy(y1) + "\" x2=\"" + xy(x2) + "\" y2=\"" + xy(y2) + "\" " + style + "/>\n";
+  return "<line x1=\"" + xy(x1) + "\" y1=\"" + xy(y1) + "\" x2=\"" + xy(x2) + "\" y2=\"" + xy(y2) + "\" " + style +
+         "/>\n";
 }
 
 std::string header(int width, int height, const std::string& title) {
   const std::string w = std::to_string(width), h = std::to_string(height);
-  return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + w + "\" height=\"" + h + "\" viewBox=\"0 0 " + w + " " + h +
-         "\" font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#222\">\n<title>" + escape(title) +
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + w + "\" height=\"" + h + "\" viewBox=\"0 0 " + w + " " +
+         h + "\" font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#222\">\n<title>" + escape(title) +
          "</title>\n<rect width=\"" + w + "\" height=\"" + h + "\" fill=\"#fff\"/>\n" +
          text_at(16, 24, "start", title, " font-size=\"15\" font-weight=\"600\"");
 }
@@ -85,7 +92,8 @@ std::string panel_svg(const Panel& p, double left) {
     out += line_from(ax.at(t), ay.from, ax.at(t), ay.from + 5, "stroke=\"#666\"");
     out += text_at(ax.at(t), ay.from + 18, "middle", tick_text(t, step_x));
   }
-  out += line_from(ax.from, ay.from, ax.to, ay.from, "stroke=\"#666\"") + line_from(ax.from, ay.from, ax.from, ay.to, "stroke=\"#666\"");
+  out += line_from(ax.from, ay.from, ax.to, ay.from, "stroke=\"#666\"") +
+         line_from(ax.from, ay.from, ax.from, ay.to, "stroke=\"#666\"");
   out += text_at((ax.from + ax.to) / 2, ay.from + 36, "middle", p.x_label);
   const double middle = (ay.from + ay.to) / 2, x = left + 16;
   out += text_at(x, middle, "middle", p.y_label, " transform=\"rotate(-90 " + xy(x) + " " + xy(middle) + ")\"");
@@ -105,7 +113,8 @@ std::string panel_svg(const Panel& p, double left) {
       pen_down = std::isfinite(py);
     }
     if (path.empty()) continue;
-    out += "<path d=\"" + path.substr(1) + "\" fill=\"none\" stroke=\"" + color + "\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>\n";
+    out += "<path d=\"" + path.substr(1) + "\" fill=\"none\" stroke=\"" + color +
+           "\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>\n";
     if (s.points.size() > 60) continue;
     for (const auto& [px, py] : s.points)
       if (std::isfinite(py))
@@ -145,10 +154,11 @@ std::string confusion_chart(const Metrics& m, const std::vector<std::string>& cl
     for (int p = 0; p < n; ++p) {
       const double share = double(m.confusion(t, p)) / total;
       const double x = left + p * cell, y = top + t * cell;
-      const int r = int(std::lround(255 - share * 255)), g = int(std::lround(255 - share * 141)), b = int(std::lround(255 - share * 77));
-      out += "<rect x=\"" + xy(x) + "\" y=\"" + xy(y) + "\" width=\"" + std::to_string(cell) + "\" height=\"" + std::to_string(cell) +
-             "\" fill=\"rgb(" + std::to_string(r) + "," + std::to_string(g) + "," + std::to_string(b) + ")\"" +
-             (with_counts ? " stroke=\"#eee\"" : "") + "/>\n";
+      const int r = int(std::lround(255 - share * 255)), g = int(std::lround(255 - share * 141)),
+                b = int(std::lround(255 - share * 77));
+      out += "<rect x=\"" + xy(x) + "\" y=\"" + xy(y) + "\" width=\"" + std::to_string(cell) + "\" height=\"" +
+             std::to_string(cell) + "\" fill=\"rgb(" + std::to_string(r) + "," + std::to_string(g) + "," +
+             std::to_string(b) + ")\"" + (with_counts ? " stroke=\"#eee\"" : "") + "/>\n";
       if (with_counts && m.confusion(t, p))
         out += text_at(x + cell / 2.0, y + cell / 2.0 + 4, "middle", std::to_string(m.confusion(t, p)),
                        share > 0.5 ? " fill=\"#fff\"" : "");

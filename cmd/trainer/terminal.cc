@@ -73,7 +73,8 @@ std::string progress_line(const ProgressState& s, const TerminalInfo& terminal) 
     return int(n) - 2;
   };
   while (length() > room && parts.size() > 1)
-    parts.erase(std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.rank < b.rank; }));
+    parts.erase(
+        std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.rank < b.rank; }));
 
   std::string bar_text;
   if (const int cells = std::min(30, room - length() - 4); bar && cells >= 8) {
@@ -90,7 +91,10 @@ std::string progress_line(const ProgressState& s, const TerminalInfo& terminal) 
 }
 
 Progress::Progress(const TerminalInfo& terminal, Sink sink, std::function<double()> seconds)
-    : terminal_(terminal), live_(!sink), sink_(sink ? std::move(sink) : write_stderr), seconds_(seconds ? std::move(seconds) : monotonic_seconds) {
+    : terminal_(terminal),
+      live_(!sink),
+      sink_(sink ? std::move(sink) : write_stderr),
+      seconds_(seconds ? std::move(seconds) : monotonic_seconds) {
   next_ = terminal.mode == ProgressMode::kLines ? seconds_() + kLineSeconds : seconds_();
 }
 

@@ -17,14 +17,14 @@ struct TerminalInfo {
   int width = 80;  // columns
 };
 
-// What stderr is: a bar only on a terminal with TERM other than dumb and without --no-progress, color unless NO_COLOR is
-// set and not empty, the width that the terminal says (COLUMNS, then 80 where it does not).
+// What stderr is: a bar only on a terminal with TERM other than dumb and without --no-progress, color unless NO_COLOR
+// is set and not empty, the width that the terminal says (COLUMNS, then 80 where it does not).
 TerminalInfo stderr_terminal(bool no_progress, bool quiet);
 
 // What stands beside the bar.
 struct ProgressState {
-  std::string title;        // "epoch 2/3"
-  int64_t done = 0, total = 0;  // of the whole run, in steps
+  std::string title;              // "epoch 2/3"
+  int64_t done = 0, total = 0;    // of the whole run, in steps
   double loss = 0, accuracy = 0;  // running means of this epoch; accuracy in [0, 1]
   double images_per_second = 0;
   double seconds_left = 0;

@@ -6,11 +6,11 @@
 
 namespace bantam {
 
-std::string fixed(double v, int decimals);       // "91.52"; "nan", "inf"
-std::string thousands(int64_t v);                // "60,000"
-std::string bytes_text(uint64_t bytes);          // "930 B", "12.4 KiB", "1.15 MiB"
-std::string duration_text(double seconds);       // "0:07", "12:05", "1:02:03"
-std::string count_text(double v);                // "930", "12.4 k", "5.87 M"
+std::string fixed(double v, int decimals);  // "91.52"; "nan", "inf"
+std::string thousands(int64_t v);           // "60,000"
+std::string bytes_text(uint64_t bytes);     // "930 B", "12.4 KiB", "1.15 MiB"
+std::string duration_text(double seconds);  // "0:07", "12:05", "1:02:03"
+std::string count_text(double v);           // "930", "12.4 k", "5.87 M"
 std::string pad_left(const std::string& s, size_t width);
 std::string pad_right(const std::string& s, size_t width);
 

@@ -16,7 +16,8 @@ namespace bantam {
 
 NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes) {
   ModelOptions o;
-  o.form = recipe.model.form == "bnn" ? Form::kBnn : recipe.model.form == "binaryconnect" ? Form::kBinaryConnect : Form::kFloat;
+  for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn})
+    if (recipe.model.form == name_of(form)) o.form = form;
   o.width = recipe.model.width;
   o.classes = classes;
   o.h = h, o.w = w, o.c = c;
@@ -51,29 +52,35 @@ Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
   if (c.kind == "cosine") s.kind = ScheduleKind::kCosine;
   if (c.kind == "multistep") {
     s.kind = ScheduleKind::kMultiStep;
-    s.milestones = scale_milestones(c.milestones, c.full_epochs > 0 ? c.full_epochs : double(recipe.train.epochs), s.total_steps);
+    s.milestones =
+        scale_milestones(c.milestones, c.full_epochs > 0 ? c.full_epochs : double(recipe.train.epochs), s.total_steps);
     for (double factor : c.factors) s.lrs.push_back(factor * s.lr);
   }
   return s;
 }
 
-Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, std::unique_ptr<Model> initial)
+Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress,
+                 std::unique_ptr<Model> initial)
     : recipe_(recipe), data_(data), run_(run), progress_(progress), model_(std::move(initial)) {
   prepare();
   state_.data_fingerprint = fingerprint(data.train);
 }
 
-Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, NetCheckpoint checkpoint)
+Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress,
+                 NetCheckpoint checkpoint)
     : recipe_(recipe), data_(data), run_(run), progress_(progress) {
   if (!checkpoint.state)
-    throw UsageError(checkpoint.path + ": holds weights only, no training state; start a new run from it with --init " + checkpoint.path);
+    throw UsageError(checkpoint.path + ": holds weights only, no training state; start a new run from it with --init " +
+                     checkpoint.path);
   if (checkpoint.state->data_fingerprint != fingerprint(data.train))
     throw UsageError("the training images are not those that the run began with");
   model_ = std::move(checkpoint.model);
   prepare();
   restore_optimizer(checkpoint, *model_, optimizer_.get());
   state_ = *checkpoint.state;
-  if (state_.step > total_steps_) throw FileError(checkpoint.path, "says step " + std::to_string(state_.step) + " of " + std::to_string(total_steps_));
+  if (state_.step > total_steps_)
+    throw FileError(checkpoint.path,
+                    "says step " + std::to_string(state_.step) + " of " + std::to_string(total_steps_));
   // The epoch that a step belongs to: at its end it is still the old one until it has been evaluated.
   loader_->seek(state_.step / steps_per_epoch(), state_.step % steps_per_epoch());
 }
@@ -89,10 +96,16 @@ void Trainer::prepare() {
 void Trainer::begin(const Json& more) {
   int64_t parameters = 0;
   for (const Parameter* p : model_->parameters()) parameters += p->value.size();
-  Json line = Json::object({{"net", recipe_.model.name}, {"form", recipe_.model.form}, {"parameters", parameters},
-                            {"train_images", data_.train.count}, {"eval_images", data_.evaluation.count},
-                            {"eval_split", data_.evaluation_name}, {"data_fingerprint", state_.data_fingerprint},
-                            {"epochs", recipe_.train.epochs}, {"steps", total_steps_}, {"seed", recipe_.train.seed}});
+  Json line = Json::object({{"net", recipe_.model.name},
+                            {"form", recipe_.model.form},
+                            {"parameters", parameters},
+                            {"train_images", data_.train.count},
+                            {"eval_images", data_.evaluation.count},
+                            {"eval_split", data_.evaluation_name},
+                            {"data_fingerprint", state_.data_fingerprint},
+                            {"epochs", recipe_.train.epochs},
+                            {"steps", total_steps_},
+                            {"seed", recipe_.train.seed}});
   for (const auto& [key, value] : more.as_object()) line.set(key, value);
   run_->log("start", line);
   save();
@@ -103,6 +116,7 @@ Outcome Trainer::run(const StopRules& rules) {
   first_step_ = state_.step;
   const auto epoch_is_due = [&] { return state_.images > 0 && state_.step % steps_per_epoch() == 0; };
   if (epoch_is_due() && !end_epoch(rules)) return Outcome::kInterrupted;  // it was interrupted in its evaluation
+  if (state_.step >= steps_per_epoch()) write_curves();  // it may have died between its checkpoint and these
   while (state_.step < total_steps_) {
     if (rules.max_steps && state_.step >= rules.max_steps) {
       save();
@@ -139,7 +153,8 @@ void Trainer::step() {
     for (int64_t i = 0; i < batch.size(); ++i) right += best_class(scores + i * classes, classes) == labels[i] ? 1 : 0;
     backward(loss);
   }
-  const double max_norm = recipe_.train.clip_norm > 0 ? recipe_.train.clip_norm : std::numeric_limits<double>::infinity();
+  const double max_norm =
+      recipe_.train.clip_norm > 0 ? recipe_.train.clip_norm : std::numeric_limits<double>::infinity();
   const double norm = clip_gradients(model_->parameters(), max_norm);
   if (!std::isfinite(norm)) explain_gradients(norm);
   optimizer_->step(lr);
@@ -151,9 +166,13 @@ void Trainer::step() {
   state_.right += right;
   state_.images += batch.size();
   if (recipe_.train.log_every && state_.step % recipe_.train.log_every == 0)
-    run_->log("step", Json::object({{"step", state_.step}, {"epoch", batch.epoch + 1}, {"lr", lr}, {"loss", loss_value},
+    run_->log("step", Json::object({{"step", state_.step},
+                                    {"epoch", batch.epoch + 1},
+                                    {"lr", lr},
+                                    {"loss", loss_value},
                                     {"epoch_loss", state_.loss_sum / double(state_.images)},
-                                    {"epoch_top1", double(state_.right) / double(state_.images)}, {"grad_norm", norm}}));
+                                    {"epoch_top1", double(state_.right) / double(state_.images)},
+                                    {"grad_norm", norm}}));
   const double seconds = monotonic_seconds() - begin;
   step_seconds_ = step_seconds_ == 0 ? seconds : 0.95 * step_seconds_ + 0.05 * seconds;
   show(false);
@@ -162,47 +181,71 @@ void Trainer::step() {
 bool Trainer::end_epoch(const StopRules& rules) {
   const int64_t epoch = state_.step / steps_per_epoch();
   const bool last = state_.step == total_steps_;
-  const double train_loss = state_.loss_sum / double(state_.images), train_top1 = double(state_.right) / double(state_.images);
-  Json line = Json::object({{"epoch", epoch}, {"step", state_.step}, {"lr", learning_rate(schedule_, state_.step - 1)},
+  const double train_loss = state_.loss_sum / double(state_.images);
+  const double train_top1 = double(state_.right) / double(state_.images);
+  Json line = Json::object({{"epoch", epoch},
+                            {"step", state_.step},
+                            {"lr", learning_rate(schedule_, state_.step - 1)},
                             {"train", Json::object({{"loss", train_loss}, {"top1", train_top1}})}});
-  std::string shown = "epoch " + std::to_string(epoch) + "/" + std::to_string(recipe_.train.epochs) + "  train loss " + fixed(train_loss, 4) +
-                      "  accuracy " + fixed(100 * train_top1, 2) + " %";
+  std::string shown = "epoch " + std::to_string(epoch) + "/" + std::to_string(recipe_.train.epochs) + "  train loss " +
+                      fixed(train_loss, 4) + "  accuracy " + fixed(100 * train_top1, 2) + " %";
   const double trained = monotonic_seconds();
   bool best = false;
   if (last || epoch % recipe_.train.eval_every == 0) {
-    const BatchSpec batches = evaluation_batches(info_.mean, info_.stddev, recipe_.train.eval_batch);
-    const auto go_on = [&](int64_t) {
-      show(true);
-      return !(rules.interrupted && rules.interrupted());
-    };
-    last_metrics_ = evaluate(*model_, data_.evaluation, batches, go_on);
-    if (!last_metrics_) {  // the state still says that the epoch's end is due
+    if (!evaluate_epoch(rules)) {  // the state still says that the epoch's end is due
       save();
       return false;
     }
     const Metrics& m = *last_metrics_;
-    line.set("eval", Json::object({{"split", data_.evaluation_name}, {"loss", m.loss()}, {"top1", m.top1()}, {"top5", m.top5()}, {"images", m.images()}}));
-    shown += "  " + data_.evaluation_name + " loss " + fixed(m.loss(), 4) + "  top-1 " + fixed(100 * m.top1(), 2) + " %  top-5 " + fixed(100 * m.top5(), 2) + " %";
     best = m.top1() > state_.best_top1;
     if (best) state_.best_top1 = m.top1(), state_.best_step = state_.step;
-    // Written before the checkpoint that closes the epoch: a run that dies in between does this again.
-    atomic_write(run_->file("confusion.csv"), confusion_csv(m, info_.class_names));
-    atomic_write(run_->file("confusion.svg"), confusion_chart(m, info_.class_names));
+    line.set("eval", Json::object({{"split", data_.evaluation_name},
+                                   {"loss", m.loss()},
+                                   {"top1", m.top1()},
+                                   {"top5", m.top5()},
+                                   {"images", m.images()}}));
+    shown += "  " + data_.evaluation_name + " loss " + fixed(m.loss(), 4) + "  top-1 " + fixed(100 * m.top1(), 2) +
+             " %  top-5 " + fixed(100 * m.top5(), 2) + " %";
   }
   run_->log("epoch", line);
-  if (last) run_->log("end", Json::object({{"step", state_.step}, {"best_top1", state_.best_top1}, {"best_step", state_.best_step}}));
+  if (last)
+    run_->log("end",
+              Json::object({{"step", state_.step}, {"best_top1", state_.best_top1}, {"best_step", state_.best_step}}));
   state_.loss_sum = 0;
   state_.right = state_.images = 0;
   if (best) save_net(run_->best_checkpoint(), *model_, info_, nullptr, nullptr);
   save();
-  run_->write_curves(recipe_.model.name + ", " + recipe_.model.form + ", " + data_.train.name + ", seed " + std::to_string(recipe_.train.seed));
+  write_curves();
 
   const double now = monotonic_seconds();
-  run_->log_timing("epoch", Json::object({{"epoch", epoch}, {"step", state_.step}, {"train_seconds", trained - epoch_started_},
-                                          {"eval_seconds", now - trained}, {"wait_seconds", loader_->wait_seconds()}, {"threads", threads()}}));
+  run_->log_timing("epoch", Json::object({{"epoch", epoch},
+                                          {"step", state_.step},
+                                          {"train_seconds", trained - epoch_started_},
+                                          {"eval_seconds", now - trained},
+                                          {"wait_seconds", loader_->wait_seconds()},
+                                          {"threads", threads()}}));
   progress_->line(shown + "  " + fixed(now - epoch_started_, 1) + " s");
   epoch_started_ = now;
   return true;
+}
+
+// What shows the evaluation is written before the checkpoint that closes the epoch: a run that dies in between does it
+// again.
+bool Trainer::evaluate_epoch(const StopRules& rules) {
+  const BatchSpec batches = evaluation_batches(info_.mean, info_.stddev, recipe_.train.eval_batch);
+  last_metrics_ = evaluate(*model_, data_.evaluation, batches, [&](int64_t) {
+    show(true);
+    return !(rules.interrupted && rules.interrupted());
+  });
+  if (!last_metrics_) return false;
+  atomic_write(run_->file("confusion.csv"), confusion_csv(*last_metrics_, info_.class_names));
+  atomic_write(run_->file("confusion.svg"), confusion_chart(*last_metrics_, info_.class_names));
+  return true;
+}
+
+void Trainer::write_curves() {
+  run_->write_curves(recipe_.model.name + ", " + recipe_.model.form + ", " + data_.train.name + ", seed " +
+                     std::to_string(recipe_.train.seed));
 }
 
 void Trainer::save() {
@@ -211,7 +254,8 @@ void Trainer::save() {
     const float* v = p->value.data<float>();
     for (int64_t i = 0; i < n; ++i)
       if (!std::isfinite(v[i]))
-        throw NumericError("step " + std::to_string(state_.step) + ": " + p->name + " holds " + std::to_string(v[i]) + "; the checkpoint before is untouched");
+        throw NumericError("step " + std::to_string(state_.step) + ": " + p->name + " holds " + std::to_string(v[i]) +
+                           "; the checkpoint before is untouched");
   }
   run_->sync_log();
   state_.log_bytes = run_->log_bytes();
@@ -222,13 +266,15 @@ void Trainer::save() {
 void Trainer::show(bool evaluating) {
   ProgressState s;
   const int64_t done_now = state_.step - first_step_;
-  s.title = "epoch " + std::to_string(std::max<int64_t>(1, (state_.step + steps_per_epoch() - 1) / steps_per_epoch())) + "/" + std::to_string(recipe_.train.epochs);
+  s.title = "epoch " + std::to_string(std::max<int64_t>(1, (state_.step + steps_per_epoch() - 1) / steps_per_epoch())) +
+            "/" + std::to_string(recipe_.train.epochs);
   s.done = state_.step;
   s.total = total_steps_;
   s.loss = state_.images ? state_.loss_sum / double(state_.images) : 0;
   s.accuracy = state_.images ? double(state_.right) / double(state_.images) : 0;
   s.images_per_second = step_seconds_ > 0 ? double(recipe_.train.batch) / step_seconds_ : 0;
-  s.seconds_left = done_now > 0 ? (monotonic_seconds() - started_) / double(done_now) * double(total_steps_ - state_.step) : -1;
+  s.seconds_left =
+      done_now > 0 ? (monotonic_seconds() - started_) / double(done_now) * double(total_steps_ - state_.step) : -1;
   s.evaluating = evaluating;
   progress_->update(s);
 }
@@ -262,13 +308,13 @@ void Trainer::explain_loss(const Batch& batch, double loss) {
     const std::string range = finite_range(value, &bad);
     if (!bad) return;
     found = true;
-    where = "layer " + node.name + " (" + name_of(node.kind) + ", " + to_string(value.shape()) + "): " + std::to_string(bad) + " of " +
-            std::to_string(value.size()) + " values are not finite" + range;
+    where = "layer " + node.name + " (" + name_of(node.kind) + ", " + to_string(value.shape()) +
+            "): " + std::to_string(bad) + " of " + std::to_string(value.size()) + " values are not finite" + range;
   };
   const NoGrad no_grad;
   model_->forward(context, batch.x);
-  throw NumericError("step " + std::to_string(state_.step + 1) + ": the loss is " + shortest(loss) + "; first seen at " + where +
-                     "; the last checkpoint is untouched");
+  throw NumericError("step " + std::to_string(state_.step + 1) + ": the loss is " + shortest(loss) +
+                     "; first seen at " + where + "; the last checkpoint is untouched");
 }
 
 void Trainer::explain_gradients(double norm) {
@@ -279,12 +325,12 @@ void Trainer::explain_gradients(double norm) {
     int64_t bad;
     const std::string range = finite_range(all[i]->grad, &bad);
     if (!bad) continue;
-    where = "first seen at " + all[i]->name + " " + to_string(all[i]->grad.shape()) + ": " + std::to_string(bad) + " of " +
-            std::to_string(all[i]->grad.size()) + " gradients are not finite" + range;
+    where = "first seen at " + all[i]->name + " " + to_string(all[i]->grad.shape()) + ": " + std::to_string(bad) +
+            " of " + std::to_string(all[i]->grad.size()) + " gradients are not finite" + range;
     break;
   }
-  throw NumericError("step " + std::to_string(state_.step + 1) + ": the gradient's norm is " + shortest(norm) + "; " + where +
-                     "; the last checkpoint is untouched");
+  throw NumericError("step " + std::to_string(state_.step + 1) + ": the gradient's norm is " + shortest(norm) + "; " +
+                     where + "; the last checkpoint is untouched");
 }
 
 }  // namespace bantam

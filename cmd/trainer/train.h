@@ -1,5 +1,5 @@
-// The training loop: loader -> forward -> loss -> backward -> clip -> step, with checkpoints from which it goes on bit for
-// bit. A Trainer's results are a function of the recipe and the data; neither threads, nor times, nor interruptions
+// The training loop: loader -> forward -> loss -> backward -> clip -> step, with checkpoints from which it goes on bit
+// for bit. A Trainer's results are a function of the recipe and the data; neither threads, nor times, nor interruptions
 // change a byte of log.jsonl or of a checkpoint.
 #pragma once
 
@@ -18,8 +18,8 @@
 namespace bantam {
 
 struct StopRules {
-  int64_t max_steps = 0;              // stop when so many steps are done; 0: not
-  std::function<int()> interrupted;   // a signal's number, or 0: asked at the end of every step
+  int64_t max_steps = 0;             // stop when so many steps are done; 0: not
+  std::function<int()> interrupted;  // a signal's number, or 0: asked at the end of every step
 };
 
 enum class Outcome { kFinished, kStopped, kInterrupted };
@@ -27,27 +27,32 @@ enum class Outcome { kFinished, kStopped, kInterrupted };
 class Trainer {
  public:
   // A new run from these weights. Data, folder and progress must outlive it.
-  Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, std::unique_ptr<Model> initial);
+  Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress,
+          std::unique_ptr<Model> initial);
   // Goes on from a checkpoint. Throws UsageError if it has no training state or if the data are others.
   Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, NetCheckpoint checkpoint);
 
   // Writes the checkpoint of step 0 and the log's first line. `more` is added to that line.
   void begin(const Json& more);
-  // Trains until the end or until a rule says stop; a checkpoint of the last step is then written. Throws NumericError on
-  // a loss or gradient that is not finite, naming step and layer: no checkpoint is touched then.
+  // Trains until the end or until a rule says stop; a checkpoint of the last step is then written. Throws NumericError
+  // on a loss or gradient that is not finite, naming step and layer: no checkpoint is touched then.
   Outcome run(const StopRules& rules);
 
   int64_t total_steps() const { return total_steps_; }
   int64_t steps_per_epoch() const { return loader_->steps_per_epoch(); }
   const TrainingState& state() const { return state_; }
-  const std::optional<Metrics>& last_metrics() const { return last_metrics_; }  // of the last evaluation in this process
+  const std::optional<Metrics>& last_metrics() const {
+    return last_metrics_;
+  }  // of the last evaluation in this process
   Model& model() { return *model_; }
   void save();
 
  private:
   void prepare();
   void step();
-  bool end_epoch(const StopRules& rules);  // false: interrupted
+  bool end_epoch(const StopRules& rules);       // false: interrupted
+  bool evaluate_epoch(const StopRules& rules);  // false: interrupted
+  void write_curves();
   void explain_loss(const Batch& batch, double loss);
   void explain_gradients(double norm);
   void show(bool evaluating);

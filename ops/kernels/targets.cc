@@ -2,11 +2,12 @@
 
 #include "hwy/highway.h"
 
-// A build for one target that ends on scalar code means flags that Highway makes nothing of: -march=x86-64-v3 without -maes
-// -mpclmul is enough. Better no program than one that is ten times slower.
+// A build for one target that ends on scalar code means flags that Highway makes nothing of: -march=x86-64-v3 without
+// -maes -mpclmul is enough. Better no program than one that is ten times slower.
 #if defined(HWY_COMPILE_ONLY_STATIC) && !defined(BANTAM_SCALAR_BUILD) && \
     (HWY_STATIC_TARGET == HWY_SCALAR || HWY_STATIC_TARGET == HWY_EMU128 || HWY_STATIC_TARGET == HWY_SSSE3)
-#error "no SIMD target: give flags (docs: -march=x86-64-v3 -maes -mpclmul on x86-64), or -DHWY_COMPILE_ONLY_SCALAR -DBANTAM_SCALAR_BUILD=1"
+#error \
+    "no SIMD target: give flags (docs: -march=x86-64-v3 -maes -mpclmul on x86-64), or -DHWY_COMPILE_ONLY_SCALAR -DBANTAM_SCALAR_BUILD=1"
 #endif
 
 namespace bantam {

@@ -90,9 +90,11 @@ TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, a
   CHECK(read_file(a.path, 1 << 30) == read_file(b.path, 1 << 30));
 
   auto other = make_sgd({{loaded.model->parameters(), 1, 0}}, {.momentum = 0.9});
-  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, other.get()), doctest::Contains("has no optimizer state"), FileError);
+  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, other.get()),
+                       doctest::Contains("has no optimizer state"), FileError);
   auto plain = make_sgd({{loaded.model->parameters(), 1, 0}}, {});
-  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, plain.get()), doctest::Contains("state of another optimizer"), FileError);
+  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, plain.get()),
+                       doctest::Contains("state of another optimizer"), FileError);
 }
 
 TEST_CASE("net checkpoint: weights only have no state, and serve as initial weights") {
@@ -121,16 +123,24 @@ TEST_CASE("net checkpoint: what is wrong with a file is said") {
     return error_of(a.path);
   };
   CHECK(changed([](Checkpoint&) {}) == "no error");
-  CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.net"); }) == "is no checkpoint of bantam: its metadata has no bantam.net");
+  CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.net"); }) ==
+        "is no checkpoint of bantam: its metadata has no bantam.net");
   CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.input"); }).find("no bantam.input") != std::string::npos);
   CHECK(changed([](Checkpoint& c) { c.metadata["bantam.net"] = "{"; }).substr(0, 10) == "metadata: ");
-  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.classes"] = "[\"a\"]"; }) == "metadata: bantam.classes has 1 names, the net 10 classes");
-  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.input"] = "{\"mean\":[0,0],\"stddev\":[1,1]}"; }).find("has 2 channels, the net 1") !=
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.classes"] = "[\"a\"]"; }) ==
+        "metadata: bantam.classes has 1 names, the net 10 classes");
+  CHECK(changed([](Checkpoint& c) {
+          c.metadata["bantam.input"] = "{\"mean\":[0,0],\"stddev\":[1,1]}";
+        }).find("has 2 channels, the net 1") != std::string::npos);
+  CHECK(changed([](Checkpoint& c) {
+          c.metadata["bantam.input"] = "{\"mean\":[0],\"stddev\":[0]}";
+        }).find("must be above 0") != std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.state"] = "{\"schema\":1}"; }).find("missing key 'step'") !=
         std::string::npos);
-  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.input"] = "{\"mean\":[0],\"stddev\":[0]}"; }).find("must be above 0") != std::string::npos);
-  CHECK(changed([](Checkpoint& c) { c.metadata["bantam.state"] = "{\"schema\":1}"; }).find("missing key 'step'") != std::string::npos);
   CHECK(changed([](Checkpoint& c) { c.tensors.erase("conv1.weight"); }) == "has no tensor 'conv1.weight'");
-  CHECK(changed([](Checkpoint& c) { c.tensors["conv1.weight"] = Tensor::zeros({1}); }).find("'conv1.weight' is [1], in the net [32,1,3,3]") !=
-        std::string::npos);
-  CHECK(changed([](Checkpoint& c) { c.tensors["extra"] = Tensor::zeros({1}); }) == "has a tensor that the net lacks: 'extra'");
+  CHECK(changed([](Checkpoint& c) {
+          c.tensors["conv1.weight"] = Tensor::zeros({1});
+        }).find("'conv1.weight' is [1], in the net [32,1,3,3]") != std::string::npos);
+  CHECK(changed([](Checkpoint& c) { c.tensors["extra"] = Tensor::zeros({1}); }) ==
+        "has a tensor that the net lacks: 'extra'");
 }

@@ -21,7 +21,8 @@ ModelOptions options(Form form, double width, int64_t side, int64_t channels) {
 
 TEST_CASE("net report: a small net worked by hand") {
   NetBuilder g(6, 6, 2, 3);
-  int x = g.conv("conv", g.input(), {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .bias = true, .weight = {}});  // 4x4x4
+  int x = g.conv("conv", g.input(),
+                 {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .bias = true, .weight = {}});  // 4x4x4
   x = g.batch_norm("bn", x);
   x = g.prelu("act", x, {.slopes = 4, .init = 0.25, .parameter = "act"});
   x = g.unary(Kind::kGlobalAvgPool, "pool", x);

@@ -20,11 +20,12 @@ struct TemporaryFolder {
 };
 
 Json epoch_line(int epoch, double loss) {
-  return Json::object({{"epoch", epoch},
-                       {"step", epoch * 10},
-                       {"lr", 0.1},
-                       {"train", Json::object({{"loss", loss}, {"top1", 0.5}})},
-                       {"eval", Json::object({{"split", "test"}, {"loss", loss + 1}, {"top1", 0.25}, {"top5", 0.75}})}});
+  return Json::object(
+      {{"epoch", epoch},
+       {"step", epoch * 10},
+       {"lr", 0.1},
+       {"train", Json::object({{"loss", loss}, {"top1", 0.5}})},
+       {"eval", Json::object({{"split", "test"}, {"loss", loss + 1}, {"top1", 0.25}, {"top5", 0.75}})}});
 }
 
 }  // namespace
@@ -53,7 +54,8 @@ TEST_CASE("run folder: a log cut back and written again is the uninterrupted log
     CHECK(read_text(run->file("curves.svg"), 1 << 20).find("x, seed 0") != std::string::npos);
     CHECK_THROWS_AS(RunFolder::open(folder.path), UsageError);  // this run still works in it
   }
-  CHECK_THROWS_WITH_AS(RunFolder::create(folder.path), doctest::Contains("holds a run already; go on with --resume"), UsageError);
+  CHECK_THROWS_WITH_AS(RunFolder::create(folder.path), doctest::Contains("holds a run already; go on with --resume"),
+                       UsageError);
   auto again = RunFolder::open(folder.path);
   CHECK_THROWS_AS(again->open_log(whole.size() + 1), FileError);
 }

@@ -14,7 +14,10 @@ TEST_CASE("svg: ticks are round numbers within the range") {
 }
 
 TEST_CASE("svg: a chart is well formed, escapes its names, has a curve a series, and holds no NaN") {
-  const Panel loss{"loss", "epoch", "loss", {{"train <a&b>", {{1, 2.0}, {2, std::nan("")}, {3, 1.0}}}, {"test", {{1, 3.0}, {2, 1.5}}}}};
+  const Panel loss{"loss",
+                   "epoch",
+                   "loss",
+                   {{"train <a&b>", {{1, 2.0}, {2, std::nan("")}, {3, 1.0}}}, {"test", {{1, 3.0}, {2, 1.5}}}}};
   const Panel empty{"empty", "epoch", "y", {{"nothing", {}}}};
   const std::string svg = line_chart("a < b", {loss, empty});
   CHECK(svg.find("train &lt;a&amp;b&gt;") != std::string::npos);

@@ -44,7 +44,8 @@ DataSource tiny_source() { return {tiny_data(kTrainImages, 1), tiny_data(20, 2),
 NetSpec tiny_net() {
   NetBuilder g(kSide, kSide, 1, kClasses);
   const QuantSpec sign{Scheme::kSign, Surrogate::kIdentity};
-  ConvConfig first{.out_channels = 6, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = false, .weight = {}};
+  ConvConfig first{
+      .out_channels = 6, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = false, .weight = {}};
   ConvConfig second = first;
   second.out_channels = 5;
   second.weight = sign;
@@ -56,9 +57,17 @@ NetSpec tiny_net() {
 }
 
 Recipe tiny_recipe(const Overrides& more = {}) {
-  Overrides o = {{"data.mean", "0.4"},      {"data.stddev", "0.3"},   {"data.pad_crop", "1"},      {"train.batch", std::to_string(kBatch)},
-                 {"train.epochs", "3"},     {"train.log_every", "2"}, {"train.eval_batch", "7"},   {"optimizer.lr", "0.02"},
-                 {"schedule.kind", "cosine"}, {"train.clip_norm", "2"}, {"train.label_smoothing", "0.05"}};
+  Overrides o = {{"data.mean", "0.4"},
+                 {"data.stddev", "0.3"},
+                 {"data.pad_crop", "1"},
+                 {"train.batch", std::to_string(kBatch)},
+                 {"train.epochs", "3"},
+                 {"train.log_every", "2"},
+                 {"train.eval_batch", "7"},
+                 {"optimizer.lr", "0.02"},
+                 {"schedule.kind", "cosine"},
+                 {"train.clip_norm", "2"},
+                 {"train.label_smoothing", "0.05"}};
   o.insert(o.end(), more.begin(), more.end());
   return parse_recipe("", "tiny", o);
 }
@@ -71,14 +80,16 @@ std::unique_ptr<Model> tiny_model() {
 
 struct Folder {
   std::string path;
-  explicit Folder(const std::string& name) : path((fs::temp_directory_path() / ("bantam_train_" + std::to_string(getpid()) + name)).string()) {
+  explicit Folder(const std::string& name)
+      : path((fs::temp_directory_path() / ("bantam_train_" + std::to_string(getpid()) + name)).string()) {
     fs::remove_all(path);
   }
   ~Folder() { fs::remove_all(path); }
   std::string text(const std::string& file) const { return read_text(path + "/" + file, 1 << 28); }
 };
 
-const char* const kFiles[] = {"recipe.toml", "log.jsonl", "curves.csv", "curves.svg", "confusion.csv", "confusion.svg", "last.safetensors", "best.safetensors"};
+const char* const kFiles[] = {"recipe.toml",   "log.jsonl",     "curves.csv",       "curves.svg",
+                              "confusion.csv", "confusion.svg", "last.safetensors", "best.safetensors"};
 
 void check_equal(const Folder& a, const Folder& b) {
   for (const char* file : kFiles) {
@@ -117,7 +128,9 @@ StopRules stop_at(int64_t step) {
 }  // namespace
 
 TEST_CASE("trainer: a run that is stopped and goes on is the run that was not, byte for byte") {
-  for (const Overrides& o : {Overrides{}, Overrides{{"optimizer.name", "sgd"}, {"optimizer.nesterov", "true"}, {"optimizer.weight_decay", "0.01"}}}) {
+  for (const Overrides& o :
+       {Overrides{},
+        Overrides{{"optimizer.name", "sgd"}, {"optimizer.nesterov", "true"}, {"optimizer.weight_decay", "0.01"}}}) {
     const Recipe recipe = tiny_recipe(o);
     const Folder whole("whole");
     REQUIRE(start(whole, recipe, {}) == Outcome::kFinished);
@@ -143,6 +156,9 @@ TEST_CASE("trainer: a run that lost what came after its checkpoint repeats it ex
   const std::string checkpoint = killed.text("last.safetensors");
   resume(killed, stop_at(12));  // past an epoch's end: log, best and confusion have changed
   atomic_write(killed.path + "/last.safetensors", checkpoint);  // as if it had been killed before it could save
+  CHECK(resume(killed, {}) == Outcome::kFinished);
+  check_equal(whole, killed);
+  fs::remove(killed.path + "/curves.csv");  // as if it had died between the last checkpoint and the curves
   CHECK(resume(killed, {}) == Outcome::kFinished);
   check_equal(whole, killed);
 }
@@ -212,14 +228,18 @@ TEST_CASE("trainer: what cannot go on is refused") {
   start(folder, recipe, {});
   Progress progress({ProgressMode::kQuiet, false, 80});
   const DataSource data = tiny_source();
-  CHECK_THROWS_WITH_AS(Trainer(recipe, data, nullptr, &progress, load_net(folder.path + "/best.safetensors")), doctest::Contains("--init"), UsageError);
+  CHECK_THROWS_WITH_AS(Trainer(recipe, data, nullptr, &progress, load_net(folder.path + "/best.safetensors")),
+                       doctest::Contains("--init"), UsageError);
   const DataSource other = {tiny_data(kTrainImages, 9), tiny_data(20, 2), "test"};
-  CHECK_THROWS_WITH_AS(Trainer(recipe, other, nullptr, &progress, load_net(folder.path)), doctest::Contains("training images are not those"), UsageError);
+  CHECK_THROWS_WITH_AS(Trainer(recipe, other, nullptr, &progress, load_net(folder.path)),
+                       doctest::Contains("training images are not those"), UsageError);
 }
 
 TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mark, loader included, within 2 %") {
   const Recipe recipe = tiny_recipe({{"train.batch", "51"}, {"train.epochs", "2"}});
-  const auto make = [&](std::vector<ParameterGroup> groups) { return make_optimizer(recipe.optimizer, groups[0].parameters); };
+  const auto make = [&](std::vector<ParameterGroup> groups) {
+    return make_optimizer(recipe.optimizer, groups[0].parameters);
+  };
   const size_t predicted = memory_report(tiny_net(), 51, make, loader_batches()).training.peak_bytes;
   const DataSource data = tiny_source();
   const Folder folder("memory");

@@ -30,9 +30,12 @@ void fuzz_one(ByteSpan input) {
 
 void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   for (const BuiltInRecipe& r : built_in_recipes()) seed(as_bytes(r.toml));
-  const auto with_overrides = [&](const std::string& toml, const std::string& overrides) { seed(as_bytes(toml + '\0' + overrides)); };
-  with_overrides("about = \"a \\\\ b \\\" c\"\n[optimizer]\nname = 'sgd'\nnesterov = true\n",
-                 "optimizer.lr=+0.5\ndata.flip=false\ndata.mean=[1, 2.5]\ndata.stddev=1,2\ntrain.batch= 7 \nabout=\"x\"\n");
+  const auto with_overrides = [&](const std::string& toml, const std::string& overrides) {
+    seed(as_bytes(toml + '\0' + overrides));
+  };
+  with_overrides(
+      "about = \"a \\\\ b \\\" c\"\n[optimizer]\nname = 'sgd'\nnesterov = true\n",
+      "optimizer.lr=+0.5\ndata.flip=false\ndata.mean=[1, 2.5]\ndata.stddev=1,2\ntrain.batch= 7 \nabout=\"x\"\n");
   with_overrides("[data]\nmean = [1, 2]\nstddev = [1.0, 2]\n[train]\n", "optimizer.name=sgd\nschedule.kind=constant\n");
   with_overrides("[train]\nseed = 1979-05-27\n", "x=1\n");
   with_overrides("[data]\nmean = [[1]]\n", "");
