@@ -25,7 +25,7 @@ else
 fi
 [ $# -eq 0 ] || faults=$*
 
-[ -f "$build/build.ninja" ] || meson setup "$build" -Dsimd=static -Dbench=disabled >/dev/null
+[ -f "$build/build.ninja" ] || meson setup "$build" -Dsimd=static -Dthreads=serial -Dbench=disabled >/dev/null
 make_with() { # FAULT or ''
   meson configure "$build" "-Dfault=$1" >/dev/null && ninja -C "$build" tests/bantam_tests >"$build/ninja.log" 2>&1
 }
