@@ -33,6 +33,10 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   for (const char* text : {R"({"a":[1,-2,3.5,1e-7,true,false,null,"x\u00e9\n"],"b":{"c":{}}})", "[]", "\"\\ud83d\\ude00\"",
                            "18446744073709551615", "-9223372036854775808", " [ 1 , 2 ] "})
     seed(as_bytes(text));
+  // Refusals that chance finds late.
+  for (const char* text : {R"({"a":1,"a":2})", "[1e999]", "[18446744073709551616]", "\xEF\xBB\xBF{}", "{\"a\xC3\":1}"}) seed(as_bytes(text));
+  seed(as_bytes(std::string(80, '[')));
+  seed(as_bytes(std::string_view("[]\0", 3)));
 }
 
 }  // namespace bantam
