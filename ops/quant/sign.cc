@@ -3,6 +3,7 @@
 #include "bantam_fault.h"
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "ops/dispatch.h"
 #include "ops/kernels/bitpack.h"
 #include "ops/kernels/bitpack_ref.h"
 #include "ops/kernels/elementwise.h"
@@ -25,15 +26,6 @@ void select(const double* g, const uint8_t* mask, double* dx, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dx[i] = ref::get_bit(mask, i) ? g[i] : 0;
 }
 
-template <class F> void by_type(const char* op, const Tensor& x, F f) {
-  if (x.dtype() == DType::kF32)
-    f(float());
-  else if (x.dtype() == DType::kF64)
-    f(double());
-  else
-    throw Error(std::string(op) + ": elements are " + name_of(x.dtype()) + ", not f32 or f64");
-}
-
 // Pixels of a chunk: a multiple of 8, so that its first element starts a byte of the mask.
 int64_t pixel_grain(int64_t channels) { return 8 * ceil_div(kElementGrain, 8 * channels); }
 
@@ -45,7 +37,7 @@ void check_input(const char* op, const Tensor& x) {
 
 Tensor expand(const Codes& codes, float step, const Shape& shape, DType dtype) {
   Tensor out = Tensor::empty(shape, dtype);
-  by_type("expand", out, [&]<class T>(T) {
+  by_float_type("expand", out, [&]<class T>(T) {
     const int64_t c = codes.channels, words = codes.words();
     const uint64_t* bits = codes.data();
     T* y = out.mutable_data<T>();
@@ -76,7 +68,7 @@ Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value) {
   Tensor mask;  // element i in byte i / 8, bit i % 8
   if (masked) mask = Tensor::empty({(x.size() + 7) / 8}, DType::kU8);
 
-  by_type("sign", x, [&]<class T>(T) {
+  by_float_type("sign", x, [&]<class T>(T) {
     const int64_t c = q.codes.channels, words = q.codes.words();
     const T* in = x.data<T>();
     uint64_t* bits = q.codes.mutable_data();
@@ -93,7 +85,7 @@ Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value) {
   q.value = record("sign", q.value, {x}, std::move(saved), [masked](const BackwardArgs& b) -> std::vector<Tensor> {
     if (!masked) return {b.grad};
     Tensor dx = Tensor::empty(b.grad.shape(), b.grad.dtype());
-    by_type("sign", dx, [&]<class T>(T) {
+    by_float_type("sign", dx, [&]<class T>(T) {
       const T* g = b.grad.data<T>();
       const uint8_t* inside = b[0].data<uint8_t>();
       T* out = dx.mutable_data<T>();
@@ -109,7 +101,7 @@ namespace {
 
 Tensor sign_values(const Tensor& w) {
   Tensor out = Tensor::empty(w.shape(), w.dtype());
-  by_type("sign_ste", w, [&]<class T>(T) {
+  by_float_type("sign_ste", w, [&]<class T>(T) {
     const T* in = w.data<T>();
     T* y = out.mutable_data<T>();
     parallel_for(w.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
@@ -132,7 +124,7 @@ Tensor sign_ste(const Tensor& w, Surrogate surrogate) {
       [surrogate](const BackwardArgs& b) -> std::vector<Tensor> {
         if (surrogate == Surrogate::kIdentity) return {b.grad};
         Tensor dw = Tensor::empty(b.grad.shape(), b.grad.dtype());
-        by_type("sign_ste", dw, [&]<class T>(T) {
+        by_float_type("sign_ste", dw, [&]<class T>(T) {
           const T *g = b.grad.data<T>(), *in = b[0].data<T>();
           T* out = dw.mutable_data<T>();
           parallel_for(dw.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
