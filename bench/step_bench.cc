@@ -1,7 +1,7 @@
 // Whole training steps on demand: one for each line on standard input, answered with its milliseconds. A driver
 // (bench/peers/step_time.py) can so alternate them with another engine's in one run, on a machine whose speed wanders.
 //
-//   build/bench/step_bench [--net vgg11] [--form float] [--width 1] [--batch 128] [--threads 2] [--optimizer sgd|adam]
+//   build/bench/step_bench [--net vgg11] [--form float] [--width 1] [--batch 128] [--threads 2] [--optimizer sgd|adam] [--update along|after]
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +23,7 @@ namespace {
 
 std::map<std::string, std::string> parse(int argc, char** argv) {
   std::map<std::string, std::string> options = {{"net", "vgg11"},   {"form", "float"}, {"width", "1"},
-                                                {"batch", "128"},   {"threads", "2"},  {"optimizer", "sgd"}};
+                                                {"batch", "128"},   {"threads", "2"},  {"optimizer", "sgd"}, {"update", "along"}};
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (name.rfind("--", 0) != 0 || !options.count(name.substr(2)) || i + 1 == argc) throw Error("step_bench: " + name + "?");
@@ -59,8 +59,17 @@ void run(int argc, char** argv) {
     if (c != '\n') continue;
     const auto start = std::chrono::steady_clock::now();
     for (Parameter* p : model.parameters()) p->zero_grad();
-    backward(cross_entropy(model.forward({.training = true}, x), y));
-    optimizer->step(1e-4);
+    const Tensor loss = cross_entropy(model.forward({.training = true}, x), y);
+    if (o["update"] == "along") {  // as the trainer does where no clipping needs all gradients at once
+      optimizer->begin_step();
+      backward({loss}, {}, [&](Parameter& p) {
+        optimizer->update(p, 1e-4);
+        p.zero_grad();
+      });
+    } else {
+      backward(loss);
+      optimizer->step(1e-4);
+    }
     std::printf("%.3f\n", std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     std::fflush(stdout);
   }

@@ -95,6 +95,17 @@ Tensor BackwardArgs::room_of(size_t i) const {
   return saved[i].source && t.unique() ? t.detach() : Tensor::empty(t.shape(), t.dtype());
 }
 
+Tensor BackwardArgs::grad_room() const {
+  return grad.unique() ? grad.detach() : Tensor::empty(grad.shape(), grad.dtype());
+}
+
+Tensor BackwardArgs::take_sum(size_t i) const {
+  if (!inputs || !(*inputs)[i] || !(*inputs)[i]->grad_.unique()) return {};
+  Tensor sum = std::move((*inputs)[i]->grad_);
+  (*inputs)[i]->grad_ = Tensor();
+  return sum;
+}
+
 Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,
               RecomputeFn recompute) {
   if (!recording(inputs)) return out;
@@ -120,7 +131,8 @@ Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std
   return out;
 }
 
-void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads) {
+void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads,
+              const std::function<void(Parameter&)>& complete) {
   NoGrad no_grad;
   const uint64_t visit = ++g_visit;
 
@@ -133,6 +145,7 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
     if (node->ran_) throw Error(std::string("backward: the graph below ") + node->op + " has already been walked, and freed");
     node->visit_ = visit;
     node->grad_ = Tensor();
+    node->users_ = 0;
     stack.emplace_back(node, 0);
   };
   for (size_t i = 0; i < roots.size(); ++i) {
@@ -146,7 +159,9 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
         stack.pop_back();
       } else {
         const NodePtr& in = node->inputs[next++];
-        if (in) enter(in);
+        if (!in) continue;
+        enter(in);
+        ++in->users_;
       }
     }
   }
@@ -163,26 +178,35 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
     accumulate(root.node()->grad_, g);
   }
 
-  // Outputs before inputs. A node's gradient is complete when its turn comes: all its users stand above it.
+  const auto finish = [&](Node& leaf) {
+    Tensor grad = std::move(leaf.grad_);
+    leaf.grad_ = Tensor();
+    if (!grad.defined()) return;
+    Parameter& p = *leaf.parameter;
+    if (!p.grad.defined() && !grad.unique()) grad = grad.clone();  // the optimizer may scale it in place
+    accumulate(p.grad, grad);
+    grad = Tensor();
+    if (complete) complete(p);
+  };
+
+  // Outputs before inputs. A node's gradient is complete when its turn comes: all its users stand above it. A leaf's is when
+  // the last of its users has run, which may be long before its turn.
   while (!order.empty()) {
     NodePtr node = std::move(order.back());
     order.pop_back();
-    Tensor grad = std::move(node->grad_);
-    node->grad_ = Tensor();
     if (node->parameter) {
-      if (!grad.defined()) continue;
-      Parameter& p = *node->parameter;
-      if (!p.grad.defined() && !grad.unique()) grad = grad.clone();  // the optimizer may scale it in place
-      accumulate(p.grad, grad);
+      finish(*node);
       continue;
     }
+    Tensor grad = std::move(node->grad_);
+    node->grad_ = Tensor();
     node->ran_ = true;
     if (grad.defined()) {
       const std::string* parameter = nullptr;  // names the gradient in the memory report
       for (const NodePtr& in : node->inputs)
         if (!parameter && in && in->parameter) parameter = &in->parameter->name;
       AllocLabel label("gradient", parameter);
-      std::vector<Tensor> in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs});
+      std::vector<Tensor> in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs, &node->inputs});
       grad = Tensor();
       if (in_grads.size() != node->inputs.size())
         throw Error(std::string("backward: ") + node->op + " returned " + std::to_string(in_grads.size()) + " gradients for " +
@@ -198,6 +222,8 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
     node->saved.clear();
     node->backward = nullptr;
     node->recompute = nullptr;
+    for (const NodePtr& in : node->inputs)
+      if (in && --in->users_ == 0 && in->parameter) finish(*in);
     node->inputs.clear();
   }
 }

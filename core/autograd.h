@@ -24,7 +24,7 @@ struct SavedTensor {
 
 // What a backward function sees.
 struct BackwardArgs {
-  const Tensor& grad;  // gradient of the output, its shape; never to be written to
+  const Tensor& grad;  // gradient of the output, its shape; to be written to as grad_room() alone
   const std::vector<SavedTensor>& saved;
   const std::vector<bool>& needs;  // per input: is its gradient wanted?
   // The i-th saved tensor, computed again (once) if it was not kept.
@@ -32,7 +32,14 @@ struct BackwardArgs {
   // Memory for a gradient of its shape and type: its own, where it was computed again and nobody else will read it (an
   // elementwise gradient may overwrite what it reads); fresh memory otherwise.
   Tensor room_of(size_t i) const;
+  // The same of `grad`: the gradient itself, where nobody else holds it, and only for the first who asks. Its elements may then
+  // be overwritten one by one as they are read for the last time, so this comes after whatever else reads them.
+  Tensor grad_room() const;
+  // The sum of the gradients that input i has got from others, if this function may go on adding to it and return it instead
+  // of its own part; undefined otherwise. What is taken must be returned.
+  Tensor take_sum(size_t i) const;
 
+  const std::vector<NodePtr>* inputs = nullptr;
   mutable std::vector<Tensor> remade = {};
 };
 // Returns a gradient for each input, in order; undefined (or anything) where needs[i] is false.
@@ -76,8 +83,10 @@ class Node {
   Parameter* parameter = nullptr;  // of a leaf
 
  private:
-  friend void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads);
+  friend void backward(const std::vector<Tensor>&, const std::vector<Tensor>&, const std::function<void(Parameter&)>&);
+  friend struct BackwardArgs;
   uint64_t visit_ = 0;
+  uint32_t users_ = 0;  // of a leaf: nodes that have still to run
   bool ran_ = false;
   Tensor grad_;
 };
@@ -118,7 +127,11 @@ class WithGrad {
 // Adds to parameter.grad, for every parameter below the roots, the gradient of sum_i <grads[i], roots[i]>; an undefined or
 // missing grads[i] is 1 (roots[i] must then be a scalar). A node is freed as soon as it has run, so a graph can be walked
 // once: a second walk throws Error, and so does a gradient whose shape is not its tensor's.
-void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads = {});
+//
+// `complete`, if given, is called for each parameter as soon as its gradient is: all that read its value have run, so it may
+// be updated and its gradient dropped while the walk goes on.
+void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads = {},
+              const std::function<void(Parameter&)>& complete = {});
 inline void backward(const Tensor& root) { backward(std::vector<Tensor>{root}); }
 
 }  // namespace bantam

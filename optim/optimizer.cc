@@ -17,7 +17,7 @@ class Sgd : public Optimizer {
   std::vector<OptimizerState> state() override { return named("momentum", velocity_); }
 
  private:
-  void update(size_t index, Parameter& p, double lr, double weight_decay) override {
+  void update_at(size_t index, Parameter& p, double lr, double weight_decay) override {
     const bool first = steps() == 1;
     auto run = [&]<class T>(T, auto kernel) {
       T* theta = p.value.mutable_data<T>();
@@ -48,7 +48,7 @@ class Adam : public Optimizer {
   }
 
  private:
-  void update(size_t index, Parameter& p, double lr, double weight_decay) override {
+  void update_at(size_t index, Parameter& p, double lr, double weight_decay) override {
     const double t = double(steps());
     const double step = lr / (1 - std::pow(config_.beta1, t));
     const double root = 1 / std::sqrt(1 - std::pow(config_.beta2, t));
@@ -73,16 +73,22 @@ class Adam : public Optimizer {
 
 }  // namespace
 
-Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {}
+Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
+  size_t index = 0;
+  for (const ParameterGroup& group : groups_)
+    for (const Parameter* p : group.parameters) places_[p] = {&group, index++};
+}
 
 void Optimizer::step(double lr) {
-  ++steps_;
-  size_t index = 0;
+  begin_step();
   for (ParameterGroup& group : groups_)
-    for (Parameter* p : group.parameters) {
-      if (p->grad.defined()) update(index, *p, lr * group.lr_scale, p->decay ? group.weight_decay : 0);
-      ++index;
-    }
+    for (Parameter* p : group.parameters)
+      if (p->grad.defined()) update(*p, lr);
+}
+
+void Optimizer::update(Parameter& p, double lr) {
+  const auto& [group, index] = places_.at(&p);
+  update_at(index, p, lr * group->lr_scale, p.decay ? group->weight_decay : 0);
 }
 
 std::vector<Tensor> Optimizer::zeros_like_parameters() const {
@@ -111,8 +117,7 @@ std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups, const A
   return std::make_unique<Adam>(std::move(groups), config);
 }
 
-double gradient_norm(const std::vector<Parameter*>& parameters) {
-  double sum = 0;
+double gradient_squares(const Parameter& p) {
   auto squares = [](const auto* g, int64_t n) {
     return parallel_sum(n, kElementGrain, [g](int64_t b, int64_t e) {
       double s[4] = {};
@@ -123,10 +128,14 @@ double gradient_norm(const std::vector<Parameter*>& parameters) {
       return (s[0] + s[1]) + (s[2] + s[3]);
     });
   };
-  for (const Parameter* p : parameters)
-    if (p->grad.defined())
-      sum += p->grad.dtype() == DType::kF64 ? squares(p->grad.data<double>(), p->grad.size())
-                                            : squares(p->grad.data<float>(), p->grad.size());
+  if (!p.grad.defined()) return 0;
+  return p.grad.dtype() == DType::kF64 ? squares(p.grad.data<double>(), p.grad.size())
+                                       : squares(p.grad.data<float>(), p.grad.size());
+}
+
+double gradient_norm(const std::vector<Parameter*>& parameters) {
+  double sum = 0;
+  for (const Parameter* p : parameters) sum += gradient_squares(*p);
   return std::sqrt(sum);
 }
 

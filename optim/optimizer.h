@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/autograd.h"
@@ -33,6 +34,10 @@ class Optimizer {
 
   // Updates every parameter that has a gradient; clears no gradient.
   void step(double lr);
+  // The same in pieces, for an update that goes along with the backward pass: begin_step() once, then update() for each
+  // parameter in any order, as soon as its gradient is complete.
+  void begin_step() { ++steps_; }
+  void update(Parameter& p, double lr);
   int64_t steps() const { return steps_; }  // steps taken: Adam's t
   void set_steps(int64_t t) { steps_ = t; }
   // Allocated and zero from the start, so that a checkpoint of step 0 is complete.
@@ -41,12 +46,13 @@ class Optimizer {
 
  protected:
   // One parameter, by its running number.
-  virtual void update(size_t index, Parameter& p, double lr, double weight_decay) = 0;
+  virtual void update_at(size_t index, Parameter& p, double lr, double weight_decay) = 0;
   std::vector<Tensor> zeros_like_parameters() const;
   std::vector<OptimizerState> named(const char* kind, std::vector<Tensor>& tensors);
 
  private:
   std::vector<ParameterGroup> groups_;
+  std::unordered_map<const Parameter*, std::pair<const ParameterGroup*, size_t>> places_;  // group and running number
   int64_t steps_ = 0;
 };
 
@@ -66,7 +72,9 @@ struct AdamConfig {
 };
 std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups, const AdamConfig& config);
 
-// Euclidean norm of all gradients together, in f64. Order of the sum: parameters in order, each in fixed chunks.
+// Sum of squares of a gradient, in f64, in fixed chunks; 0 without one.
+double gradient_squares(const Parameter& p);
+// Euclidean norm of all gradients together, in f64: the root of the sum of squares, parameters in order.
 double gradient_norm(const std::vector<Parameter*>& parameters);
 // Scales all gradients by max_norm / norm if norm > max_norm. Returns the norm before.
 double clip_gradients(const std::vector<Parameter*>& parameters, double max_norm);

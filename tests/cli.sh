@@ -66,6 +66,7 @@ refused 2 "unknown key 'optimizer.momentun' (did you mean 'optimizer.momentum'?)
 refused 2 "write key=value" train fashion-mnist-bnn --out r --set optimizer.lr
 refused 2 "optimizer.momentum has no effect with optimizer.name" train fashion-mnist-bnn --out r --set optimizer.momentum=0.5
 refused 2 "optimizer.lr: -1 is out of range, it must be above 0" train fashion-mnist-bnn --out r --lr -1
+refused 2 "optimizer.fused_update = on does not go with train.clip_norm" train fashion-mnist-bnn --out r --set optimizer.fused_update=on --set train.clip_norm=1
 refused 2 "data.flip: 'maybe' is not true or false" train fashion-mnist-bnn --out r --set data.flip=maybe
 refused 2 "model.form: unknown value 'bmn' (did you mean 'bnn'?)" train fashion-mnist-bnn --out r --set model.form=bmn
 refused 2 "data.mean has 2 values, data.stddev has 1" train fashion-mnist-bnn --out r --set data.mean=1,2

@@ -46,7 +46,8 @@ size_t bytes_of(const std::vector<AllocEvent>& events, const char* what) {
 
 }  // namespace
 
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held) {
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
+                           bool update_along) {
   const DryRun dry;
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   MemoryReport report;
@@ -67,9 +68,18 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
       Context context;
       context.training = true;
-      backward(cross_entropy(model.forward(context, inputs[0]), inputs[1]));
-      for (const Parameter* p : model.parameters()) report.gradient_bytes += p->grad.defined() ? size_class(p->grad.bytes()) : 0;
-      optimizer->step(0.1);
+      const Tensor loss = cross_entropy(model.forward(context, inputs[0]), inputs[1]);
+      if (update_along) {
+        optimizer->begin_step();
+        backward({loss}, {}, [&](Parameter& p) {
+          optimizer->update(p, 0.1);
+          p.zero_grad();
+        });
+      } else {
+        backward(loss);
+        for (const Parameter* p : model.parameters()) report.gradient_bytes += p->grad.defined() ? size_class(p->grad.bytes()) : 0;
+        optimizer->step(0.1);
+      }
     } else {
       NoGrad no_grad;
       model.forward({}, inputs[0]);

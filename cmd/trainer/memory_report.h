@@ -28,7 +28,7 @@ struct MemoryPlan {
 struct MemoryReport {
   int64_t batch = 0;
   size_t parameter_bytes = 0;        // weights, slopes, norms with their running statistics
-  size_t gradient_bytes = 0;         // of all parameters, as after a backward pass
+  size_t gradient_bytes = 0;         // of all parameters, as after a backward pass; 0 where each is updated during it
   size_t optimizer_bytes = 0;
   MemoryPlan training;               // a step: forward, loss, backward, update
   MemoryPlan inference;              // evaluation of one image
@@ -36,7 +36,9 @@ struct MemoryReport {
 
 using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
 
-// batches_held: batches of input that the loader keeps, the one in use included.
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1);
+// batches_held: batches of input that the loader keeps, the one in use included. update_along: each parameter is updated as soon
+// as its gradient is complete.
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1,
+                           bool update_along = false);
 
 }  // namespace bantam

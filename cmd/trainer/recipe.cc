@@ -42,6 +42,10 @@ void fields(OptimizerConfig& c, FieldList& f) {
   f.add("eps", &c.eps, "added to the root of the mean of squares", above(0)).only_with("optimizer.name", {"adam"});
   f.add("weight_decay", &c.weight_decay, "L2 penalty's gradient is weight_decay * weight; biases and norms have none",
         at_least(0));
+  f.add("fused_update", &c.fused_update,
+        "each layer is updated as soon as backward has its gradient, which is then dropped: less memory, the same numbers; "
+        "auto: unless train.clip_norm needs all gradients at once",
+        one_of({"auto", "on", "off"}));
 }
 
 void fields(ScheduleConfig& c, FieldList& f) {

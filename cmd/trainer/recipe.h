@@ -35,6 +35,7 @@ struct OptimizerConfig {
   bool nesterov = false;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0;
+  std::string fused_update = "auto";
 };
 
 struct ScheduleConfig {

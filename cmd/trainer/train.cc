@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/evaluate.h"
@@ -40,6 +41,10 @@ namespace {
 LoaderThreads loader_threads() { return {.workers = threads() > 1 ? 1 : 0, .ahead = 2}; }
 
 }  // namespace
+
+bool updates_along(const Recipe& recipe) {
+  return recipe.optimizer.fused_update == "on" || (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
+}
 
 int loader_batches() { return loader_threads().workers ? 1 + loader_threads().ahead : 1; }
 
@@ -140,7 +145,7 @@ void Trainer::step() {
   const double lr = learning_rate(schedule_, state_.step);
   const Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .tap = {}};
 
-  double loss_value = 0;
+  double loss_value = 0, norm = 0;
   int64_t right = 0;
   {
     const Tensor logits = model_->forward(context, batch.x);  // [n, classes]
@@ -151,14 +156,8 @@ void Trainer::step() {
     const int32_t* labels = batch.y.data<int32_t>();
     const int classes = int(logits.dim(1));
     for (int64_t i = 0; i < batch.size(); ++i) right += best_class(scores + i * classes, classes) == labels[i] ? 1 : 0;
-    backward(loss);
+    norm = updates_along(recipe_) ? update_along(loss, lr) : update_after(loss, lr);
   }
-  const double max_norm =
-      recipe_.train.clip_norm > 0 ? recipe_.train.clip_norm : std::numeric_limits<double>::infinity();
-  const double norm = clip_gradients(model_->parameters(), max_norm);
-  if (!std::isfinite(norm)) explain_gradients(norm);
-  optimizer_->step(lr);
-  for (Parameter* p : model_->parameters()) p->zero_grad();
 
   ++state_.step;
   state_.optimizer_steps = optimizer_->steps();
@@ -176,6 +175,33 @@ void Trainer::step() {
   const double seconds = monotonic_seconds() - begin;
   step_seconds_ = step_seconds_ == 0 ? seconds : 0.95 * step_seconds_ + 0.05 * seconds;
   show(false);
+}
+
+double Trainer::update_after(const Tensor& loss, double lr) {
+  backward(loss);
+  const double max_norm =
+      recipe_.train.clip_norm > 0 ? recipe_.train.clip_norm : std::numeric_limits<double>::infinity();
+  const double norm = clip_gradients(model_->parameters(), max_norm);
+  if (!std::isfinite(norm)) explain_gradients(norm);
+  optimizer_->step(lr);
+  for (Parameter* p : model_->parameters()) p->zero_grad();
+  return norm;
+}
+
+// Parameters of the layers behind have moved when a gradient is found not to be finite; no file has seen them.
+double Trainer::update_along(const Tensor& loss, double lr) {
+  optimizer_->begin_step();
+  backward({loss}, {}, [&](Parameter& p) {
+    const double squares = gradient_squares_[&p] = gradient_squares(p);
+    if (!std::isfinite(squares)) explain_gradients(std::sqrt(squares));
+    optimizer_->update(p, lr);
+    p.zero_grad();
+  });
+  double sum = 0;  // in gradient_norm()'s order: the log has the same numbers either way
+  for (const Parameter* p : model_->parameters()) sum += std::exchange(gradient_squares_[p], 0);
+  const double norm = std::sqrt(sum);
+  if (!std::isfinite(norm)) explain_gradients(norm);
+  return norm;
 }
 
 bool Trainer::end_epoch(const StopRules& rules) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -50,6 +51,8 @@ class Trainer {
  private:
   void prepare();
   void step();
+  double update_after(const Tensor& loss, double lr);  // backward, then everything; the gradient's norm
+  double update_along(const Tensor& loss, double lr);  // each parameter as backward comes by
   bool end_epoch(const StopRules& rules);       // false: interrupted
   bool evaluate_epoch(const StopRules& rules);  // false: interrupted
   void write_curves();
@@ -64,6 +67,7 @@ class Trainer {
   NetInfo info_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::map<const Parameter*, double> gradient_squares_;  // of the step under way, where gradients do not outlive it
   std::unique_ptr<Loader> loader_;
   Schedule schedule_;
   int64_t total_steps_ = 0;
@@ -78,6 +82,8 @@ class Trainer {
 // The net of a recipe for images of this size.
 NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes);
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
+// Whether each parameter is updated as soon as its gradient is complete (optimizer.fused_update).
+bool updates_along(const Recipe& recipe);
 // Batches of memory that the trainer's loader holds, with the threads of now.
 int loader_batches();
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch);

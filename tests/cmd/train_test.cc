@@ -179,6 +179,26 @@ TEST_CASE("trainer: an interruption at any moment, in evaluation too, loses noth
   }
 }
 
+TEST_CASE("trainer: updating each layer during backward and all of them after it write the same log and the same weights") {
+  for (const char* optimizer : {"adam", "sgd"}) {
+    const Overrides base = {{"train.clip_norm", "0"}, {"optimizer.name", optimizer}};
+    Overrides on = base, off = base;
+    on.push_back({"optimizer.fused_update", "on"});
+    off.push_back({"optimizer.fused_update", "off"});
+    const Folder along("along"), after("after"), automatic("automatic");
+    start(along, tiny_recipe(on), {});
+    start(after, tiny_recipe(off), {});
+    start(automatic, tiny_recipe(base), {});
+    for (const char* file : {"log.jsonl", "curves.csv", "confusion.csv"}) {
+      CHECK((along.text(file) == after.text(file)));
+      CHECK((along.text(file) == automatic.text(file)));
+    }
+    const NetCheckpoint a = load_net(along.path + "/last.safetensors"), b = load_net(after.path + "/last.safetensors");
+    const auto ta = a.model->state_dict(), tb = b.model->state_dict();
+    for (size_t i = 0; i < ta.size(); ++i) CHECK_MESSAGE(ta[i].tensor.values() == tb[i].tensor.values(), ta[i].name);
+  }
+}
+
 TEST_CASE("trainer: neither threads nor the time between checkpoints change a byte") {
   const Folder one("one"), two("two");
   set_threads(1);
@@ -236,20 +256,23 @@ TEST_CASE("trainer: what cannot go on is refused") {
 }
 
 TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mark, loader included, within 2 %") {
-  const Recipe recipe = tiny_recipe({{"train.batch", "51"}, {"train.epochs", "2"}});
-  const auto make = [&](std::vector<ParameterGroup> groups) {
-    return make_optimizer(recipe.optimizer, groups[0].parameters);
-  };
-  const size_t predicted = memory_report(tiny_net(), 51, make, loader_batches()).training.peak_bytes;
-  const DataSource data = tiny_source();
-  const Folder folder("memory");
-  auto run = RunFolder::create(folder.path);
-  Progress progress({ProgressMode::kQuiet, false, 80});
-  const size_t before = pool_stats().live_bytes;
-  Trainer trainer(recipe, data, run.get(), &progress, tiny_model());
-  reset_high_water();
-  trainer.run(stop_at(1));
-  const double measured = double(pool_stats().high_water_bytes - before);
-  CAPTURE(measured);
-  CHECK(double(predicted) == doctest::Approx(measured).epsilon(0.02));
+  for (const char* fused : {"on", "off"}) {
+    const Recipe recipe = tiny_recipe(
+        {{"train.batch", "51"}, {"train.epochs", "2"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}});
+    const auto make = [&](std::vector<ParameterGroup> groups) {
+      return make_optimizer(recipe.optimizer, groups[0].parameters);
+    };
+    const size_t predicted = memory_report(tiny_net(), 51, make, loader_batches(), updates_along(recipe)).training.peak_bytes;
+    const DataSource data = tiny_source();
+    const Folder folder("memory");
+    auto run = RunFolder::create(folder.path);
+    Progress progress({ProgressMode::kQuiet, false, 80});
+    const size_t before = pool_stats().live_bytes;
+    Trainer trainer(recipe, data, run.get(), &progress, tiny_model());
+    reset_high_water();
+    trainer.run(stop_at(1));
+    const double measured = double(pool_stats().high_water_bytes - before);
+    CAPTURE(measured);
+    CHECK(double(predicted) == doctest::Approx(measured).epsilon(0.02));
+  }
 }

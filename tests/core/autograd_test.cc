@@ -110,6 +110,70 @@ TEST_CASE("autograd: what a node can make again is not kept by those who read it
   CHECK(made == 2);
 }
 
+TEST_CASE("autograd: a parameter is complete when the last node that reads it has run, and only then") {
+  // z = (w (v x)) w: w is read at both ends, v in the middle.
+  Parameter w("w", scalar(2)), v("v", scalar(3)), x("x", scalar(5));
+  std::vector<std::string> order;
+  backward({product(product(w.tensor(), product(v.tensor(), x.tensor())), w.tensor())}, {}, [&](Parameter& p) {
+    order.push_back(p.name);
+    CHECK(p.grad.item() == (p.name == "w" ? 60 : p.name == "v" ? 20 : 12));
+    p.value = scalar(1000);  // an update under way changes no gradient to come
+    p.zero_grad();
+  });
+  CHECK(order == std::vector<std::string>{"w", "v", "x"});
+  CHECK_FALSE(w.grad.defined());
+}
+
+TEST_CASE("autograd: a gradient may be overwritten by its only holder, once, and never if somebody else reads it") {
+  static std::vector<bool> in_place;
+  in_place.clear();
+  auto halve = [](const Tensor& x) {
+    return record("halve", Tensor::full({1}, x.at(0) / 2, x.dtype()), {x}, {}, [](const BackwardArgs& b) {
+      const double g = b.grad.item();
+      Tensor room = b.grad_room(), second = b.grad_room();
+      in_place.push_back(room.buffer() == b.grad.buffer());
+      CHECK(second.buffer() != b.grad.buffer());
+      *room.mutable_data<double>() = g / 2;
+      return std::vector<Tensor>{room};
+    });
+  };
+  auto both = [](const Tensor& a, const Tensor& b) {  // like add: one gradient for two
+    return record("both", Tensor::full({1}, a.at(0) + b.at(0), a.dtype()), {a, b}, {},
+                  [](const BackwardArgs& g) { return std::vector<Tensor>{g.grad, g.grad}; });
+  };
+  Parameter x("x", scalar(8));
+  const Tensor start = scalar(16);
+  backward({halve(halve(x.tensor()))}, {start});
+  CHECK(start.item() == 16);
+  CHECK(in_place == std::vector<bool>{false, true});  // the caller's gradient stays as it is
+  CHECK(x.grad.item() == 4);
+  in_place.clear();
+  Parameter y("y", scalar(8));
+  const Tensor a = times(y.tensor(), 1);
+  backward({times(both(halve(a), a), 1)}, {scalar(16)});
+  CHECK(in_place == std::vector<bool>{false});
+  CHECK(y.grad.item() == 8 + 16);
+}
+
+TEST_CASE("autograd: a function may go on adding to the gradient that its input has from others") {
+  static bool taken;
+  taken = false;
+  auto adds = [](const Tensor& x) {
+    return record("adds", Tensor::full({1}, x.at(0), x.dtype()), {x}, {}, [](const BackwardArgs& b) {
+      Tensor sum = b.take_sum(0);
+      if (!sum.defined()) return std::vector<Tensor>{b.grad};
+      taken = true;
+      *sum.mutable_data<double>() += b.grad.item();
+      return std::vector<Tensor>{sum};
+    });
+  };
+  Parameter x("x", scalar(1));
+  const Tensor a = times(x.tensor(), 1);
+  backward({adds(a), times(a, 2)}, {scalar(3), scalar(10)});
+  CHECK(taken);
+  CHECK(x.grad.item() == 23);
+}
+
 TEST_CASE("autograd: errors name what is wrong") {
   Parameter x("x", Tensor::zeros({2}, DType::kF64));
   CHECK_THROWS_WITH_AS(backward(x.tensor()), "backward: a root of shape [2] needs a gradient to start from", Error);
