@@ -24,7 +24,7 @@ int run_batches(const BatchesArgs& args) {
   std::filesystem::create_directories(args.out, error);
   if (error) throw IoError(args.out, "make the folder", "mkdir", error.value());
 
-  Model model(net_of(recipe, data.train.h, data.train.w, data.train.c, data.train.classes()));
+  Model model(net_of(recipe, data.train));
   model.initialize(uint64_t(recipe.train.seed));
   const NetInfo info = {model.spec(), recipe.data.mean, recipe.data.stddev, data.train.class_names, dump(recipe)};
   save_net(args.out + "/init.safetensors", model, info, nullptr, nullptr);

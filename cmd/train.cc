@@ -44,8 +44,7 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
   run->recipe = parse_recipe(text.toml, text.source, overrides);
   run->data = open_data(run->recipe.data, args.data);
   Json more = Json::object({{"recipe", args.recipe}});
-  const Dataset& d = run->data.train;
-  auto initial = std::make_unique<Model>(net_of(run->recipe, d.h, d.w, d.c, d.classes()));
+  auto initial = std::make_unique<Model>(net_of(run->recipe, run->data.train));
   if (args.init.empty()) {
     initial->initialize(uint64_t(run->recipe.train.seed));
   } else {

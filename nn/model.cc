@@ -138,16 +138,23 @@ Parameter* Model::parameter(const std::string& name) const {
 }
 
 void Model::initialize(uint64_t seed) {
+  const bool small_normal = spec_.init == Init::kSmallNormal;
+  auto fill_bias = [&](Parameter* b, double bound) {
+    if (b && small_normal)
+      b->value = Tensor::zeros(b->value.shape(), dtype_);
+    else if (b)
+      fill(b->value, seed, b->name, false, bound);
+  };
   for (const NodeSpec& node : spec_.nodes) {
     Parameter *w = parameter(node.name + ".weight"), *b = parameter(node.name + ".bias");
     if (const auto* c = std::get_if<ConvConfig>(&node.config)) {
       const double fan_out = double(c->out_channels / c->groups * c->kernel_h * c->kernel_w);
       fill(w->value, seed, w->name, true, std::sqrt(2 / fan_out));
-      if (b) fill(b->value, seed, b->name, false, 1 / std::sqrt(double(w->value.size() / c->out_channels)));
+      fill_bias(b, 1 / std::sqrt(double(w->value.size() / c->out_channels)));
     } else if (node.kind == Kind::kLinear) {
       const double bound = 1 / std::sqrt(double(w->value.dim(1)));
-      fill(w->value, seed, w->name, false, bound);
-      if (b) fill(b->value, seed, b->name, false, bound);
+      fill(w->value, seed, w->name, small_normal, small_normal ? 0.01 : bound);
+      fill_bias(b, bound);
     } else if (node.kind == Kind::kBatchNorm) {
       w->value = Tensor::full(w->value.shape(), 1, dtype_);
       b->value = Tensor::zeros(b->value.shape(), dtype_);
@@ -359,6 +366,10 @@ Quantized Model::run_node(size_t index, const Context& context, const std::vecto
     case Kind::kMaxPool: return real(max_pool(x, pool_params(node)));
     case Kind::kAvgPool: return real(avg_pool(x, pool_params(node)));
     case Kind::kGlobalAvgPool: return real(global_avg_pool(x));
+    case Kind::kAdaptiveAvgPool: {
+      const auto& c = std::get<AdaptivePoolConfig>(node.config);
+      return real(adaptive_avg_pool(x, c.out_h, c.out_w));
+    }
     case Kind::kAdd: return real(add(x, values[size_t(node.inputs[1])].value));
     case Kind::kMul: return real(mul(x, values[size_t(node.inputs[1])].value));
     case Kind::kConcat: {

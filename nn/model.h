@@ -37,7 +37,7 @@ class Model {
   // gradient checks.
   explicit Model(NetSpec spec, DType dtype = DType::kF32);
 
-  // Convolutions Kaiming-normal by fan-out, linear layers and biases uniform in +-1/sqrt(fan-in), norms 1 and 0, slopes as
+  // Convolutions Kaiming-normal by fan-out, linear layers and biases as spec().init says, norms 1 and 0, slopes as
   // configured. A function of the seed and the parameters' names alone.
   void initialize(uint64_t seed);
 

@@ -17,7 +17,7 @@ constexpr KindName kKinds[] = {
     {Kind::kBatchNorm, "batch_norm", 1}, {Kind::kRelu, "relu", 1},         {Kind::kPRelu, "prelu", 1},
     {Kind::kHardtanh, "hardtanh", 1},  {Kind::kSigmoid, "sigmoid", 1},     {Kind::kTanh, "tanh", 1},
     {Kind::kSoftmax, "softmax", 1},    {Kind::kMaxPool, "max_pool", 1},    {Kind::kAvgPool, "avg_pool", 1},
-    {Kind::kGlobalAvgPool, "global_avg_pool", 1}, {Kind::kAdd, "add", 2},  {Kind::kMul, "mul", 2},
+    {Kind::kGlobalAvgPool, "global_avg_pool", 1}, {Kind::kAdaptiveAvgPool, "adaptive_avg_pool", 1}, {Kind::kAdd, "add", 2},  {Kind::kMul, "mul", 2},
     {Kind::kConcat, "concat", -1},     {Kind::kFlatten, "flatten", 1},     {Kind::kQuantize, "quantize", 1},
     {Kind::kDropout, "dropout", 1},
 };
@@ -90,6 +90,13 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
               in[0][3]};
     }
     case Kind::kGlobalAvgPool: need_image(in[0]); return {n, in[0][3]};
+    case Kind::kAdaptiveAvgPool: {
+      const auto& c = config_of<AdaptivePoolConfig>(node);
+      need_image(in[0]);
+      check_range(node, "out_h", c.out_h, 1, 1024);
+      check_range(node, "out_w", c.out_w, 1, 1024);
+      return {n, c.out_h, c.out_w, in[0][3]};
+    }
     case Kind::kFlatten: {
       int64_t f = 1;
       for (int i = 1; i < in[0].rank; ++i) f *= in[0][i];
@@ -219,6 +226,9 @@ int NetBuilder::max_pool(const std::string& name, int x, const PoolConfig& confi
 }
 int NetBuilder::avg_pool(const std::string& name, int x, const PoolConfig& config) {
   return push({name, Kind::kAvgPool, {x}, config});
+}
+int NetBuilder::adaptive_avg_pool(const std::string& name, int x, const AdaptivePoolConfig& config) {
+  return push({name, Kind::kAdaptiveAvgPool, {x}, config});
 }
 int NetBuilder::dropout(const std::string& name, int x, const DropoutConfig& config) {
   return push({name, Kind::kDropout, {x}, config});

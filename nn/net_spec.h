@@ -42,6 +42,9 @@ struct PReluConfig {
 struct PoolConfig {
   int64_t kernel_h = 2, kernel_w = 2, stride_h = 2, stride_w = 2, pad_h = 0, pad_w = 0;
 };
+struct AdaptivePoolConfig {
+  int64_t out_h = 1, out_w = 1;
+};
 struct QuantizeConfig {
   QuantSpec quant{Scheme::kSign, Surrogate::kClip};
 };
@@ -52,13 +55,13 @@ struct NoConfig {};
 
 enum class Kind : uint8_t {
   kInput, kConv, kLinear, kBatchNorm, kRelu, kPRelu, kHardtanh, kSigmoid, kTanh, kSoftmax, kMaxPool, kAvgPool,
-  kGlobalAvgPool, kAdd, kMul, kConcat, kFlatten, kQuantize, kDropout,
+  kGlobalAvgPool, kAdaptiveAvgPool, kAdd, kMul, kConcat, kFlatten, kQuantize, kDropout,
 };
 const char* name_of(Kind kind);  // "conv", "batch_norm", ...
 bool kind_from_name(const std::string& name, Kind* kind);  // false if there is none
 
 using Config = std::variant<NoConfig, InputConfig, ConvConfig, LinearConfig, BatchNormConfig, PReluConfig, PoolConfig,
-                            QuantizeConfig, DropoutConfig>;
+                            AdaptivePoolConfig, QuantizeConfig, DropoutConfig>;
 
 struct NodeSpec {
   std::string name;          // unique in the net
@@ -67,10 +70,17 @@ struct NodeSpec {
   Config config;
 };
 
+// How linear layers and biases start (Model::initialize; norms, slopes and convolutions' weights have one way each).
+enum class Init : uint8_t {
+  kFanIn,        // uniform in +-1/sqrt(fan-in), PyTorch's default
+  kSmallNormal,  // linear weights normal with deviation 0.01, biases 0: torchvision's VGG
+};
+
 // The net's output is its last node. Node 0 is the only input.
 struct NetSpec {
   std::vector<NodeSpec> nodes;
   int64_t classes = 0;
+  Init init = Init::kFanIn;
 
   int find(const std::string& name) const;  // index, or -1
 };
@@ -97,11 +107,13 @@ class NetBuilder {
   int quantize(const std::string& name, int x, const QuantizeConfig& config = {});
   int max_pool(const std::string& name, int x, const PoolConfig& config = {});
   int avg_pool(const std::string& name, int x, const PoolConfig& config = {});
+  int adaptive_avg_pool(const std::string& name, int x, const AdaptivePoolConfig& config);
   int dropout(const std::string& name, int x, const DropoutConfig& config);
   int unary(Kind kind, const std::string& name, int x);  // relu, hardtanh, sigmoid, tanh, softmax, global pooling, flatten
   int add(const std::string& name, int a, int b);
   int mul(const std::string& name, int a, int b);
   int concat(const std::string& name, const std::vector<int>& xs);  // along channels
+  void init(Init how) { spec_.init = how; }
   NetSpec build();  // checks it
 
  private:

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kMaxNodes = 10000;
 
 const char* name_of(Scheme s) { return s == Scheme::kSign ? "sign" : "none"; }
+const char* name_of(Init i) { return i == Init::kSmallNormal ? "small_normal" : "fan_in"; }
 const char* name_of(Surrogate s) { return s == Surrogate::kClip ? "clip" : "identity"; }
 
 // The members of each config, in the order in which they are written.
@@ -31,6 +32,7 @@ template <class V> void fields(PoolConfig& c, V&& v) {
   v("kernel_h", c.kernel_h), v("kernel_w", c.kernel_w), v("stride_h", c.stride_h), v("stride_w", c.stride_w);
   v("pad_h", c.pad_h), v("pad_w", c.pad_w);
 }
+template <class V> void fields(AdaptivePoolConfig& c, V&& v) { v("out_h", c.out_h), v("out_w", c.out_w); }
 template <class V> void fields(QuantizeConfig& c, V&& v) { v("quant", c.quant); }
 template <class V> void fields(DropoutConfig& c, V&& v) { v("p", c.p); }
 template <class V> void fields(NoConfig&, V&&) {}
@@ -83,10 +85,17 @@ Config empty_config(Kind kind) {
     case Kind::kPRelu: return PReluConfig{};
     case Kind::kMaxPool:
     case Kind::kAvgPool: return PoolConfig{};
+    case Kind::kAdaptiveAvgPool: return AdaptivePoolConfig{};
     case Kind::kQuantize: return QuantizeConfig{};
     case Kind::kDropout: return DropoutConfig{};
     default: return NoConfig{};
   }
+}
+
+Init init_from_name(const std::string& name) {
+  for (Init i : {Init::kFanIn, Init::kSmallNormal})
+    if (name == name_of(i)) return i;
+  throw JsonError("unknown init '" + name + "'");
 }
 
 NodeSpec read_node(const Json& json) {
@@ -118,7 +127,10 @@ std::string to_json(const NetSpec& spec) {
     std::visit([&](auto& c) { fields(c, Write{json}); }, config);
     nodes.push(std::move(json));
   }
-  return Json::object({{"schema", 1}, {"classes", spec.classes}, {"nodes", std::move(nodes)}}).dump();
+  Json json = Json::object({{"schema", 1}, {"classes", spec.classes}});
+  if (spec.init != Init::kFanIn) json.set("init", name_of(spec.init));  // the usual one is not written
+  json.set("nodes", std::move(nodes));
+  return json.dump();
 }
 
 NetSpec net_spec_from_json(const std::string& text) {
@@ -127,9 +139,10 @@ NetSpec net_spec_from_json(const std::string& text) {
   bool in_nodes = false;
   try {
     const Json json = Json::parse(text);
-    only_keys(json, {"schema", "classes", "nodes"});
+    only_keys(json, {"schema", "classes", "init", "nodes"});
     if (json.at("schema").as_int() != 1) throw JsonError("schema " + std::to_string(json.at("schema").as_int()) + " is not known");
     spec.classes = json.at("classes").as_int();
+    if (const Json* init = json.find("init")) spec.init = init_from_name(init->as_string());
     const auto& nodes = json.at("nodes").as_array();
     if (nodes.size() > kMaxNodes) throw JsonError(std::to_string(nodes.size()) + " nodes are too many");
     in_nodes = true;

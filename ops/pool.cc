@@ -128,4 +128,31 @@ Tensor global_avg_pool(const Tensor& x) {
   });
 }
 
+Tensor adaptive_avg_pool(const Tensor& x, int64_t out_h, int64_t out_w) {
+  if (x.rank() != 4 || x.size() == 0) throw Error("adaptive_avg_pool: input must be [N,H,W,C], is " + to_string(x.shape()));
+  if (out_h < 1 || out_w < 1)
+    throw Error("adaptive_avg_pool: the output must have at least one pixel, not " + std::to_string(out_h) + "x" + std::to_string(out_w));
+  const AdaptivePool s{x.dim(0), x.dim(1), x.dim(2), x.dim(3), out_h, out_w};
+  if (s.h == s.oh && s.w == s.ow) return x;
+  Tensor y = Tensor::empty({s.n, s.oh, s.ow, s.c}, x.dtype());
+  parallel_for(s.n * s.oh * s.ow, grain(s.c), [&](int64_t b, int64_t e, int) {
+    if (x.dtype() == DType::kF64) {
+      ref::adaptive_avg_pool(s, x.data<double>(), y.mutable_data<double>(), b, e);
+    } else {
+      adaptive_avg_pool_f32(s, x.data<float>(), y.mutable_data<float>(), b, e);
+    }
+  });
+  return record("adaptive_avg_pool", y, {x}, {}, [s](const BackwardArgs& b) {
+    Tensor dx = Tensor::empty({s.n, s.h, s.w, s.c}, b.grad.dtype());
+    parallel_for(s.n * s.h * s.w, grain(s.c), [&](int64_t begin, int64_t end, int) {
+      if (dx.dtype() == DType::kF64) {
+        ref::adaptive_avg_pool_grad(s, b.grad.data<double>(), dx.mutable_data<double>(), begin, end);
+      } else {
+        adaptive_avg_pool_grad_f32(s, b.grad.data<float>(), dx.mutable_data<float>(), begin, end);
+      }
+    });
+    return std::vector<Tensor>{dx};
+  });
+}
+
 }  // namespace bantam

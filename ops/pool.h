@@ -3,6 +3,9 @@
 //                    of the largest (raster order). Saves the position in the window, a byte for each output
 //   avg_pool         the sum of the window's values divided by kh kw, padding as zeros; dx: dy / (kh kw) to each. Saves nothing
 //   global_avg_pool  x [N,H,W,C] -> y [N,C], the mean over pixels; dx = dy / (H W). Saves nothing
+//   adaptive_avg_pool  x [N,H,W,C] -> y [N,OH,OW,C] of the size that is asked for: the mean over rows [floor(i H / OH),
+//                    ceil((i + 1) H / OH)) and columns likewise; dx: dy / (pixels of the window) to each. Saves nothing; x itself
+//                    where it has that size already
 #pragma once
 
 #include "core/autograd.h"
@@ -18,5 +21,6 @@ struct PoolParams {
 Tensor max_pool(const Tensor& x, const PoolParams& params = {});
 Tensor avg_pool(const Tensor& x, const PoolParams& params = {});
 Tensor global_avg_pool(const Tensor& x);
+Tensor adaptive_avg_pool(const Tensor& x, int64_t out_h, int64_t out_w);
 
 }  // namespace bantam

@@ -4,6 +4,7 @@
 #include "cmd/trainer/nearest.h"
 #include "cmd/trainer/text.h"
 #include "core/file.h"
+#include "nn/models/models.h"
 
 namespace bantam {
 
@@ -24,10 +25,19 @@ void fields(DataConfig& c, FieldList& f) {
 
 void fields(ModelConfig& c, FieldList& f) {
   f.section("model");
-  f.add("name", &c.name, "net", one_of({"quickstart", "lenet", "vgg11", "resnet14"}));
+  std::vector<std::string> with_stem;
+  for (const NamedModel& m : models())
+    if (m.has_stem) with_stem.push_back(m.name);
+  f.add("name", &c.name, "net", one_of(model_names()));
   f.add("form", &c.form, "float: real values; binaryconnect: sign weights; bnn: sign weights and activations",
         one_of({"float", "binaryconnect", "bnn"}));
   f.add("width", &c.width, "multiplier of the hidden layers' channels", between(0.01, 16));
+  f.add("stem", &c.stem,
+        "imagenet: 7x7 stride 2, max pool; tiny-imagenet: 3x3 stride 1, max pool; cifar: 3x3 stride 1, no pool",
+        one_of({name_of(Stem::kImageNet), name_of(Stem::kTinyImageNet), name_of(Stem::kCifar)}))
+      .only_with("model.name", with_stem);
+  f.add("input", &c.input, "side of the images that the net takes; 0: the data set's", between(0, 4096));
+  f.add("classes", &c.classes, "classes of the net; 0: the data set's", between(0, 1e6));
 }
 
 void fields(OptimizerConfig& c, FieldList& f) {

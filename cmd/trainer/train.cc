@@ -19,14 +19,28 @@ NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t cl
   ModelOptions o;
   for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn})
     if (recipe.model.form == name_of(form)) o.form = form;
+  for (Stem stem : {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})
+    if (recipe.model.stem == name_of(stem)) o.stem = stem;
   o.width = recipe.model.width;
-  o.classes = classes;
+  o.classes = recipe.model.classes ? recipe.model.classes : classes;
   o.h = h, o.w = w, o.c = c;
+  if (recipe.model.input) o.h = o.w = recipe.model.input;
   try {
     return build_model(recipe.model.name, o);
   } catch (const Error& e) {
     throw UsageError("model.name = " + recipe.model.name + ": " + e.what());
   }
+}
+
+NetSpec net_of(const Recipe& recipe, const Dataset& data) {
+  NetSpec spec = net_of(recipe, data.h, data.w, data.c, data.classes());
+  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
+  if (in.h != data.h || in.w != data.w)
+    throw UsageError("model.input = " + std::to_string(in.h) + ": the images of " + data.name + " are " + std::to_string(data.h) + "x" +
+                     std::to_string(data.w));
+  if (spec.classes != data.classes())
+    throw UsageError("model.classes = " + std::to_string(spec.classes) + ": " + data.name + " has " + std::to_string(data.classes()));
+  return spec;
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::vector<Parameter*>& parameters) {

@@ -1,14 +1,10 @@
 #include "nn/models/models.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/tensor.h"
+#include "nn/models/scaled.h"
 
 namespace bantam {
 namespace {
-
-int64_t scaled(int64_t channels, double width) { return std::max<int64_t>(1, std::llround(double(channels) * width)); }
 
 QuantSpec weight_quant(Form form) {
   return form == Form::kFloat ? QuantSpec{} : QuantSpec{Scheme::kSign, Surrogate::kIdentity};
@@ -51,7 +47,6 @@ NetSpec quickstart_net(const ModelOptions& o) {
 }
 
 NetSpec lenet(const ModelOptions& o) {
-  if (o.form != Form::kFloat) throw Error("lenet: has a float form only");
   auto conv = [](int64_t channels, int64_t pad) {
     ConvConfig c;
     c.out_channels = channels;
@@ -127,14 +122,33 @@ NetSpec resnet14(const ModelOptions& o) {
   return g.build();
 }
 
-std::vector<std::string> model_names() { return {"quickstart", "lenet", "vgg11", "resnet14"}; }
+const std::vector<NamedModel>& models() {
+  static const std::vector<NamedModel> all = {
+      {"quickstart", quickstart_net, false, false}, {"lenet", lenet, true, false},
+      {"vgg11", vgg11, false, false},               {"resnet14", resnet14, false, false},
+      {"resnet18", resnet18, true, true},           {"resnet50", resnet50, true, true},
+      {"vgg11-torchvision", vgg11_torchvision, true, false}, {"vgg11_bn", vgg11_bn, true, false},
+  };
+  return all;
+}
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const NamedModel& m : models()) names.push_back(m.name);
+  return names;
+}
 
 NetSpec build_model(const std::string& name, const ModelOptions& o) {
-  if (name == "quickstart") return quickstart_net(o);
-  if (name == "lenet") return lenet(o);
-  if (name == "vgg11") return vgg11(o);
-  if (name == "resnet14") return resnet14(o);
-  throw Error("model: no net named \"" + name + "\": there are quickstart, lenet, vgg11, resnet14");
+  std::string known;
+  for (const NamedModel& m : models()) {
+    if (name != m.name) {
+      known += (known.empty() ? "" : ", ") + std::string(m.name);
+      continue;
+    }
+    if (m.float_only && o.form != Form::kFloat) throw Error(name + ": has a float form only");
+    return m.build(o);
+  }
+  throw Error("model: no net named \"" + name + "\": there are " + known);
 }
 
 }  // namespace bantam

@@ -16,11 +16,20 @@ enum class Form : uint8_t {
 };
 const char* name_of(Form form);  // "float", "binaryconnect", "bnn"
 
+// How a torchvision ResNet begins.
+enum class Stem : uint8_t {
+  kImageNet,      // 7x7 stride 2, max pool 3x3 stride 2: a quarter of the input's side
+  kTinyImageNet,  // 3x3 stride 1, max pool 3x3 stride 2: half of it [the thesis's ResNet-18 for Tiny ImageNet]
+  kCifar,         // 3x3 stride 1 and no pool
+};
+const char* name_of(Stem stem);  // "imagenet", "tiny-imagenet", "cifar"
+
 struct ModelOptions {
   Form form = Form::kFloat;
   double width = 1.0;    // scales every hidden channel count, rounded to the nearest integer
   int64_t classes = 10;
   int64_t h = 28, w = 28, c = 1;  // input image
+  Stem stem = Stem::kImageNet;    // of resnet18 and resnet50
 };
 
 // The README's first net, for 28x28 images: conv 3x3 s2 -> 32, norm, act; conv 3x3 -> 64, max pool, norm, act; conv 3x3 -> 64,
@@ -38,7 +47,23 @@ NetSpec vgg11(const ModelOptions& o);
 // of two basic blocks conv -> PReLU -> norm -> conv -> PReLU -> norm -> + residual, one slope a block.
 NetSpec resnet14(const ModelOptions& o);
 
-std::vector<std::string> model_names();  // "quickstart", "lenet", "vgg11", "resnet14"
+// torchvision's nets: its layers, its names, so that its weights load (docs/convert.md). Float only.
+// ResNet-18, and ResNet-50 with the stride in conv2 of a bottleneck ("v1.5").
+NetSpec resnet18(const ModelOptions& o);
+NetSpec resnet50(const ModelOptions& o);
+// VGG-11 without and with batch norm, for images from 32x32 on: adaptive average pool to 7x7, three linear layers, dropout.
+// (vgg11 above is the thesis's net.)
+NetSpec vgg11_torchvision(const ModelOptions& o);
+NetSpec vgg11_bn(const ModelOptions& o);
+
+struct NamedModel {
+  const char* name;
+  NetSpec (*build)(const ModelOptions& o);
+  bool float_only, has_stem;
+};
+// "quickstart", "lenet", "vgg11", "resnet14", "resnet18", "resnet50", "vgg11-torchvision", "vgg11_bn"
+const std::vector<NamedModel>& models();
+std::vector<std::string> model_names();
 // Throws Error listing the known models if there is none of that name.
 NetSpec build_model(const std::string& name, const ModelOptions& o);
 

@@ -81,6 +81,21 @@ HWY_ATTR void global_avg_pool(const float* x, int64_t pixels, int64_t c, float* 
     }
 }
 
+HWY_ATTR void adaptive_avg_pool(const AdaptivePool& s, const float* x, float* y, int64_t row_begin, int64_t row_end) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const int64_t n = row / (s.oh * s.ow);
+    const ref::AdaptiveRange ys(row / s.ow % s.oh, s.h, s.oh), xs(row % s.ow, s.w, s.ow);
+    const VF area = hn::Set(DF(), float(ys.size() * xs.size()));
+    for (int64_t c = 0; c < s.c; c += kLanes) {
+      VF sum = hn::Zero(DF());
+      for (int64_t iy = ys.begin; iy < ys.end; ++iy)
+        for (int64_t ix = xs.begin; ix < xs.end; ++ix)
+          sum = hn::Add(sum, load_some(x + ((n * s.h + iy) * s.w + ix) * s.c + c, s.c - c));
+      store_some(hn::Div(sum, area), y + row * s.c + c, s.c - c);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace bantam
@@ -92,6 +107,7 @@ namespace bantam {
 HWY_EXPORT(max_pool);
 HWY_EXPORT(avg_pool);
 HWY_EXPORT(global_avg_pool);
+HWY_EXPORT(adaptive_avg_pool);
 
 void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin,
                   int64_t row_end) noexcept {
@@ -102,6 +118,9 @@ void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begi
 }
 void global_avg_pool_f32(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) noexcept {
   HWY_DYNAMIC_DISPATCH(global_avg_pool)(x, pixels, c, y, n_begin, n_end);
+}
+void adaptive_avg_pool_f32(const AdaptivePool& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept {
+  HWY_DYNAMIC_DISPATCH(adaptive_avg_pool)(s, x, y, row_begin, row_end);
 }
 
 }  // namespace bantam

@@ -4,6 +4,9 @@
 //   average the sum of the window's values inside the image, a chain of additions in raster order, divided by kh * kw:
 //           padding counts as zeros (PyTorch's count_include_pad)
 //   global average: the same over the whole image, divided by H * W
+//   adaptive average: to a size that is given, [N,OH,OW,C], whatever the image's; output (i, j) is the mean, a chain of
+//           additions in raster order and one division, over rows [floor(i H / OH), ceil((i + 1) H / OH)), columns likewise:
+//           windows that overlap where OH does not divide H, and repeat pixels where OH > H (PyTorch's adaptive_avg_pool2d)
 // Kernels run on one thread over a range of output pixels (raster order over the batch). Definition: pool_ref.h.
 #pragma once
 
@@ -13,11 +16,17 @@
 
 namespace bantam {
 
+// The sizes of an adaptive average.
+struct AdaptivePool {
+  int64_t n, h, w, c, oh, ow;
+};
+
 // argmax (or null): position ky * kw + kx of the largest value, a byte for each output: windows of at most 256 pixels.
 void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin,
                   int64_t row_end) noexcept;
 void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept;
 // y [N,C] for images [n_begin, n_end) of `pixels` pixels.
 void global_avg_pool_f32(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) noexcept;
+void adaptive_avg_pool_f32(const AdaptivePool& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept;
 
 }  // namespace bantam

@@ -65,6 +65,29 @@ void global_avg_pool(const T* x, int64_t pixels, int64_t c, T* y, int64_t n_begi
     }
 }
 
+// Along one axis of an adaptive average: the pixels [begin, end) whose mean output o is. With the sizes exchanged, the
+// outputs that input pixel o takes part in: floor(o H / OH) <= p < ceil((o + 1) H / OH) is symmetric.
+struct AdaptiveRange {
+  int64_t begin, end;
+  AdaptiveRange(int64_t o, int64_t pixels, int64_t outputs)
+      : begin(o * pixels / outputs), end(((o + 1) * pixels + outputs - 1) / outputs) {}
+  int64_t size() const { return end - begin; }
+};
+
+template <class T>
+void adaptive_avg_pool(const AdaptivePool& s, const T* x, T* y, int64_t row_begin, int64_t row_end) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const int64_t n = row / (s.oh * s.ow);
+    const AdaptiveRange ys(row / s.ow % s.oh, s.h, s.oh), xs(row % s.ow, s.w, s.ow);
+    for (int64_t c = 0; c < s.c; ++c) {
+      T sum = 0;
+      for (int64_t iy = ys.begin; iy < ys.end; ++iy)
+        for (int64_t ix = xs.begin; ix < xs.end; ++ix) sum += x[((n * s.h + iy) * s.w + ix) * s.c + c];
+      y[row * s.c + c] = sum / T(ys.size() * xs.size());
+    }
+  }
+}
+
 // Gradients, for input pixels [row_begin, row_end): each sums over the windows that hold it, in raster order.
 template <class T, class Weight>
 void pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_t row_end, const Weight& weight) {
@@ -96,6 +119,22 @@ template <class T>
 void global_avg_pool_grad(const T* dy, int64_t pixels, int64_t c, T* dx, int64_t n_begin, int64_t n_end) {
   for (int64_t n = n_begin; n < n_end; ++n)
     for (int64_t i = 0; i < pixels * c; ++i) dx[n * pixels * c + i] = dy[n * c + i % c] / T(pixels);
+}
+
+template <class T>
+void adaptive_avg_pool_grad(const AdaptivePool& s, const T* dy, T* dx, int64_t row_begin, int64_t row_end) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const int64_t n = row / (s.h * s.w);
+    const AdaptiveRange ys(row / s.w % s.h, s.oh, s.h), xs(row % s.w, s.ow, s.w);
+    for (int64_t c = 0; c < s.c; ++c) {
+      T sum = 0;
+      for (int64_t oy = ys.begin; oy < ys.end; ++oy)
+        for (int64_t ox = xs.begin; ox < xs.end; ++ox)
+          sum += dy[((n * s.oh + oy) * s.ow + ox) * s.c + c] /
+                 T(AdaptiveRange(oy, s.h, s.oh).size() * AdaptiveRange(ox, s.w, s.ow).size());
+      dx[row * s.c + c] = sum;
+    }
+  }
 }
 
 }  // namespace bantam::ref

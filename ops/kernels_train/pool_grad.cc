@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include "ops/kernels/lanes-inl.h"
+#include "ops/kernels/pool_ref.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -95,6 +96,26 @@ HWY_ATTR void global_avg_pool_grad(const float* dy, int64_t pixels, int64_t c, f
   }
 }
 
+HWY_ATTR void adaptive_avg_pool_grad(const AdaptivePool& s, const float* dy, float* dx, int64_t row_begin, int64_t row_end) {
+  using ref::AdaptiveRange;
+  const DF d;
+  for (int64_t row = row_begin; row < row_end; ++row) {
+    const int64_t n = row / (s.h * s.w);
+    const AdaptiveRange ys(row / s.w % s.h, s.oh, s.h), xs(row % s.w, s.ow, s.w);
+    float* HWY_RESTRICT out = dx + row * s.c;
+    memset(out, 0, size_t(s.c) * sizeof(float));
+    for (int64_t oy = ys.begin; oy < ys.end; ++oy)
+      for (int64_t ox = xs.begin; ox < xs.end; ++ox) {
+        const float* HWY_RESTRICT g = dy + ((n * s.oh + oy) * s.ow + ox) * s.c;
+        const float area = float(AdaptiveRange(oy, s.h, s.oh).size() * AdaptiveRange(ox, s.w, s.ow).size());
+        int64_t j = 0;
+        for (; j + kLanes <= s.c; j += kLanes)
+          hn::StoreU(hn::Add(hn::LoadU(d, out + j), hn::Div(hn::LoadU(d, g + j), hn::Set(d, area))), d, out + j);
+        for (; j < s.c; ++j) out[j] += g[j] / area;
+      }
+  }
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace bantam
@@ -106,6 +127,7 @@ namespace bantam {
 HWY_EXPORT(max_pool_grad);
 HWY_EXPORT(avg_pool_grad);
 HWY_EXPORT(global_avg_pool_grad);
+HWY_EXPORT(adaptive_avg_pool_grad);
 
 void max_pool_grad_f32(const ConvShape& s, const float* dy, const uint8_t* argmax, float* dx, int64_t row_begin,
                        int64_t row_end) noexcept {
@@ -117,6 +139,10 @@ void avg_pool_grad_f32(const ConvShape& s, const float* dy, float* dx, int64_t r
 void global_avg_pool_grad_f32(const float* dy, int64_t pixels, int64_t c, float* dx, int64_t n_begin,
                               int64_t n_end) noexcept {
   HWY_DYNAMIC_DISPATCH(global_avg_pool_grad)(dy, pixels, c, dx, n_begin, n_end);
+}
+void adaptive_avg_pool_grad_f32(const AdaptivePool& s, const float* dy, float* dx, int64_t row_begin,
+                                int64_t row_end) noexcept {
+  HWY_DYNAMIC_DISPATCH(adaptive_avg_pool_grad)(s, dy, dx, row_begin, row_end);
 }
 
 }  // namespace bantam

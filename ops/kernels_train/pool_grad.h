@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ops/kernels/conv_shape.h"
+#include "ops/kernels/pool.h"
 
 namespace bantam {
 
@@ -13,5 +14,7 @@ void max_pool_grad_f32(const ConvShape& s, const float* dy, const uint8_t* argma
 void avg_pool_grad_f32(const ConvShape& s, const float* dy, float* dx, int64_t row_begin, int64_t row_end) noexcept;
 void global_avg_pool_grad_f32(const float* dy, int64_t pixels, int64_t c, float* dx, int64_t n_begin,
                               int64_t n_end) noexcept;
+void adaptive_avg_pool_grad_f32(const AdaptivePool& s, const float* dy, float* dx, int64_t row_begin,
+                                int64_t row_end) noexcept;
 
 }  // namespace bantam

@@ -47,6 +47,23 @@ TEST_CASE("net report: the thesis's nets have the thesis's sizes") {
   CHECK(cost_of(vgg11(options(Form::kBnn, 1, 32, 3))).parameter_bits == 9646080 + 31 * 1728);
 }
 
+TEST_CASE("net report: torchvision's nets have its numbers of parameters, and fvcore's of multiply-accumulates at 224 px") {
+  const struct {
+    NetSpec (*build)(const ModelOptions&);
+    int64_t parameters, macs;
+  } nets[] = {{resnet18, 11689512, 1814073344},
+              {resnet50, 25557032, 4089184256},
+              {vgg11_torchvision, 132863336, 7609090048},
+              {vgg11_bn, 132868840, 7609090048}};
+  for (const auto& n : nets) {
+    ModelOptions o = options(Form::kFloat, 1, 224, 3);
+    o.classes = 1000;
+    const NetCost cost = cost_of(n.build(o));
+    CHECK(cost.parameters == n.parameters);
+    CHECK(cost.float_macs == n.macs);
+  }
+}
+
 TEST_CASE("net report: the quickstart net has at most 6 million MACs, most of them binary") {
   const NetCost cost = cost_of(quickstart_net(options(Form::kBnn, 1, 28, 1)));
   CHECK(cost.float_macs + cost.binary_macs <= 6000000);

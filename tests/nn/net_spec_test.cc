@@ -49,6 +49,25 @@ TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes [T 4.4]") {
   CHECK(macs(resnet) / 1000000 == 657);
 }
 
+TEST_CASE("models: a ResNet's stem divides the image's side by 4, 2 or 1") {
+  for (const auto& [stem, side] : {std::pair{Stem::kImageNet, 16}, {Stem::kTinyImageNet, 32}, {Stem::kCifar, 64}}) {
+    const NetSpec net = resnet18({.classes = 200, .h = 64, .w = 64, .c = 3, .stem = stem});
+    const auto shapes = infer_shapes(net, 2);
+    CHECK(shapes[size_t(net.find("layer1.0.add"))] == Shape{2, side, side, 64});
+    CHECK(shapes[size_t(net.find("layer4.1.add"))] == Shape{2, side / 8, side / 8, 512});
+  }
+}
+
+TEST_CASE("models: a bottleneck's stride is in its 3x3 convolution, and each stage begins with a downsampling shortcut") {
+  const NetSpec net = resnet50({.classes = 1000, .h = 224, .w = 224, .c = 3});
+  const auto stride = [&](const char* name) { return std::get<ConvConfig>(net.nodes[size_t(net.find(name))].config).stride_h; };
+  CHECK(stride("layer2.0.conv1") == 1);
+  CHECK(stride("layer2.0.conv2") == 2);
+  CHECK(stride("layer2.0.downsample.0") == 2);
+  CHECK(stride("layer1.0.downsample.0") == 1);
+  CHECK(net.find("layer2.1.downsample.0") == -1);
+}
+
 TEST_CASE("net: malformed nets are refused by name") {
   auto refused = [](auto change, const char* text) {
     NetSpec net = vgg11(kCifar);
@@ -71,9 +90,9 @@ TEST_CASE("net: malformed nets are refused by name") {
 }
 
 TEST_CASE("net: JSON and back is the same net, for every model and form") {
-  for (const std::string& name : model_names())
+  for (const auto& [name, build, float_only, has_stem] : models())
     for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
-      if (name == "lenet" && form != Form::kFloat) continue;
+      if (float_only && form != Form::kFloat) continue;
       ModelOptions o = kCifar;
       o.form = form;
       const std::string json = to_json(build_model(name, o));
@@ -96,6 +115,7 @@ TEST_CASE("net: JSON that means something else is refused") {
   refused("\"bias\":true", "\"bais\":true", "net: node 1: missing key 'bias'");
   refused("\"bias\":true", "\"bias\":true,\"transposed\":true", "net: node 1: unknown key 'transposed'");
   refused("\"scheme\":\"none\"", "\"scheme\":\"ternary\"", "net: node 1: unknown quantization scheme 'ternary'");
+  refused("\"nodes\":", "\"init\":\"zero\",\"nodes\":", "net: unknown init 'zero'");
   refused("\"inputs\":[0]", "\"inputs\":[7]", "net: conv1 (conv): input 7 is not an earlier node");
   refused("\"inputs\":[0]", "\"inputs\":[-1]", "net: node 1: input -1 is not a node");
   for (size_t cut = 0; cut < good.size(); cut += 7) CHECK_THROWS_AS(net_spec_from_json(good.substr(0, cut)), Error);

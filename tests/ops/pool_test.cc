@@ -55,13 +55,41 @@ TEST_CASE("pooling: gradients equal finite differences at every shape of the tab
   }
 }
 
+TEST_CASE("adaptive_avg_pool: 5 pixels to 3 overlap, 2 to 3 repeat, worked by hand, with gradients") {
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    // Rows [0,2), [1,4), [3,5) of 5; columns [0,1), [0,2), [1,2) of 2.
+    Parameter x("x", Tensor::of({1, 5, 2, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, dtype));
+    const Tensor y = adaptive_avg_pool(x.tensor(), 3, 3);
+    CHECK(y.shape() == Shape{1, 3, 3, 1});
+    CHECK(y.values() == std::vector<double>{2, 2.5, 3, 5, 5.5, 6, 8, 8.5, 9});
+    backward({y}, {Tensor::of({1, 3, 3, 1}, {12, 24, 12, 12, 24, 12, 12, 24, 12}, dtype)});
+    // 12 / 2 + 24 / 4 from the first row of outputs, 12 / 3 + 24 / 6 from the second.
+    CHECK(x.grad.values() == std::vector<double>{12, 12, 20, 20, 8, 8, 20, 20, 12, 12});
+  }
+}
+
+TEST_CASE("adaptive_avg_pool: a divisor's size is avg_pool, 1x1 the global mean, the same size x itself; gradients hold") {
+  const Tensor x = random_f32({2, 6, 8, 5}, 3);
+  CHECK(adaptive_avg_pool(x, 3, 2).values() == avg_pool(x, {2, 4, 2, 4}).values());
+  CHECK(adaptive_avg_pool(x, 1, 1).values() == global_avg_pool(x).values());
+  CHECK(adaptive_avg_pool(x, 6, 8).raw() == x.raw());
+  for (const NamedPool& p : kTestPools)
+    for (const auto& [oh, ow] : {std::pair<int64_t, int64_t>{7, 7}, {1, 3}, {2, 1}}) {
+      const auto f = [oh = oh, ow = ow](const Tensors& in) { return adaptive_avg_pool(in[0], oh, ow); };
+      const Shape shape{p.shape.n, p.shape.h, p.shape.w, p.shape.c};
+      if (shape[1] == oh && shape[2] == ow) continue;
+      CHECK_MESSAGE(gradcheck("adaptive_avg_pool", f, {random_f64(shape, 1)}) == "", p.name << " to " << oh << "x" << ow);
+    }
+}
+
 TEST_CASE("pooling: one, two and three threads give the same bytes") {
   const int before = threads();
   std::vector<std::vector<double>> results[4];
   for (int n = 1; n <= 3; ++n) {
     set_threads(n);
     Parameter x("x", random_f32({8, 31, 33, 40}, 1));
-    for (const Tensor& y : {max_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), avg_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), global_avg_pool(x.tensor())}) {
+    for (const Tensor& y : {max_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), avg_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), global_avg_pool(x.tensor()),
+                            adaptive_avg_pool(x.tensor(), 7, 7)}) {
       x.zero_grad();
       backward({y}, {random_f32(y.shape(), 2)});
       results[n].push_back(y.values());
@@ -80,6 +108,7 @@ TEST_CASE("max_pool: saves a byte for each output when a gradient is wanted, ave
   CHECK(y.node()->saved[0].tensor.bytes() == 12);
   CHECK(avg_pool(x.tensor()).node()->saved.empty());
   CHECK(global_avg_pool(x.tensor()).node()->saved.empty());
+  CHECK(adaptive_avg_pool(x.tensor(), 3, 3).node()->saved.empty());
   CHECK(max_pool(x.value).node() == nullptr);
 }
 
@@ -90,5 +119,7 @@ TEST_CASE("pooling: what does not fit is refused") {
   CHECK_THROWS_WITH_AS(max_pool(x, {3, 3, 2, 2, 2, 0}), "max_pool: padding must be at most half of the window 3x3", Error);
   CHECK_THROWS_WITH_AS(max_pool(x, {17, 16, 1, 1}), "max_pool: a window has 1 to 256 pixels, not 17x16", Error);
   CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 2})), "global_avg_pool: input must be [N,H,W,C], is [4,2]", Error);
+  CHECK_THROWS_WITH_AS(adaptive_avg_pool(x, 0, 7), "adaptive_avg_pool: the output must have at least one pixel, not 0x7", Error);
+  CHECK_THROWS_WITH_AS(adaptive_avg_pool(Tensor::zeros({4, 2}), 7, 7), "adaptive_avg_pool: input must be [N,H,W,C], is [4,2]", Error);
   CHECK_THROWS_WITH_AS(max_pool(Tensor::zeros({1, 2, 2, 1}, DType::kI32)), "max_pool: input is i32", Error);
 }

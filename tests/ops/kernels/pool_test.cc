@@ -70,6 +70,16 @@ TEST_CASE("pool kernels: values, positions and gradients equal the definition bi
       ref::global_avg_pool_grad(want_mean.data(), s.h * s.w, s.c, want_dx.data(), 0, s.n);
       global_avg_pool_grad_f32(want_mean.data(), s.h * s.w, s.c, dx.data(), 0, s.n);
       CHECK(same(dx, want_dx));
+
+      const AdaptivePool a{s.n, s.h, s.w, s.c, 7, 5};
+      const auto da = levels(a.n * a.oh * a.ow * a.c, 3);
+      std::vector<float> ya(da.size()), want_ya(da.size());
+      ref::adaptive_avg_pool(a, x.data(), want_ya.data(), 0, a.n * a.oh * a.ow);
+      for (int64_t r = 0; r < a.n * a.oh * a.ow; r += 5) adaptive_avg_pool_f32(a, x.data(), ya.data(), r, std::min(r + 5, a.n * a.oh * a.ow));
+      CHECK(same(ya, want_ya));
+      ref::adaptive_avg_pool_grad(a, da.data(), want_dx.data(), 0, pixels);
+      for (int64_t r = 0; r < pixels; r += 7) adaptive_avg_pool_grad_f32(a, da.data(), dx.data(), r, std::min(r + 7, pixels));
+      CHECK(same(dx, want_dx));
     });
   }
 }
