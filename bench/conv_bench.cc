@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "bench/fma_peak.h"
+#include "cmd/trainer/machine.h"
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "ops/conv_work.h"
@@ -73,7 +73,7 @@ struct Layer {
 void layer(benchmark::State& state, const NamedConv& conv, Pass pass) {
   const Layer l(conv.shape);
   if (!l.right(pass)) return state.SkipWithError("the result is wrong");
-  const double limit = fma_peak() * threads(), macs = double(conv.shape.macs());
+  const double limit = fma_peak(), macs = double(conv.shape.macs());
   for (auto _ : state) benchmark::DoNotOptimize(l.run(pass));
   state.counters["GMAC/s"] = benchmark::Counter(macs * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["of_peak"] = benchmark::Counter(macs / limit, benchmark::Counter::kIsIterationInvariantRate);
@@ -83,7 +83,7 @@ void layer(benchmark::State& state, const NamedConv& conv, Pass pass) {
 void vgg11_step(benchmark::State& state) {
   std::vector<Layer> layers;
   for (const NamedConv& c : kVgg11Convs) layers.emplace_back(c.shape);
-  const double limit = fma_peak() * threads();
+  const double limit = fma_peak();
   double macs = 0;
   for (const Layer& l : layers) macs += double(l.s.macs()) * (&l == &layers[0] ? 2 : 3);
   for (auto _ : state)

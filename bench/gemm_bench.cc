@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "bench/fma_peak.h"
+#include "cmd/trainer/machine.h"
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "ops/kernels/gemm_f32_ref.h"

@@ -101,6 +101,21 @@ void add_kind(CLI::App* app, std::string& kind) {
       ->type_name("K");
 }
 
+// "1,2". Throws what the options' own checks would.
+std::vector<int> thread_counts(const std::string& list) {
+  std::vector<int> counts;
+  size_t begin = 0;
+  for (size_t end = 0; end != std::string::npos; begin = end + 1) {
+    end = list.find(',', begin);
+    const std::string one = list.substr(begin, end == std::string::npos ? end : end - begin);
+    int n = -1;
+    if (one.empty() || !CLI::detail::lexical_cast(one, n) || n < 0 || n > kMaxThreads)
+      throw CLI::ValidationError("--threads", "'" + one + "' is not an integer from 0 to " + std::to_string(kMaxThreads));
+    counts.push_back(n);
+  }
+  return counts;
+}
+
 std::string recipe_list() {
   std::string s = "Recipes:\n";
   for (const BuiltInRecipe& r : built_in_recipes())
@@ -239,14 +254,29 @@ struct CommandLine {
   }
 
   void add_bench() {
-    Sub& s = add("bench", "latency of one image", "bench net.bnt",
-                 "Times single images through a checkpoint's evaluation forward or a packed model: the median,\n"
-                 "the fastest and the slowest of --runs after --warmup, on one thread unless --threads says more.");
-    s.required.push_back(s.app->add_option("MODEL", bench.model, "checkpoint or packed model"));
-    s.app->add_option("--runs", bench.runs, "timed runs (200)")->type_name("N")->check(in_range(1, 1000000));
-    s.app->add_option("--warmup", bench.warmup, "runs before (20)")->type_name("N")->check(in_range(0, 1000000));
-    bench.common.threads = 1;
-    add_common(s.app, bench.common, false);
+    Sub& s = add("bench", "time of a training step, or of one image", "bench vgg11-cifar10-bnn --threads 1,2",
+                 "Of a recipe (a built-in name or a .toml file): times training steps on data made in memory and\n"
+                 "prints their median, the share of this machine's peak, the time by kind of node, and the memory.\n"
+                 "Of a checkpoint or packed model: times single images, from pixels to scores.");
+    s.required.push_back(s.app->add_option("WHAT", bench.what, "recipe, checkpoint or packed model"));
+    s.app->add_option("-r,--runs", bench.runs, "timed runs (recipe: what fits in 3 s, 5 to 500; model: 200)")
+        ->type_name("N")
+        ->check(in_range(1, 1000000));
+    s.app->add_option("--warmup", bench.warmup, "runs before (recipe: 2; model: 20)")
+        ->type_name("N")
+        ->check(in_range(0, 1000000));
+    s.app->add_option_function<std::string>(
+           "--threads", [this](const std::string& list) { bench.threads = thread_counts(list); },
+           "threads to use; of a recipe several, a row each (recipe: 0, all; model: 1)")
+        ->type_name("T[,T...]");
+    s.app->add_flag("--eval", bench.evaluation, "of a recipe: its evaluation forward instead of a training step");
+    s.app->add_option("-o,--output", bench.format, "md, json or csv (md)")
+        ->type_name("FORMAT")
+        ->check([](const std::string& f) -> std::string {
+          return f == "md" || f == "json" || f == "csv" ? "" : "'" + f + "' is neither md, json nor csv";
+        });
+    s.app->add_flag_callback("--json", [this] { bench.format = "json"; }, "short for -o json");
+    add_recipe_options(s.app, bench.set);
     s.command = [this] { return Command(bench); };
   }
 

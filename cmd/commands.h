@@ -62,9 +62,12 @@ struct VerifyArgs {
 int run_verify(const VerifyArgs& args);
 
 struct BenchArgs {
-  CommonArgs common;
-  std::string model;
-  int runs = 200, warmup = 20;
+  std::string what;           // recipe, checkpoint or packed model
+  std::vector<int> threads;   // a row of the report each; 0: all; empty: all for a recipe, 1 for a model
+  std::optional<int> runs, warmup;
+  std::vector<std::string> set;  // of a recipe, as for training
+  bool evaluation = false;       // of a recipe: its evaluation forward
+  std::string format = "md";     // "json", "csv"
 };
 int run_bench(const BenchArgs& args);
 

@@ -16,12 +16,6 @@
 namespace bantam {
 namespace {
 
-bool is_recipe(const std::string& what) {
-  if (what.size() > 5 && what.compare(what.size() - 5, 5, ".toml") == 0) return true;
-  std::error_code error;
-  return what.find('/') == std::string::npos && !std::filesystem::exists(what, error);
-}
-
 std::string plan_text(const MemoryPlan& plan) {
   std::string out = pad_left(bytes_text(plan.peak_bytes), 12) + "  at the peak\n";
   for (const MemoryItem& i : plan.at_peak)
@@ -135,7 +129,7 @@ void info_packed(const InfoArgs& args, const AnyModel& model) {
 
 int run_info(const InfoArgs& args) {
   set_threads(args.common.threads);
-  if (is_recipe(args.what)) {
+  if (names_recipe(args.what)) {
     info_recipe(args);
     return kExitOk;
   }

@@ -19,6 +19,7 @@ void accumulate(Tensor& sum, const Tensor& g) {
     sum = g.detach();
     return;
   }
+  const WorkScope work({"sum of gradients"});
   if (!sum.unique()) sum = sum.clone();
   parallel_for(g.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
     if (sum.dtype() == DType::kF32) {
@@ -32,6 +33,8 @@ void accumulate(Tensor& sum, const Tensor& g) {
 }
 
 std::atomic<uint64_t> g_visit{0};
+
+Work work_of(const Node& node) { return node.work.kind ? node.work : Work{node.op}; }
 
 }  // namespace
 
@@ -77,7 +80,11 @@ bool recording(const std::vector<Tensor>& inputs) {
 
 bool recomputable(const Tensor& t) { return t.node() && t.node()->recompute; }
 
-Tensor saved_value(const SavedTensor& t) { return t.source ? t.source->recompute(*t.source) : t.tensor; }
+Tensor saved_value(const SavedTensor& t) {
+  if (!t.source) return t.tensor;
+  const WorkScope work(work_of(*t.source));
+  return t.source->recompute(*t.source);
+}
 
 const Tensor& BackwardArgs::operator[](size_t i) const {
   const SavedTensor& s = saved[i];
@@ -111,6 +118,7 @@ Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std
   if (!recording(inputs)) return out;
   auto node = std::make_shared<Node>();
   node->op = op;
+  node->work = current_work();
   node->inputs.reserve(inputs.size());
   for (const Tensor& in : inputs) {
     node->inputs.push_back(in.node());
@@ -206,7 +214,11 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
       for (const NodePtr& in : node->inputs)
         if (!parameter && in && in->parameter) parameter = &in->parameter->name;
       AllocLabel label("gradient", parameter);
-      std::vector<Tensor> in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs, &node->inputs});
+      std::vector<Tensor> in_grads;
+      {
+        const WorkScope work(work_of(*node));
+        in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs, &node->inputs});
+      }
       grad = Tensor();
       if (in_grads.size() != node->inputs.size())
         throw Error(std::string("backward: ") + node->op + " returned " + std::to_string(in_grads.size()) + " gradients for " +

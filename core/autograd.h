@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "core/work.h"
 
 namespace bantam {
 
@@ -75,6 +76,7 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   const char* op = "";
+  Work work;  // the scope in which it was recorded: its backward pass goes by this name
   std::vector<NodePtr> inputs;  // null where an input needs no gradient
   std::vector<SavedTensor> saved;
   std::vector<bool> needs;

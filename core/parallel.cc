@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/pool.h"
+#include "core/work.h"
 
 #if BANTAM_THREADS_TBB
 #include <tbb/global_control.h>
@@ -186,9 +187,9 @@ const char* threads_backend() {
 #endif
 }
 
-void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) {
-  if (n <= 0 || dry_run()) return;
-  grain = std::max<int64_t>(grain, 1);
+namespace {
+
+void run_loop(int64_t n, int64_t grain, const FunctionRef<void(int64_t, int64_t, int)>& body) {
   const int64_t chunks = (n + grain - 1) / grain;
   if (t_lane >= 0 || chunks == 1 || backend().count == 1) {
     const int lane = std::max(t_lane, 0);
@@ -196,6 +197,28 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t, i
     return;
   }
   backend().run(chunks, n, grain, body);
+}
+
+// Apart, so that an unobserved loop does not pay for it.
+[[gnu::noinline]] void run_observed(int64_t n, int64_t grain, const FunctionRef<void(int64_t, int64_t, int)>& body,
+                                    WorkObserver* observer) {
+  const Work work = current_work();
+  run_loop(n, grain, [&](int64_t begin, int64_t end, int lane) {
+    observer->chunk_begin(lane, work);
+    body(begin, end, lane);
+    observer->chunk_end(lane);
+  });
+}
+
+}  // namespace
+
+void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) {
+  if (n <= 0 || dry_run()) return;
+  grain = std::max<int64_t>(grain, 1);
+  if (WorkObserver* observer = work_observer(); observer && t_lane < 0)
+    run_observed(n, grain, body, observer);
+  else
+    run_loop(n, grain, body);
 }
 
 double parallel_sum(int64_t n, int64_t grain, FunctionRef<double(int64_t, int64_t)> body) {

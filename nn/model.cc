@@ -6,6 +6,7 @@
 
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "core/work.h"
 #include "nn/batch_blocks.h"
 #include "ops/activations.h"
 #include "ops/arith.h"
@@ -290,6 +291,7 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
   for (size_t i = 0; i < spec_.nodes.size(); ++i) {
     const NodeSpec& node = spec_.nodes[i];
     AllocLabel label("output", &node.name);
+    const WorkScope work({name_of(node.kind), &node.name});
     if (blocks && pooled_in_blocks(i, x.dim(0))) continue;  // its pool runs it
     const size_t conv = node.inputs.empty() ? 0 : size_t(node.inputs[0]);
     if (node.kind == Kind::kInput) {
@@ -330,7 +332,11 @@ Tensor Model::convolve_and_pool(size_t conv, const PoolParams& pool, const Quant
   return in_batch_blocks(
       "conv_max_pool", block, x, {weight, bias},
       [this, conv, pool](const Quantized& images, const std::vector<Tensor>& parameters) {
-        return max_pool(convolve(conv, images, parameters[0], parameters[1]), pool);
+        const auto convolved = [&] {
+          const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
+          return convolve(conv, images, parameters[0], parameters[1]);
+        };
+        return max_pool(convolved(), pool);
       },
       is_binary_layer(spec_, int(conv)));
 }

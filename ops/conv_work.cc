@@ -69,6 +69,8 @@ bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
 
 }  // namespace
 
+const char* conv_algorithm(const ConvShape& s, ConvPass) { return is_depthwise(s) ? "depthwise" : "gemm"; }
+
 void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
   const int64_t rows = conv_f32_rows(s), panels = conv_f32_panels(s);
   if (is_f64(x)) {

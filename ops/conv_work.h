@@ -17,4 +17,8 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
 void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw);
 void conv_bias_grad(const Tensor& dy, Tensor* db);  // db [K] = sum over all but dy's last dimension
 
+// What the functions above choose for f32, by the shape alone: "gemm", "depthwise". For reports.
+enum class ConvPass { kForward, kInputGrad, kWeightGrad };
+const char* conv_algorithm(const ConvShape& s, ConvPass pass);
+
 }  // namespace bantam

@@ -184,6 +184,21 @@ refused 2 "its arena" info net.bnt --memory
 accepted "median" bench net.bnt --runs 5 --warmup 1
 accepted "median" bench run --runs 5 --warmup 1
 refused 2 "on one thread" bench net.bnt --threads 2
+refused 2 "several numbers are for recipes" bench net.bnt --threads 1,2
+refused 2 "are for recipes; net.bnt is none" bench net.bnt --batch 4
+refused 2 "--eval is for recipes" bench net.bnt --eval
+refused 2 "-o csv is for recipes" bench run -o csv
+refused 2 "unknown recipe 'lenet-minst' (did you mean 'lenet-mnist'?)" bench lenet-minst
+refused 2 "'x' is not an integer from 0 to 256" bench lenet-mnist --threads 1,x
+refused 2 "'' is not an integer from 0 to 256" bench lenet-mnist --threads 1,
+refused 2 "neither md, json nor csv" bench lenet-mnist -o xml
+refused 2 "train.batch: 0 is out of range" bench lenet-mnist --batch 0
+accepted "| lenet-mnist | training |       1 |     4 |" bench lenet-mnist --batch 4 --threads 1 -r 3
+accepted "recipe,mode,threads,batch,runs,step_ms_median,step_ms_min,step_ms_max,images_per_s,gflops," bench lenet-mnist --batch 4 --threads 1,2 -r 3 -o csv
+[ "$(wc -l <out)" = 3 ] && ok || bad "bench: not a row for each number of threads: $(cat out)"
+accepted "lenet-mnist,evaluation,1,4,3," bench lenet-mnist --batch 4 --threads 1 -r 3 -o csv --eval
+printf '[data]\nname = "mnist"\n[model]\nname = "lenet"\n[train]\nbatch = 2\n' >small.toml
+accepted "| small.toml | training |" bench small.toml --threads 1 -r 2
 accepted "schedule.csv (16 steps)" batches fashion-mnist-bnn --data data --out exchange --epochs 2 --batch 16 --steps 2
 accepted "SIMD in use" --version
 accepted "Example: bantam" --help
@@ -212,6 +227,7 @@ json nodes info fashion-mnist-bnn --memory
 json nodes info run
 json arena_base info net.bnt
 json median_us bench net.bnt --runs 3
+json rows bench lenet-mnist --batch 4 --threads 1 -r 3
 json total_steps batches fashion-mnist-bnn --data data --out exchange
 json images images --data data --out pictures
 "$json_check" run/log.jsonl && "$json_check" run/timing.jsonl && ok || bad "log.jsonl is no JSON"

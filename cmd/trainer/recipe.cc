@@ -1,5 +1,7 @@
 #include "cmd/trainer/recipe.h"
 
+#include <filesystem>
+
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/nearest.h"
 #include "cmd/trainer/text.h"
@@ -136,10 +138,21 @@ std::pair<std::string, std::string> split_override(const std::string& text) {
   return {key, text.substr(eq + 1)};
 }
 
+namespace {
+
+bool ends_in_toml(const std::string& s) { return s.size() > 5 && s.compare(s.size() - 5, 5, ".toml") == 0; }
+
+}  // namespace
+
+bool names_recipe(const std::string& what) {
+  if (ends_in_toml(what)) return true;
+  std::error_code error;
+  return what.find('/') == std::string::npos && !std::filesystem::exists(what, error);
+}
+
 RecipeText find_recipe(const std::string& name) {
   constexpr uint64_t kMaxBytes = 1 << 20;
-  const bool is_file =
-      name.find('/') != std::string::npos || (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0);
+  const bool is_file = name.find('/') != std::string::npos || ends_in_toml(name);
   if (is_file) return {name, read_text(name, kMaxBytes)};
   std::vector<std::string> names;
   for (const BuiltInRecipe& r : built_in_recipes()) {

@@ -108,5 +108,8 @@ struct RecipeText {
   std::string source, toml;
 };
 RecipeText find_recipe(const std::string& name);
+// Whether a word that may stand for a recipe or for a file of weights is a recipe: it ends in ".toml", or it is a plain
+// name and there is no such file or folder.
+bool names_recipe(const std::string& what);
 
 }  // namespace bantam
