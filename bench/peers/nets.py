@@ -2,7 +2,8 @@
 as safetensors: parameter names and shapes are the same.
 
 form: "float", "binaryconnect" (signs of weights, ReLU at each convolution's input) or "bnn" (signs of both).
-First and last layer are real in every form; biases, norms and PReLU slopes too.
+First and last layer are real in every form; biases, norms and PReLU slopes too. resnet18, resnet50, vgg11-torchvision and
+vgg11_bn are torchvision's own (float only); nothing else here needs torchvision.
 """
 import math
 
@@ -168,14 +169,54 @@ def scaled(channels, width):
     return max(1, math.floor(channels * width + 0.5))
 
 
-def make(net, form="float", width=None):
-    """net: quickstart, lenet, vgg11, resnet14."""
-    kw = {} if width is None else {"width": width}
-    return {"quickstart": lambda: Quickstart(form), "lenet": LeNet,
-            "vgg11": lambda: Vgg11(form, **kw), "resnet14": lambda: ResNet14(form, **kw)}[net]()
+def torchvision_resnet(name, width=1.0, classes=1000, stem="imagenet"):
+    """torchvision's own net; a narrow one is put together by its own _make_layer. stem: as nn/models/models.h says."""
+    from torchvision.models import resnet
+    block, layers = {"resnet18": (resnet.BasicBlock, (2, 2, 2, 2)), "resnet50": (resnet.Bottleneck, (3, 4, 6, 3))}[name]
+    m = resnet.ResNet(block, layers, num_classes=classes)
+    if width != 1:
+        k = m.inplanes = scaled(64, width)
+        m.conv1, m.bn1 = nn.Conv2d(3, k, 7, 2, 3, bias=False), nn.BatchNorm2d(k)
+        for i, n in enumerate(layers):
+            setattr(m, f"layer{i + 1}", m._make_layer(block, scaled(64 << i, width), n, stride=2 if i else 1))
+        m.fc = nn.Linear(m.inplanes, classes)
+    if stem != "imagenet":
+        m.conv1 = nn.Conv2d(3, m.conv1.out_channels, 3, 1, 1, bias=False)
+    if stem == "cifar":
+        m.maxpool = nn.Identity()
+    if width != 1 or stem != "imagenet":
+        kaiming_fan_out(m)
+    return m
+
+
+def torchvision_vgg11(norms, width=1.0, classes=1000):
+    from torchvision.models import vgg
+    if width == 1:
+        return vgg.VGG(vgg.make_layers(vgg.cfgs["A"], norms), num_classes=classes)
+    cfg = [v if v == "M" else scaled(v, width) for v in vgg.cfgs["A"]]
+    m = vgg.VGG(vgg.make_layers(cfg, norms), num_classes=classes, init_weights=False)
+    k, hidden = cfg[-2], scaled(4096, width)
+    for at, (i, o) in {0: (k * 49, hidden), 3: (hidden, hidden), 6: (hidden, classes)}.items():
+        m.classifier[at] = nn.Linear(i, o)
+        nn.init.normal_(m.classifier[at].weight, 0, 0.01)
+        nn.init.zeros_(m.classifier[at].bias)
+    kaiming_fan_out(m.features)
+    return m
+
+
+def make(net, form="float", width=None, classes=None, stem="imagenet"):
+    """net: a name of nn/models/models.h."""
+    kw = {k: v for k, v in {"width": width, "classes": classes}.items() if v is not None}
+    few = {k: v for k, v in kw.items() if k == "classes"}
+    return {"quickstart": lambda: Quickstart(form, **few), "lenet": lambda: LeNet(**few),
+            "vgg11": lambda: Vgg11(form, **kw), "resnet14": lambda: ResNet14(form, **kw),
+            "resnet18": lambda: torchvision_resnet(net, stem=stem, **kw),
+            "resnet50": lambda: torchvision_resnet(net, stem=stem, **kw),
+            "vgg11-torchvision": lambda: torchvision_vgg11(False, **kw),
+            "vgg11_bn": lambda: torchvision_vgg11(True, **kw)}[net]()
 
 
 if __name__ == "__main__":
-    for net in ("quickstart", "lenet", "vgg11", "resnet14"):
+    for net in ("quickstart", "lenet", "vgg11", "resnet14", "resnet18", "resnet50", "vgg11-torchvision", "vgg11_bn"):
         m = make(net)
         print(net, sum(p.numel() for p in m.parameters()), "parameters")

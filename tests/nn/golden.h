@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,18 @@ inline void fill(Model& model) {
       scale = 0.5f, offset = 1;
     p->value = uniform(key_of(p->name), s, scale, offset, model.dtype());
   }
+}
+
+// Running statistics, another rule (tests/fixtures/make_torchvision.py).
+inline void fill_statistics(Model& model) {
+  std::vector<NamedTensor> all;
+  std::map<std::string, int64_t> counters = model.counters();
+  for (const NamedTensor& t : model.state_dict()) {
+    const bool mean = t.name.ends_with(".running_mean"), var = t.name.ends_with(".running_var");
+    if (mean || var) all.push_back({t.name, uniform(key_of(t.name), t.tensor.shape(), mean ? 0.5f : 1.0f, mean ? 0 : 1, model.dtype())});
+  }
+  for (auto& [name, batches] : counters) batches = 7;
+  model.load_state_dict(all, counters);
 }
 
 struct Images {

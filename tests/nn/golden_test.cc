@@ -8,63 +8,17 @@
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
-#include "tests/fixture.h"
-#include "tests/nn/golden.h"
+#include "tests/nn/golden_pass.h"
 
 using namespace bantam;
+using golden::compare;
+using golden::forward_backward;
 
 namespace {
 
 NetSpec net(const std::string& name, Form form, double width) {
   const bool gray = name == "lenet" || name == "quickstart";
   return build_model(name, {.form = form, .width = width, .h = gray ? 28 : 32, .w = gray ? 28 : 32, .c = gray ? 1 : 3});
-}
-
-struct Pass {
-  std::unique_ptr<Model> model;
-  Tensor logits, loss;
-};
-
-Pass forward_backward(const NetSpec& spec, int64_t batch, DType dtype) {
-  Pass r;
-  r.model = std::make_unique<Model>(spec, dtype);
-  golden::fill(*r.model);
-  const Shape in = infer_shapes(spec, batch)[0];
-  const golden::Images images = golden::images(0, batch, in[1], in[2], in[3], dtype);
-  r.logits = r.model->forward({.training = true}, images.x);
-  r.loss = cross_entropy(r.logits, images.y);
-  backward(r.loss);
-  return r;
-}
-
-// Every gradient of a net against what is stored of it, in full or as projections. `allowed` is relative to the largest
-// element of the gradient's tensor.
-void compare(const Fixture& f, const std::string& c, const Pass& r, double allowed) {
-  CHECK(std::abs(r.loss.item() - f.tensor(c + "/loss").item()) < allowed * r.loss.item());
-  CHECK(relative_error(r.logits, f.tensor(c + "/logits")) < allowed);
-  int compared = 0;
-  for (const Parameter* p : r.model->parameters()) {
-    INFO(c << " " << p->name);
-    REQUIRE(p->grad.defined());
-    if (f.has(c + "/grad/" + p->name)) {
-      CHECK(relative_error(p->grad, f.tensor(c + "/grad/" + p->name)) <= allowed);
-    } else if (f.has(c + "/proj/" + p->name)) {
-      // Rounding errors of n elements add up like a random walk.
-      const double unit = f.tensor(c + "/max/" + p->name).item() * std::sqrt(double(p->grad.size()));
-      const std::vector<double> want = f.tensor(c + "/proj/" + p->name).values(), got = golden::projections(p->name, p->grad);
-      for (size_t j = 0; j < 8; ++j) CHECK(std::abs(got[j] - want[j]) <= allowed * unit);
-    } else {
-      // Zero in theory: a bias that a norm takes away again. Rounding noise there, and here: below that of the weights.
-      CHECK(f.tensor(c + "/zero/" + p->name).item() < 1e-13);
-      const Parameter* weight = r.model->parameter(p->name.substr(0, p->name.rfind('.')) + ".weight");
-      double bias = 0, largest = 0;
-      for (double v : p->grad.values()) bias = std::max(bias, std::abs(v));
-      for (double v : weight->grad.values()) largest = std::max(largest, std::abs(v));
-      CHECK(bias <= allowed * largest);
-    }
-    ++compared;
-  }
-  CHECK(compared == int(r.model->parameters().size()));
 }
 
 constexpr Form kForms[] = {Form::kFloat, Form::kBinaryConnect, Form::kBnn};

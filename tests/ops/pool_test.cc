@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "tests/fixture.h"
 #include "tests/ops/gradcheck.h"
 #include "tests/shapes/pool_shapes.h"
 
@@ -79,6 +80,21 @@ TEST_CASE("adaptive_avg_pool: a divisor's size is avg_pool, 1x1 the global mean,
       const Shape shape{p.shape.n, p.shape.h, p.shape.w, p.shape.c};
       if (shape[1] == oh && shape[2] == ow) continue;
       CHECK_MESSAGE(gradcheck("adaptive_avg_pool", f, {random_f64(shape, 1)}) == "", p.name << " to " << oh << "x" << ow);
+    }
+}
+
+TEST_CASE("adaptive_avg_pool: values and gradients equal PyTorch's") {
+  const Fixture f("torchvision");
+  for (const std::string& c : f.cases("adaptive_avg_pool"))
+    for (DType dtype : {DType::kF32, DType::kF64}) {
+      INFO(c);
+      const double allowed = dtype == DType::kF64 ? 1e-15 : 4e-7;  // a chain of at most 6 sums and a division
+      const std::vector<int64_t> out = f.config(c);
+      Parameter x("x", f.tensor(c + "/x", dtype));
+      const Tensor y = adaptive_avg_pool(x.tensor(), out[0], out[1]);
+      CHECK(relative_error(y, f.tensor(c + "/y")) <= allowed);
+      backward({y}, {f.tensor(c + "/dy", dtype)});
+      CHECK(relative_error(x.grad, f.tensor(c + "/dx")) <= allowed);
     }
 }
 
