@@ -30,8 +30,11 @@ void bench_recipe(const BenchArgs& args) {
   report.before = probe_cores(most);
   for (int count : counts)
     report.rows.push_back(bench_steps(args.what, recipe,
-                                      {.threads = count, .batch = recipe.train.batch, .runs = args.runs.value_or(0),
-                                       .warmup = args.warmup.value_or(2), .evaluation = args.evaluation}));
+                                      {.threads = count,
+                                       .batch = recipe.train.batch,
+                                       .runs = args.runs.value_or(0),
+                                       .warmup = args.warmup.value_or(2),
+                                       .evaluation = args.evaluation}));
   report.after = probe_cores(most);
   if (args.format == "json")
     print_report("bench", step_bench_json(report));
@@ -40,7 +43,8 @@ void bench_recipe(const BenchArgs& args) {
 }
 
 void check_model_arguments(const BenchArgs& args) {
-  if (!args.set.empty()) throw UsageError("bench: --set, --batch and their like are for recipes; " + args.what + " is none");
+  if (!args.set.empty())
+    throw UsageError("bench: --set, --batch and their like are for recipes; " + args.what + " is none");
   if (args.evaluation) throw UsageError("bench: --eval is for recipes; a model runs its evaluation forward anyway");
   if (args.threads.size() > 1) throw UsageError("bench: --threads: several numbers are for recipes");
   if (args.format != "md" && args.format != "json") throw UsageError("bench: -o " + args.format + " is for recipes");
@@ -50,8 +54,7 @@ void bench_model(const BenchArgs& args) {
   check_model_arguments(args);
   set_threads(args.threads.empty() ? 1 : args.threads[0]);
   AnyModel model = load_any(args.what);
-  if (model.packed && threads() != 1)
-    throw UsageError("bench: --threads: a packed model runs one image on one thread");
+  if (model.packed && threads() != 1) throw UsageError("bench: --threads: a packed model runs one image on one thread");
   const int runs = args.runs.value_or(200), warmup = args.warmup.value_or(20);
   const int64_t pixels = model.h * model.w * model.c;
   std::vector<uint8_t> image(static_cast<size_t>(pixels));
@@ -79,8 +82,8 @@ void bench_model(const BenchArgs& args) {
                                         {"max_us", us.back()}}));
   } else {
     print(model.path + " (" + model.kind() + "): one image, " + std::to_string(threads()) + " thread" +
-          (threads() > 1 ? "s" : "") + ": median " + fixed(median, 1) + " us of " + std::to_string(runs) + " runs after " +
-          std::to_string(warmup) + " (" + fixed(us.front(), 1) + " to " + fixed(us.back(), 1) + ")\n");
+          (threads() > 1 ? "s" : "") + ": median " + fixed(median, 1) + " us of " + std::to_string(runs) +
+          " runs after " + std::to_string(warmup) + " (" + fixed(us.front(), 1) + " to " + fixed(us.back(), 1) + ")\n");
   }
 }
 

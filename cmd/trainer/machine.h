@@ -4,8 +4,8 @@
 
 namespace bantam {
 
-// Fused multiply-adds of f32 a second that the threads in use (set_threads) do together from registers alone: the best of
-// several short bursts, some 30 ms in all.
+// Fused multiply-adds of f32 a second that the threads in use (set_threads) do together from registers alone: the best
+// of several short bursts, some 30 ms in all.
 double fma_peak();
 
 // Two threads may be two cores, or the two hardware threads of one core, which together are worth hardly more than one.

@@ -68,7 +68,8 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
       Context context;
       context.training = true;
-      const Tensor loss = cross_entropy(model.forward(context, inputs[0]), inputs[1]);
+      const Tensor logits = model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
+      const Tensor loss = cross_entropy(logits, inputs[1]);
       if (update_along) {
         optimizer->begin_step();
         backward({loss}, {}, [&](Parameter& p) {

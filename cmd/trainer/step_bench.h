@@ -23,7 +23,7 @@ struct StepBenchOptions {
 struct NodeTimes {
   std::string name, kind;
   double forward_ms = 0, backward_ms = 0;
-  int64_t macs = 0;                                     // of the batch, forward; 0 for what multiplies no matrices
+  int64_t macs = 0;                                      // of the batch, forward; 0 for what multiplies no matrices
   std::string forward, input_gradient, weight_gradient;  // algorithms of a convolution or linear layer; "" for none
 };
 
@@ -31,9 +31,9 @@ struct StepBenchRow {
   std::string recipe;
   StepBenchOptions options;  // as they were resolved
   double median_ms = 0, min_ms = 0, max_ms = 0;
-  double cpu_ms = 0;         // median of the process's CPU time of a step: other programs on the machine do not count
-  double flops = 0;          // of a step, nominal: 2 for each multiply-add of a direct convolution, all passes
-  double peak_gflops = 0;    // 2 x fused multiply-adds of these threads from registers, the better of before and after
+  double cpu_ms = 0;       // median of the process's CPU time of a step: other programs on the machine do not count
+  double flops = 0;        // of a step, nominal: 2 for each multiply-add of a direct convolution, all passes
+  double peak_gflops = 0;  // 2 x fused multiply-adds of these threads from registers, the better of before and after
   size_t pool_high_water_bytes = 0;  // over a step; parameters, optimizer state and the batch included
   std::vector<NodeTimes> nodes;
   double forward_ms = 0, loss_ms = 0, backward_ms = 0, optimizer_ms = 0;  // of the observed steps
@@ -43,7 +43,8 @@ struct StepBenchRow {
   double peak_share() const { return gflops() / peak_gflops; }
 };
 
-// A training step is forward, loss, backward, optimizer (and clipping, if the recipe clips). Sets the number of threads.
+// A training step is forward, loss, backward, optimizer (and clipping, if the recipe clips). Sets the number of
+// threads.
 StepBenchRow bench_steps(const std::string& name, const Recipe& recipe, const StepBenchOptions& options);
 
 // Sums by kind, the most time first. Convolutions of different algorithms are kinds of their own: "conv winograd".

@@ -16,8 +16,8 @@ Json probe_json(const CoreProbe& p) {
 
 std::string probe_text(const CoreProbe& p) {
   if (p.threads == 1) return fixed(2e-9 * p.one, 0) + " GFLOP/s";
-  return fixed(2e-9 * p.one, 0) + " GFLOP/s on 1 thread, " + fixed(2e-9 * p.all, 0) + " on " + std::to_string(p.threads) +
-         " (" + fixed(p.ratio(), 2) + " times" +
+  return fixed(2e-9 * p.one, 0) + " GFLOP/s on 1 thread, " + fixed(2e-9 * p.all, 0) + " on " +
+         std::to_string(p.threads) + " (" + fixed(p.ratio(), 2) + " times" +
          (p.real_cores() ? "" : ": NOT cores of their own; times on more than one thread mean little") + ")";
 }
 
@@ -47,7 +47,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   for (const auto& r : rows)
     for (size_t i = 0; i < r.size(); ++i) widths[i] = std::max(widths[i], r[i].size());
   std::string s = line(rows[0], widths) + "|";
-  for (size_t i = 0; i < widths.size(); ++i) s += (i == 0 ? ":" : "-") + std::string(widths[i], '-') + (i == 0 ? "-|" : ":|");
+  for (size_t i = 0; i < widths.size(); ++i)
+    s += (i == 0 ? ":" : "-") + std::string(widths[i], '-') + (i == 0 ? "-|" : ":|");
   s += "\n";
   for (size_t i = 1; i < rows.size(); ++i) s += line(rows[i], widths);
   return s;
@@ -65,7 +66,8 @@ std::string row_text(const StepBenchRow& r) {
   s += ")\n\n";
   std::vector<std::vector<std::string>> kinds{{"kind", "forward ms", "backward ms", "share %"}};
   for (const NodeTimes& k : by_kind(r.nodes))
-    kinds.push_back({k.kind, ms(k.forward_ms), ms(k.backward_ms), fixed(100 * (k.forward_ms + k.backward_ms) / observed, 1)});
+    kinds.push_back(
+        {k.kind, ms(k.forward_ms), ms(k.backward_ms), fixed(100 * (k.forward_ms + k.backward_ms) / observed, 1)});
   s += table(kinds) + "\n";
   std::vector<std::vector<std::string>> nodes{
       {"products", "forward ms", "backward ms", "GFLOP/s", "forward", "input gradient", "weight gradient"}};
@@ -110,12 +112,14 @@ Json step_bench_json(const StepBenchReport& report) {
                             {"by_kind", kinds},
                             {"nodes", nodes}}));
   }
-  return Json::object({{"cores_before", probe_json(report.before)}, {"cores_after", probe_json(report.after)}, {"rows", rows}});
+  return Json::object(
+      {{"cores_before", probe_json(report.before)}, {"cores_after", probe_json(report.after)}, {"rows", rows}});
 }
 
 std::string step_bench_csv(const StepBenchReport& report) {
   std::string s =
-      "recipe,mode,threads,batch,runs,step_ms_median,step_ms_min,step_ms_max,images_per_s,gflops,peak_gflops,peak_share,"
+      "recipe,mode,threads,batch,runs,step_ms_median,step_ms_min,step_ms_max,images_per_s,gflops,peak_gflops,peak_"
+      "share,"
       "pool_high_water_bytes\n";
   for (const StepBenchRow& r : report.rows) {
     const bool quoted = r.recipe.find_first_of(",\"") != std::string::npos;
@@ -129,12 +133,13 @@ std::string step_bench_csv(const StepBenchReport& report) {
 }
 
 std::string step_bench_markdown(const StepBenchReport& report) {
-  std::vector<std::vector<std::string>> rows{{"recipe", "mode", "threads", "batch", "median ms", "min", "max", "CPU ms", "runs",
-                                              "images/s", "GFLOP/s", "% of peak", "pool high water"}};
+  std::vector<std::vector<std::string>> rows{{"recipe", "mode", "threads", "batch", "median ms", "min", "max", "CPU ms",
+                                              "runs", "images/s", "GFLOP/s", "% of peak", "pool high water"}};
   for (const StepBenchRow& r : report.rows)
-    rows.push_back({r.recipe, mode(r), std::to_string(r.options.threads), std::to_string(r.options.batch), ms(r.median_ms),
-                    ms(r.min_ms), ms(r.max_ms), ms(r.cpu_ms), std::to_string(r.options.runs), fixed(r.images_per_s(), 0), fixed(r.gflops(), 1),
-                    fixed(100 * r.peak_share(), 1), bytes_text(r.pool_high_water_bytes)});
+    rows.push_back({r.recipe, mode(r), std::to_string(r.options.threads), std::to_string(r.options.batch),
+                    ms(r.median_ms), ms(r.min_ms), ms(r.max_ms), ms(r.cpu_ms), std::to_string(r.options.runs),
+                    fixed(r.images_per_s(), 0), fixed(r.gflops(), 1), fixed(100 * r.peak_share(), 1),
+                    bytes_text(r.pool_high_water_bytes)});
   std::string s = table(rows) + "\nFused multiply-adds from registers before: " + probe_text(report.before) +
                   "; after: " + probe_text(report.after) +
                   ".\nGFLOP/s count two for each multiply-add of a direct convolution in each pass that is done.\n";

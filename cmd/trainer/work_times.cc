@@ -8,7 +8,8 @@ void WorkTimes::begin(const Work& work) {
   const std::string kind = work.kind ? work.kind : "", name = work.name ? *work.name : "";
   const std::string phase = open_.empty() ? kind : entries_[open_.front().entry].phase;
   size_t i = 0;
-  while (i < entries_.size() && !(entries_[i].phase == phase && entries_[i].kind == kind && entries_[i].name == name)) ++i;
+  while (i < entries_.size() && !(entries_[i].phase == phase && entries_[i].kind == kind && entries_[i].name == name))
+    ++i;
   if (i == entries_.size()) entries_.push_back({phase, kind, name, 0, 0});
   open_.push_back({i, monotonic_seconds(), 0});
 }

@@ -32,7 +32,7 @@ TEST_CASE("bench: the memory of a step is what the dry run predicts, to the byte
     const auto make = [&](std::vector<ParameterGroup> groups) {
       return make_optimizer(recipe.optimizer, groups[0].parameters);
     };
-    const MemoryReport memory = memory_report(net_of(recipe, 28, 28, 1, 10), 16, make);
+    const MemoryReport memory = memory_report(net_of(recipe, 28, 28, 1, 10), 16, make, 1, updates_along(recipe));
     CHECK(row.pool_high_water_bytes - before == memory.training.peak_bytes);
     CHECK(pool_stats().live_bytes == before);
   }
@@ -82,13 +82,14 @@ TEST_CASE("bench: a report as JSON has the promised keys in each row, and as CSV
   const Recipe recipe = recipe_of("lenet-mnist");
   StepBenchReport report;
   report.before = report.after = probe_cores(2);
-  for (int count : {1, 2}) report.rows.push_back(bench_steps("lenet-mnist", recipe, {.threads = count, .batch = 2, .runs = 2}));
+  for (int count : {1, 2})
+    report.rows.push_back(bench_steps("lenet-mnist", recipe, {.threads = count, .batch = 2, .runs = 2}));
   set_threads(0);
   const Json json = Json::parse(step_bench_json(report).dump());
   REQUIRE(json.at("rows").size() == 2);
   for (const Json& row : json.at("rows").as_array()) {
-    for (const char* key : {"recipe", "threads", "batch", "step_ms_median", "step_ms_min", "step_ms_max", "images_per_s",
-                            "gflops", "peak_share", "pool_high_water_bytes"})
+    for (const char* key : {"recipe", "threads", "batch", "step_ms_median", "step_ms_min", "step_ms_max",
+                            "images_per_s", "gflops", "peak_share", "pool_high_water_bytes"})
       CHECK_MESSAGE(row.find(key), key);
     CHECK(row.at("images_per_s").as_double() == doctest::Approx(2000 / row.at("step_ms_median").as_double()));
   }
