@@ -319,9 +319,9 @@ bool Model::pooled_in_blocks(size_t conv, int64_t images) const {
   return cheap_before_pool_[conv] && images * int64_t(image_bytes(conv)) > kPooledBlockBytes;
 }
 
-Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias) const {
+Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const {
   const auto& c = std::get<ConvConfig>(spec_.nodes[index].config);
-  const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups};
+  const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
   if (is_binary_layer(spec_, int(index))) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
   return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias, params);
 }
@@ -334,7 +334,7 @@ Tensor Model::convolve_and_pool(size_t conv, const PoolParams& pool, const Quant
       [this, conv, pool](const Quantized& images, const std::vector<Tensor>& parameters) {
         const auto convolved = [&] {
           const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
-          return convolve(conv, images, parameters[0], parameters[1]);
+          return convolve(conv, images, parameters[0], parameters[1], SumOrder::kAny);
         };
         return max_pool(convolved(), pool);
       },
@@ -347,7 +347,9 @@ Quantized Model::run_node(size_t index, const Context& context, const std::vecto
   const Tensor& x = in.value;
   auto real = [](Tensor t) { return Quantized{std::move(t), {}, 1}; };
   switch (node.kind) {
-    case Kind::kConv: return real(convolve(index, in, tensor_of(index, ".weight"), tensor_of(index, ".bias")));
+    case Kind::kConv:
+      return real(convolve(index, in, tensor_of(index, ".weight"), tensor_of(index, ".bias"),
+                           context.training ? SumOrder::kAny : context.order));
     case Kind::kLinear: {
       const auto& c = std::get<LinearConfig>(node.config);
       Tensor w = tensor_of(index, ".weight");
@@ -395,6 +397,15 @@ Quantized Model::run_node(size_t index, const Context& context, const std::vecto
     case Kind::kInput: break;
   }
   throw Error("model: " + node.name + ": kind without execution");
+}
+
+SumOrder evaluation_order(const NetSpec& spec) {
+  for (const NodeSpec& node : spec.nodes) {
+    if (const auto* q = std::get_if<QuantizeConfig>(&node.config); q && q->quant.scheme != Scheme::kNone) return SumOrder::kCanonical;
+    if (const auto* c = std::get_if<ConvConfig>(&node.config); c && c->weight.scheme != Scheme::kNone) return SumOrder::kCanonical;
+    if (const auto* l = std::get_if<LinearConfig>(&node.config); l && l->weight.scheme != Scheme::kNone) return SumOrder::kCanonical;
+  }
+  return SumOrder::kAny;
 }
 
 }  // namespace bantam

@@ -11,6 +11,7 @@
 
 #include "core/autograd.h"
 #include "nn/net_spec.h"
+#include "ops/conv_work.h"
 #include "ops/pool.h"
 #include "ops/quant/quantized.h"
 
@@ -22,6 +23,8 @@ struct Context {
   // Dropout draws from (seed, node, step): never the same twice, and the same again after resuming.
   uint64_t seed = 0;
   int64_t step = 0;
+  // How evaluation sums up convolutions: as the packed net does, or as is fastest (training does).
+  SumOrder order = SumOrder::kCanonical;
   // Sees every node's output, in order: for verify, calibration, explanation. The value of a quantize node is +-1.
   std::function<void(const NodeSpec& node, const Tensor& value)> tap = {};
 };
@@ -85,7 +88,7 @@ class Model {
   Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
   Tensor tensor_of(size_t node, const char* what) const;  // a node's parameter, for the graph; undefined if it has none
   size_t image_bytes(size_t node) const;                  // of a node's output
-  Tensor convolve(size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias) const;
+  Tensor convolve(size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const;
   // In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
   bool pooled_in_blocks(size_t conv, int64_t images) const;
   Tensor convolve_and_pool(size_t conv, const PoolParams& pool, const Quantized& x) const;
@@ -105,5 +108,9 @@ class Model {
 
 // Is this node a convolution or linear layer of sign activations and sign weights: one for the integer kernels?
 bool is_binary_layer(const NetSpec& spec, int node);
+
+// The order of sums to evaluate a net with: the device's, where the net has quantized values, whose every bit is promised;
+// whatever is fastest in a net of floats.
+SumOrder evaluation_order(const NetSpec& spec);
 
 }  // namespace bantam

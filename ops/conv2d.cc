@@ -39,7 +39,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     throw Error("conv2d: bias must be [" + std::to_string(s.k) + "], is " + to_string(bias.shape()));
 
   Tensor y = Tensor::empty({s.n, s.out_h(), s.out_w(), s.k}, x.dtype());
-  conv_forward(s, x, weight, bias, &y);
+  conv_forward(s, x, weight, bias, &y, params.order);
 
   return record("conv2d", y, {x, weight, bias},
                 {{"input", weight.needs_grad() ? x : Tensor()}, {"weight", x.needs_grad() ? weight : Tensor()}},

@@ -9,6 +9,7 @@
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels_train/conv_grad_f32.h"
 #include "ops/kernels_train/depthwise_grad.h"
+#include "ops/kernels_train/winograd_f32.h"
 
 namespace bantam {
 namespace {
@@ -17,6 +18,10 @@ namespace {
 constexpr int64_t kTaskMacs = 1 << 21;
 // Rows that a lane packs at a time: whole groups of 14 and of 6 rows, 86 KB of scratch.
 constexpr int64_t kBlockRows = 84;
+// Working memory of a block of Winograd tiles.
+constexpr int64_t kWinogradBlockBytes = int64_t(1) << 20;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Cuts rows x panels into tasks. A product's values do not depend on the cut, so it may look at the number of threads.
 struct Cut {
@@ -38,9 +43,6 @@ struct Cut {
       }
     });
   }
-
- private:
-  static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 };
 
 // A slice of scratch for each lane, on lines of its own.
@@ -67,11 +69,59 @@ template <class F> void on_one_thread(F&& body) {
 
 bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
 
+// y = conv(x, w) + bias by Winograd; `filters` transforms panels [b, e) of w. Its input gradient is this, too.
+template <class Filters>
+void winograd_forward(const ConvShape& s, const Tensor& x, const Tensor& bias, Tensor* y, const Filters& filters) {
+  const int64_t panels = winograd_panels(s), tiles = winograd_tiles(s);
+  // Transformed tiles and products of a block: about half of L2, in groups of 14; fewer where not every thread had a block.
+  const int64_t tile_bytes = kWinogradPoints * (winograd_round16(s.c) + kGemmPanel) * int64_t(sizeof(float));
+  const int64_t fits = std::max<int64_t>(kWinogradBlockBytes / tile_bytes / 14, 1);
+  const int64_t blocks = ceil_div(ceil_div(tiles, 14 * fits), threads()) * threads();
+  const int64_t block = 14 * std::max<int64_t>(ceil_div(ceil_div(tiles, blocks), 14), 1);
+  Tensor transformed = Tensor::empty({winograd_filter_floats(s)});
+  const Scratch scratch(winograd_scratch(s, block));
+  const float *xp = x.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
+  float *yp = y->mutable_data<float>(), *u = transformed.mutable_data<float>();
+  parallel_for(panels, 1, [&](int64_t b, int64_t e, int) { filters(b, e, u); });
+  parallel_for(tiles, block, [&](int64_t b, int64_t e, int lane) {
+    winograd_f32(s, xp, u, bp, yp, b, e, 0, panels, scratch.lane(lane), block);
+  });
+}
+
+void winograd_weight_gradient(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw) {
+  const WinogradGradPlan plan = winograd_grad_plan(s);
+  // Channels are cut, too, where the plan has fewer tasks than there are threads.
+  const int64_t parts = std::clamp<int64_t>(threads() / plan.tasks(), 1, plan.k16 / 16);
+  const Scratch scratch(plan.scratch);
+  Tensor all_sums = Tensor::empty({plan.sums()});
+  const float *xp = x.data<float>(), *gp = dy.data<float>();
+  float *wp = dw->mutable_data<float>(), *sums = all_sums.mutable_data<float>();
+  parallel_for(plan.tasks() * parts, 1, [&](int64_t b, int64_t e, int lane) {
+    for (int64_t t = b; t < e; ++t) {
+      const int64_t part = t % parts, task = t / parts;
+      const auto cut = [&](int64_t p) { return plan.k16 / 16 * p / parts * 16; };
+      winograd_weight_grad(s, xp, gp, task, task + 1, cut(part), cut(part + 1), sums, scratch.lane(lane));
+    }
+  });
+  parallel_for(s.k, std::max<int64_t>(1, (1 << 14) / s.c), [&](int64_t b, int64_t e, int) { winograd_weight_grad_finish(s, sums, b, e, wp); });
+}
+
 }  // namespace
 
-const char* conv_algorithm(const ConvShape& s, ConvPass) { return is_depthwise(s) ? "depthwise" : "gemm"; }
+ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass) {
+  if (is_depthwise(s)) return ConvAlgorithm::kDepthwise;
+  // Narrow channels do not pay for the transforms of their tiles, few tiles not for those of the filters; nor do images of 2x2,
+  // where the direct product skips five of nine taps (measured: ops/README.md).
+  const bool pays = winograd_possible(s) && s.c >= 32 && s.k >= 32 &&
+                    winograd_tiles(pass == ConvPass::kInputGrad ? winograd_input_grad_shape(s) : s) >= 256;
+  return pays ? ConvAlgorithm::kWinograd : ConvAlgorithm::kDirect;
+}
 
-void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
+const char* name_of(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::kDirect ? "direct" : algorithm == ConvAlgorithm::kDepthwise ? "depthwise" : "winograd";
+}
+
+void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y, SumOrder order) {
   const int64_t rows = conv_f32_rows(s), panels = conv_f32_panels(s);
   if (is_f64(x)) {
     const double *xp = x.data<double>(), *wp = w.data<double>(), *bp = bias.defined() ? bias.data<double>() : nullptr;
@@ -87,6 +137,10 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
     on_one_thread([&] { depthwise_pack_weights(s, wp, pp); });
     parallel_for(rows, depthwise_grain(s), [&](int64_t b, int64_t e, int) { depthwise_f32(s, xp, pp, bp, yp, b, e); });
     return;
+  }
+  if (order == SumOrder::kAny && conv_algorithm(s, ConvPass::kForward) == ConvAlgorithm::kWinograd) {
+    const float* wp = w.data<float>();
+    return winograd_forward(s, x, bias, y, [&](int64_t b, int64_t e, float* u) { winograd_filters(s, wp, b, e, u); });
   }
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
   const Scratch scratch(conv_f32_scratch(s, kBlockRows));
@@ -141,6 +195,11 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
                  [&](int64_t b, int64_t e, int) { depthwise_input_grad_f32(s, gp, pp, xp, b, e); });
     return;
   }
+  if (conv_algorithm(s, ConvPass::kInputGrad) == ConvAlgorithm::kWinograd) {
+    const float* wp = w.data<float>();
+    return winograd_forward(winograd_input_grad_shape(s), dy, {}, dx,
+                            [&](int64_t b, int64_t e, float* u) { winograd_flipped_filters(s, wp, b, e, u); });
+  }
   Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
   const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
   const float *gp = dy.data<float>(), *wp = w.data<float>();
@@ -169,6 +228,7 @@ void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Ten
     on_one_thread([&] { depthwise_weight_grad_finish(s, sp, wp); });
     return;
   }
+  if (conv_algorithm(s, ConvPass::kWeightGrad) == ConvAlgorithm::kWinograd) return winograd_weight_gradient(s, x, dy, dw);
   const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
   const Scratch scratch(plan.scratch);
   Tensor partial = Tensor::empty({plan.partial});

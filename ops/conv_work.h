@@ -8,17 +8,26 @@
 
 namespace bantam {
 
+// How a pass is computed: a choice by shape alone, so that results depend neither on threads nor on the moment.
+//   depthwise  its own kernels
+//   Winograd   F(2x2, 3x3): 3x3 of stride 1 with channels and tiles enough to pay for its transforms
+//   direct     the gathered matrix product: everything else
+enum class ConvAlgorithm { kDirect, kDepthwise, kWinograd };
+enum class ConvPass { kForward, kInputGrad, kWeightGrad };
+ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass);
+const char* name_of(ConvAlgorithm algorithm);
+
+// The order of a forward pass's sums: the canonical one (gemm_f32.h), which evaluation shares with the device, or any.
+enum class SumOrder { kCanonical, kAny };
+
 // y = conv(x, w) + bias; bias [K] or undefined.
-void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y);
+void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y,
+                  SumOrder order = SumOrder::kCanonical);
 // y [N,K] = x [N,C] w [C,K]: a product whose second factor lies row by row.
 void product_forward(int64_t n, int64_t c, int64_t k, const Tensor& x, const Tensor& w, Tensor* y);
 
 void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx);
 void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw);
 void conv_bias_grad(const Tensor& dy, Tensor* db);  // db [K] = sum over all but dy's last dimension
-
-// What the functions above choose for f32, by the shape alone: "gemm", "depthwise". For reports.
-enum class ConvPass { kForward, kInputGrad, kWeightGrad };
-const char* conv_algorithm(const ConvShape& s, ConvPass pass);
 
 }  // namespace bantam

@@ -36,7 +36,8 @@ std::optional<Metrics> evaluate(const ScoreFn& score, const Dataset& data, const
 }
 
 std::optional<Metrics> evaluate(Model& model, const Dataset& data, const BatchSpec& batches, const ContinueFn& go_on) {
-  return evaluate([&](const Batch& batch) { return model.forward(Context{}, batch.x); }, data, batches, go_on);
+  const Context context{.order = evaluation_order(model.spec()), .tap = {}};
+  return evaluate([&](const Batch& batch) { return model.forward(context, batch.x); }, data, batches, go_on);
 }
 
 }  // namespace bantam

@@ -132,10 +132,10 @@ std::vector<NodeTimes> nodes_of(const NetSpec& spec, const StepBenchOptions& o, 
     ConvShape s;
     if (product_shape(spec, i, shapes, o.batch, &s)) {
       n.macs = s.macs();
-      n.forward = is_binary_layer(spec, int(i)) ? "xnor" : conv_algorithm(s, ConvPass::kForward);
+      n.forward = is_binary_layer(spec, int(i)) ? "xnor" : name_of(conv_algorithm(s, ConvPass::kForward));
       if (!o.evaluation) {
-        if (!stops[i]) n.input_gradient = conv_algorithm(s, ConvPass::kInputGrad);
-        n.weight_gradient = conv_algorithm(s, ConvPass::kWeightGrad);
+        if (!stops[i]) n.input_gradient = name_of(conv_algorithm(s, ConvPass::kInputGrad));
+        n.weight_gradient = name_of(conv_algorithm(s, ConvPass::kWeightGrad));
       }
       *flops += 2.0 * double(n.macs) * (o.evaluation ? 1 : stops[i] ? 2 : 3);
     }

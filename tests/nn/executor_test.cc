@@ -189,3 +189,23 @@ TEST_CASE("executor: a convolution and its pool in blocks of images give what th
     }
   }
 }
+
+TEST_CASE("executor: evaluation sums in the device's order, unless any order is asked for, which only nets of floats are") {
+  const NetSpec floats = build_model("vgg11", small(Form::kFloat)), signs = build_model("vgg11", small(Form::kBnn));
+  CHECK(evaluation_order(floats) == SumOrder::kAny);
+  CHECK(evaluation_order(signs) == SumOrder::kCanonical);
+  CHECK(evaluation_order(build_model("vgg11", small(Form::kBinaryConnect))) == SumOrder::kCanonical);
+
+  Model model(build_model("vgg11", {.form = Form::kFloat, .width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3}));  // channels enough for Winograd
+  model.initialize(3);
+  const Tensor x = random_images(32, 32, 3, 2);
+  const Tensor canonical = model.forward({}, x), fast = model.forward({.order = SumOrder::kAny, .tap = {}}, x);
+  CHECK(canonical.values() != fast.values());
+  double largest = 0, worst = 0;
+  for (int64_t i = 0; i < fast.size(); ++i) {
+    largest = std::max(largest, std::abs(canonical.at(i)));
+    worst = std::max(worst, std::abs(canonical.at(i) - fast.at(i)));
+  }
+  CHECK(worst < 1e-5 * largest);  // 8 layers of some ulps each
+  CHECK(model.forward({}, x.slice_outer(0, 1).clone()).values() == canonical.slice_outer(0, 1).clone().values());
+}

@@ -123,16 +123,20 @@ TEST_CASE("conv2d: saves its input only for the weight's gradient, its weight on
 }
 
 TEST_CASE("conv2d: scratch memory does not grow with the batch") {
-  const auto scratch = [](int64_t n) {
+  const auto scratch = [](int64_t n, SumOrder order) {
     const Tensor x = random_f32({n, 16, 16, 32}, 1), w = random_f32({32, 3, 3, 32}, 2);
     const size_t live = pool_stats().live_bytes;
     reset_high_water();
-    const Tensor y = conv2d(x, w, {}, {.pad_h = 1, .pad_w = 1});
+    const Tensor y = conv2d(x, w, {}, {.pad_h = 1, .pad_w = 1, .order = order});
     return pool_stats().high_water_bytes - live - y.buffer()->class_bytes();
   };
-  const size_t small = scratch(4);
+  const size_t small = scratch(4, SumOrder::kCanonical);
   CHECK(small > 0);
-  CHECK(scratch(16) == small);
+  CHECK(scratch(16, SumOrder::kCanonical) == small);
+  // Winograd's blocks of tiles grow until each fills its MiB a lane, and an eighth for the pool's rounding.
+  const size_t filters = 16 * 32 * 32 * 4, lanes = size_t(threads());
+  CHECK(scratch(64, SumOrder::kAny) > filters);
+  CHECK(scratch(64, SumOrder::kAny) <= filters + lanes * (9 << 17));
 }
 
 TEST_CASE("conv2d: what does not fit is refused with the shapes in the message") {

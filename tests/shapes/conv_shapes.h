@@ -52,6 +52,20 @@ inline constexpr NamedConv kTestConvs[] = {
     {"linear 70 to 10",                    {9, 1, 1, 70, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1}},
 };
 
+// More for the tiles of Winograd's algorithm: paddings 0 to 2, odd outputs, tiles that are all border, channels that end
+// anywhere in a line, more tiles than a block of the weight gradient, every cut of its plan.
+inline constexpr NamedConv kWinogradConvs[] = {
+    {"3x3 valid, 7x6",                     {2, 7, 6, 16, 32, 3, 3, 1, 1, 0, 0, 1, 1, 1}},
+    {"3x3 full, 5x4",                      {2, 5, 4, 20, 24, 3, 3, 1, 1, 2, 2, 1, 1, 1}},
+    {"3x3, pads 2 and 0",                  {1, 5, 9, 7, 13, 3, 3, 1, 1, 2, 0, 1, 1, 1}},
+    {"3x3 valid, 3x3 image",               {3, 3, 3, 31, 18, 3, 3, 1, 1, 0, 0, 1, 1, 1}},
+    {"3x3 same, 1x1 image",                {5, 1, 1, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3 same, 33 to 1",                  {1, 8, 8, 33, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3 same, 80 to 48, 300 tiles",      {3, 20, 20, 80, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3 same, 160 to 96",                {4, 8, 8, 160, 96, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3 same, 240 to 176",               {4, 4, 4, 240, 176, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+};
+
 // The 3x3 layers of VGG-11 and ResNet-14 (width 1.25) on CIFAR-10, batch 128.
 inline constexpr NamedConv kVgg11Convs[] = {
     {"vgg11.conv1 32x32 3-64",    {128, 32, 32, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
