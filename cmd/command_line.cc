@@ -183,6 +183,11 @@ struct CommandLine {
     s.app->add_option("--max-steps", train.max_steps, "stop after N steps, as if interrupted; --resume goes on")
         ->type_name("N")
         ->check(in_range(1, kMany));
+    s.app->add_option("--profile", train.profile, "write where the time of some steps goes, as a Chrome trace")
+        ->type_name("FILE.json");
+    s.app->add_option("--profile-steps", train.profile_steps, "steps to profile, after some to warm up (5)")
+        ->type_name("N")
+        ->check(in_range(1, 1000));
     add_common(s.app, train.common, true);
     s.app->footer(recipe_list() + "\nKeys for --set (`bantam info RECIPE` shows their values):\n" +
                   document_recipe_keys());

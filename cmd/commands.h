@@ -21,6 +21,8 @@ struct TrainArgs {
   std::string recipe, data, out, resume, init;
   std::vector<std::string> set;  // "key=value"; --epochs and its like are appended
   int64_t max_steps = 0;         // stop after so many, as if interrupted; 0: not
+  std::string profile;           // write a trace of some steps here
+  std::optional<int64_t> profile_steps;
 };
 int run_train(const TrainArgs& args);
 

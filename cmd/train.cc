@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kMaxCheckpointBytes = uint64_t(1) << 36;
 
 void check_arguments(const TrainArgs& args) {
+  if (args.profile_steps && args.profile.empty()) throw UsageError("train: --profile-steps has no effect without --profile FILE");
   if (args.resume.empty()) {
     if (args.recipe.empty()) throw UsageError("train: RECIPE is missing; `bantam train --help` lists them");
     if (args.out.empty()) throw UsageError("train: --out RUN is missing: the run folder to make");
@@ -129,6 +130,8 @@ int run_train(const TrainArgs& args) {
   set_threads(args.common.threads);
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
   const double start_seconds = monotonic_seconds();
+  std::optional<StepTrace> trace;
+  if (!args.profile.empty()) trace.emplace(args.profile, args.profile_steps.value_or(5));
   Run run;
   if (args.resume.empty())
     start(args, &run, &progress);
@@ -139,7 +142,8 @@ int run_train(const TrainArgs& args) {
       Json::object({{"threads", threads()}, {"backend", threads_backend()}, {"from_step", run.trainer->state().step}}));
 
   catch_interrupts();
-  const Outcome outcome = run.trainer->run({.max_steps = args.max_steps, .interrupted = interrupt_signal});
+  const Outcome outcome = run.trainer->run(
+      {.max_steps = args.max_steps, .interrupted = interrupt_signal, .trace = trace ? &*trace : nullptr});
   progress.clear();
   report(args, run, outcome, monotonic_seconds() - start_seconds);
   if (outcome == Outcome::kInterrupted) return 128 + interrupt_signal();

@@ -85,6 +85,8 @@ refused 2 "PACKED is missing" verify m
 refused 2 "'0' is not an integer from 1 to" bench m --runs 0
 refused 2 "unknown flag '--memroy' (did you mean '--memory'?)" info fashion-mnist-bnn --memroy
 refused 2 "no such run folder" train --resume nowhere
+refused 2 "--profile-steps has no effect without --profile" train lenet-mnist --out r --data data --profile-steps 3
+refused 5 "nowhere/t.json" train lenet-mnist --out r --data data --profile nowhere/t.json
 refused 2 "leave out 'fashion-mnist-bnn'" train fashion-mnist-bnn --resume r
 refused 2 "cannot be changed (train.epochs=3)" train --resume r --epochs 3
 refused 2 "leave out --out" train --resume r --out s

@@ -131,8 +131,16 @@ void Trainer::begin(const Json& more) {
 }
 
 Outcome Trainer::run(const StopRules& rules) {
+  const Outcome outcome = run_steps(rules);
+  if (rules.trace && rules.trace->write(true)) tell_trace(*rules.trace);
+  return outcome;
+}
+
+Outcome Trainer::run_steps(const StopRules& rules) {
   started_ = last_save_ = epoch_started_ = monotonic_seconds();
   first_step_ = state_.step;
+  const int64_t end = rules.max_steps ? std::min(rules.max_steps, total_steps_) : total_steps_;
+  if (rules.trace) rules.trace->expect(end - state_.step);
   const auto epoch_is_due = [&] { return state_.images > 0 && state_.step % steps_per_epoch() == 0; };
   if (epoch_is_due() && !end_epoch(rules)) return Outcome::kInterrupted;  // it was interrupted in its evaluation
   if (state_.step >= steps_per_epoch()) write_curves();  // it may have died between its checkpoint and these
@@ -141,29 +149,50 @@ Outcome Trainer::run(const StopRules& rules) {
       save();
       return Outcome::kStopped;
     }
-    step();
-    if (epoch_is_due() && !end_epoch(rules)) return Outcome::kInterrupted;
-    if (rules.interrupted && rules.interrupted()) {
-      save();
-      return Outcome::kInterrupted;
+    {
+      const StepTrace::Step traced(rules.trace, state_.step + 1);
+      step();
+      if (epoch_is_due() && !end_epoch(rules)) return Outcome::kInterrupted;
+      if (rules.interrupted && rules.interrupted()) {
+        save();
+        return Outcome::kInterrupted;
+      }
+      const double now = monotonic_seconds();
+      if (recipe_.train.save_every_seconds > 0 && now - last_save_ >= recipe_.train.save_every_seconds) save();
     }
-    const double now = monotonic_seconds();
-    if (recipe_.train.save_every_seconds > 0 && now - last_save_ >= recipe_.train.save_every_seconds) save();
+    if (rules.trace && rules.trace->write(false)) tell_trace(*rules.trace);
   }
   return Outcome::kFinished;
 }
 
+const Batch& Trainer::next_batch() {
+  const WorkScope work({"wait for data"});
+  return loader_->next();
+}
+
+void Trainer::tell_trace(const StepTrace& trace) {
+  progress_->line("profile of " + std::to_string(trace.observed()) + (trace.observed() == 1 ? " step" : " steps") + " in " +
+                  trace.file() + "; open it in chrome://tracing or ui.perfetto.dev");
+}
+
 void Trainer::step() {
   const double begin = monotonic_seconds();
-  const Batch& batch = loader_->next();
+  const Batch& batch = next_batch();
   const double lr = learning_rate(schedule_, state_.step);
   const Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .tap = {}};
 
   double loss_value = 0, norm = 0;
   int64_t right = 0;
   {
-    const Tensor logits = model_->forward(context, batch.x);  // [n, classes]
-    const Tensor loss = cross_entropy(logits, batch.y, {.label_smoothing = recipe_.train.label_smoothing});
+    Tensor logits, loss;
+    {
+      const WorkScope work({"forward"});
+      logits = model_->forward(context, batch.x);  // [n, classes]
+    }
+    {
+      const WorkScope work({"loss"});
+      loss = cross_entropy(logits, batch.y, {.label_smoothing = recipe_.train.label_smoothing});
+    }
     loss_value = loss.item();
     if (!std::isfinite(loss_value)) explain_loss(batch, loss_value);
     const float* scores = logits.data<float>();
@@ -178,6 +207,7 @@ void Trainer::step() {
   state_.loss_sum += loss_value * double(batch.size());
   state_.right += right;
   state_.images += batch.size();
+  const WorkScope work({"log"});
   if (recipe_.train.log_every && state_.step % recipe_.train.log_every == 0)
     run_->log("step", Json::object({{"step", state_.step},
                                     {"epoch", batch.epoch + 1},
@@ -192,7 +222,11 @@ void Trainer::step() {
 }
 
 double Trainer::update_after(const Tensor& loss, double lr) {
-  backward(loss);
+  {
+    const WorkScope work({"backward"});
+    backward(loss);
+  }
+  const WorkScope work({"optimizer"});
   const double max_norm =
       recipe_.train.clip_norm > 0 ? recipe_.train.clip_norm : std::numeric_limits<double>::infinity();
   const double norm = clip_gradients(model_->parameters(), max_norm);
@@ -205,7 +239,9 @@ double Trainer::update_after(const Tensor& loss, double lr) {
 // Parameters of the layers behind have moved when a gradient is found not to be finite; no file has seen them.
 double Trainer::update_along(const Tensor& loss, double lr) {
   optimizer_->begin_step();
+  const WorkScope work({"backward"});
   backward({loss}, {}, [&](Parameter& p) {
+    const WorkScope update({"optimizer"});
     const double squares = gradient_squares_[&p] = gradient_squares(p);
     if (!std::isfinite(squares)) explain_gradients(std::sqrt(squares));
     optimizer_->update(p, lr);
@@ -272,6 +308,8 @@ bool Trainer::end_epoch(const StopRules& rules) {
 // What shows the evaluation is written before the checkpoint that closes the epoch: a run that dies in between does it
 // again.
 bool Trainer::evaluate_epoch(const StopRules& rules) {
+  const WorkScope work({"evaluation"});
+  const ObserveWork nobody(nullptr);  // its many steps are not those of a profile
   const BatchSpec batches = evaluation_batches(info_.mean, info_.stddev, recipe_.train.eval_batch);
   last_metrics_ = evaluate(*model_, data_.evaluation, batches, [&](int64_t) {
     show(true);
@@ -289,6 +327,7 @@ void Trainer::write_curves() {
 }
 
 void Trainer::save() {
+  const WorkScope work({"checkpoint"});
   for (const Parameter* p : model_->parameters()) {
     const int64_t n = p->value.size();
     const float* v = p->value.data<float>();

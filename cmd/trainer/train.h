@@ -13,6 +13,7 @@
 #include "cmd/trainer/net_checkpoint.h"
 #include "cmd/trainer/recipe.h"
 #include "cmd/trainer/run_folder.h"
+#include "cmd/trainer/step_trace.h"
 #include "cmd/trainer/terminal.h"
 #include "optim/schedule.h"
 
@@ -21,6 +22,7 @@ namespace bantam {
 struct StopRules {
   int64_t max_steps = 0;             // stop when so many steps are done; 0: not
   std::function<int()> interrupted;  // a signal's number, or 0: asked at the end of every step
+  StepTrace* trace = nullptr;        // observes some steps; its file is written when they are done
 };
 
 enum class Outcome { kFinished, kStopped, kInterrupted };
@@ -50,7 +52,10 @@ class Trainer {
 
  private:
   void prepare();
+  Outcome run_steps(const StopRules& rules);
   void step();
+  const Batch& next_batch();
+  void tell_trace(const StepTrace& trace);
   double update_after(const Tensor& loss, double lr);  // backward, then everything; the gradient's norm
   double update_along(const Tensor& loss, double lr);  // each parameter as backward comes by
   bool end_epoch(const StopRules& rules);       // false: interrupted

@@ -5,7 +5,10 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/memory_report.h"
@@ -275,4 +278,124 @@ TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mar
     CAPTURE(measured);
     CHECK(double(predicted) == doctest::Approx(measured).epsilon(0.02));
   }
+}
+
+namespace {
+
+struct Event {
+  std::string name, cat;
+  int64_t begin, end;  // ns
+};
+
+// The complete events of a trace by thread, in the order of the file. Times are microseconds of three decimals.
+std::map<int64_t, std::vector<Event>> events_of(const std::string& file) {
+  std::map<int64_t, std::vector<Event>> threads;
+  const Json trace = Json::parse(read_text(file, 1 << 24));
+  for (const Json& e : trace.at("traceEvents").as_array()) {
+    if (e.at("ph").as_string() == "M") continue;
+    CHECK(e.at("ph").as_string() == "X");
+    CHECK(e.at("pid").as_int() == 1);
+    const int64_t begin = std::llround(1e3 * e.at("ts").as_double()), length = std::llround(1e3 * e.at("dur").as_double());
+    threads[e.at("tid").as_int()].push_back({e.at("name").as_string(), e.at("cat").as_string(), begin, begin + length});
+  }
+  return threads;
+}
+
+// Paths of kinds "step/backward/conv" of events that nest; an event that crosses another's end is reported as such.
+std::vector<std::string> nested(const std::vector<Event>& events) {
+  std::vector<std::string> paths;
+  std::vector<const Event*> open;
+  for (const Event& e : events) {
+    while (!open.empty() && open.back()->end <= e.begin) open.pop_back();
+    if (e.end < e.begin || (!open.empty() && e.end > open.back()->end)) {
+      paths.push_back("crosses: " + e.name);
+      continue;
+    }
+    open.push_back(&e);
+    std::string path;
+    for (const Event* o : open) path += (path.empty() ? "" : "/") + (o == &e ? o->cat + ":" + o->name : o->cat);
+    paths.push_back(path);
+  }
+  return paths;
+}
+
+}  // namespace
+
+TEST_CASE("trainer: a run that is profiled is the run that was not, byte for byte, on one thread and on two") {
+  const Recipe recipe = tiny_recipe();
+  const Folder plain("plain"), folder("profiles");
+  REQUIRE(start(plain, recipe, {}) == Outcome::kFinished);
+  fs::create_directories(folder.path);
+  for (int count : {1, 2}) {
+    set_threads(count);
+    StepTrace trace(folder.path + "/trace.json", 4);
+    StopRules rules;
+    rules.trace = &trace;
+    const Folder profiled("profiled");
+    REQUIRE(start(profiled, recipe, rules) == Outcome::kFinished);
+    check_equal(plain, profiled);
+    CHECK(trace.observed() == 4);
+  }
+  set_threads(0);
+}
+
+TEST_CASE("trainer: events of a profile nest, and name phases and nodes, forward and backward, of the steps asked for") {
+  const Folder folder("trace");
+  fs::create_directories(folder.path);
+  const std::string file = folder.path + "/trace.json";
+  for (const char* fused : {"off", "on"}) {
+    set_threads(2);
+    StepTrace trace(file, 5);
+    CHECK(events_of(file).empty());  // a valid trace from the start
+    StopRules rules;
+    rules.trace = &trace;
+    rules.max_steps = kSteps + 2;
+    const Folder run("traced");
+    Overrides fusing{{"optimizer.fused_update", fused}};
+    if (std::string(fused) == "on") fusing.push_back({"train.clip_norm", "0"});
+    start(run, tiny_recipe(fusing), rules);
+    set_threads(0);
+    const auto threads = events_of(file);
+    REQUIRE(threads.count(0));
+    for (const auto& [tid, events] : threads)
+      for (const std::string& path : nested(events)) CHECK_MESSAGE(path.find("crosses") == std::string::npos, path);
+    const std::vector<std::string> paths = nested(threads.at(0));
+    const auto times = [&](const std::string& path) { return std::count(paths.begin(), paths.end(), path); };
+    for (int step : {4, 5, 6, 7, 8}) CHECK(times("step:step " + std::to_string(step)) == 1);
+    CHECK(std::count_if(paths.begin(), paths.end(), [](const std::string& p) { return p.rfind("step:", 0) == 0; }) == 5);
+    for (const char* phase : {"wait for data", "forward", "loss", "backward", "log"})
+      CHECK_MESSAGE(times(std::string("step/") + phase + ":" + phase) == 5, phase);
+    CHECK(times("step/checkpoint:checkpoint") == 1);  // of the epoch's end
+    CHECK(times("step/evaluation:evaluation") == 1);
+    for (const char* node : {"conv:conv1", "batch_norm:bn1", "conv:conv2", "hardtanh:hardtanh", "dropout:drop", "linear:fc"}) {
+      CHECK_MESSAGE(times(std::string("step/forward/") + node) == 5, node);
+      CHECK_MESSAGE(times(std::string("step/backward/") + node) == 5, node);
+    }
+    // Eight parameters, one update each where it goes along with the backward pass.
+    CHECK(times("step/backward/optimizer:optimizer") == (std::string(fused) == "on" ? 5 * 8 : 0));
+    CHECK(times("step/optimizer:optimizer") == (std::string(fused) == "on" ? 0 : 5));
+    CHECK(threads.count(1));  // chunks of lane 0
+    // Every chunk lies within some scope of its node.
+    for (const auto& [tid, events] : threads)
+      for (const Event& e : events) {
+        if (tid == 0) continue;
+        CHECK_MESSAGE(std::any_of(threads.at(0).begin(), threads.at(0).end(), [&](const Event& s) {
+          return s.name == e.name && s.begin <= e.begin && e.end <= s.end;
+        }), e.name);
+      }
+  }
+}
+
+TEST_CASE("trainer: a profile of a run that ends early holds the steps that were") {
+  const Folder folder("early"), run("early_run");
+  fs::create_directories(folder.path);
+  StepTrace trace(folder.path + "/trace.json", 9);
+  StopRules rules;
+  rules.trace = &trace;
+  rules.max_steps = 3;
+  REQUIRE(start(run, tiny_recipe(), rules) == Outcome::kStopped);
+  CHECK(trace.observed() == 3);
+  const auto threads = events_of(trace.file());
+  REQUIRE(threads.count(0));
+  CHECK(std::count_if(threads.at(0).begin(), threads.at(0).end(), [](const Event& e) { return e.cat == "step"; }) == 3);
 }
