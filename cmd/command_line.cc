@@ -64,6 +64,15 @@ void add_common(CLI::App* app, CommonArgs& c, bool progress) {
   app->add_flag("-q,--quiet", c.quiet, "no progress at all");
 }
 
+// An option with one value, that may be given several times; what comes after the value is no more of it.
+void add_repeated(CLI::App* app, const char* flag, std::vector<std::string>& list, const char* type, const char* what) {
+  app->add_option(flag, list, what)
+      ->type_name(type)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 // --epochs 5 is short for --set train.epochs=5: the value goes the same way, and so do its checks.
 void add_shorthand(CLI::App* app, std::vector<std::string>& set, const std::string& flag, const std::string& key,
                    const std::string& type) {
@@ -74,10 +83,7 @@ void add_shorthand(CLI::App* app, std::vector<std::string>& set, const std::stri
 }
 
 void add_recipe_options(CLI::App* app, std::vector<std::string>& set) {
-  app->add_option("--set", set, "override a key of the recipe; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeated(app, "--set", set, "KEY=VALUE", "override a key of the recipe; may be repeated");
   add_shorthand(app, set, "--epochs", "train.epochs", "N");
   add_shorthand(app, set, "--batch", "train.batch", "N");
   add_shorthand(app, set, "--lr", "optimizer.lr", "X");
@@ -133,6 +139,7 @@ struct CommandLine {
   PredictArgs predict;
   InfoArgs info;
   PackArgs pack;
+  ConvertArgs convert;
   VerifyArgs verify;
   BenchArgs bench;
   BatchesArgs batches;
@@ -154,6 +161,7 @@ struct CommandLine {
     add_predict();
     add_info();
     add_pack();
+    add_convert();
     add_verify();
     add_bench();
     add_batches();
@@ -240,6 +248,33 @@ struct CommandLine {
     s.required.push_back(s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt"));
     add_common(s.app, pack.common, false);
     s.command = [this] { return Command(pack); };
+  }
+
+  void add_convert() {
+    Sub& s = add("convert", "make a checkpoint of weights trained in PyTorch",
+                 "convert --from resnet18 resnet18.safetensors -o resnet18-imagenet.safetensors",
+                 "Loads a state dict of torchvision's net that was saved with safetensors, strictly, and writes a\n"
+                 "checkpoint for eval, predict, pack and train --init. docs/convert.md has the lines of Python.");
+    CLI::App* app = s.app;
+    s.required.push_back(app->add_option("--from", convert.from, "resnet18, resnet50, vgg11 or vgg11_bn")->type_name("NET"));
+    s.required.push_back(app->add_option("FILE", convert.file, "state dict, .safetensors"));
+    s.required.push_back(app->add_option("-o,--out", convert.out, "checkpoint to write")->type_name("CHECKPOINT"));
+    app->add_option("--stem", convert.stem, "of a ResNet: imagenet, tiny-imagenet or cifar (by conv1's size)")->type_name("S");
+    app->add_option("--input", convert.input, "side of the images (224; tiny-imagenet 64, cifar 32)")
+        ->type_name("N")
+        ->check(in_range(1, 4096));
+    app->add_option("--width", convert.width, "multiplier of the hidden channels (1)")->type_name("W");
+    app->add_option("--classes", convert.classes, "classes of the net (the file's)")->type_name("N")->check(in_range(1, 1000000));
+    app->add_option("--class-names", convert.class_names, "their names, one a line (0, 1, 2, ...)")->type_name("FILE");
+    app->add_option("--mean", convert.mean, "of pixels in [0, 1], one a channel (ImageNet's)")->type_name("R,G,B");
+    app->add_option("--stddev", convert.stddev, "of pixels, one a channel (ImageNet's)")->type_name("R,G,B");
+    const auto patterns = [&](const char* flag, std::vector<std::string>& list, const char* what) {
+      add_repeated(app, flag, list, "PATTERN", what);
+    };
+    patterns("--allow-missing", convert.allow_missing, "tensors that the file may lack: they get initial values");
+    patterns("--allow-unexpected", convert.allow_unexpected, "tensors of the file to leave out");
+    add_common(app, convert.common, false);
+    s.command = [this] { return Command(convert); };
   }
 
   void add_verify() {

@@ -56,6 +56,15 @@ struct PackArgs {
 };
 int run_pack(const PackArgs& args);
 
+struct ConvertArgs {
+  CommonArgs common;
+  std::string from, file, out, stem, class_names, mean, stddev;
+  std::vector<std::string> allow_missing, allow_unexpected;
+  double width = 1;
+  int64_t input = 0, classes = 0;  // 0: the net's usual input; the file's classes
+};
+int run_convert(const ConvertArgs& args);
+
 struct VerifyArgs {
   CommonArgs common;
   std::string checkpoint, packed, data, kind, split = "test";

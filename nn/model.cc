@@ -254,8 +254,11 @@ Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors
     else
       it->second.batches = value;
   }
-  for (const NamedTensor& mine : state_dict())
-    if (!seen.count(mine.name)) report.missing.push_back(mine.name);
+  auto want = [&](const std::string& name) {
+    if (!seen.count(name)) report.missing.push_back(name);
+  };
+  for (const Parameter* p : parameter_list_) want(p->name);
+  for (const auto& [name, norm] : norms_) want(name + ".running_mean"), want(name + ".running_var");
   return report;
 }
 

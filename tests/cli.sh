@@ -64,6 +64,7 @@ refused 2 "train.epochs: 'x' is not an integer" train fashion-mnist-bnn --out r 
 refused 2 "train.epochs: 0 is out of range, it must be 1 to" train fashion-mnist-bnn --out r --epochs 0
 refused 2 "unknown key 'optimizer.momentun' (did you mean 'optimizer.momentum'?)" train fashion-mnist-bnn --out r --set optimizer.momentun=1
 refused 2 "write key=value" train fashion-mnist-bnn --out r --set optimizer.lr
+refused 2 "optimizer.momentum has no effect with optimizer.name" train --set optimizer.momentum=0.5 fashion-mnist-bnn --out r
 refused 2 "optimizer.momentum has no effect with optimizer.name" train fashion-mnist-bnn --out r --set optimizer.momentum=0.5
 refused 2 "optimizer.lr: -1 is out of range, it must be above 0" train fashion-mnist-bnn --out r --lr -1
 refused 2 "optimizer.fused_update = on does not go with train.clip_norm" train fashion-mnist-bnn --out r --set optimizer.fused_update=on --set train.clip_norm=1
@@ -148,8 +149,8 @@ accepted "stopped after step 3 of 16; go on with: bantam train --resume stopped 
 accepted "test top-1" train --resume stopped --data data
 # shellcheck disable=SC2086
 accepted "test top-1" train fashion-mnist-bnn --out warm --init run/best.safetensors $quick
-grep -qF "17/17 tensors" err && ok || bad "--init does not say what it loaded: $(cat err)"
-refused 3 "the net has [16], the file [32]" train fashion-mnist-bnn --set model.width=0.5 --out narrow --init run/best.safetensors --data data
+grep -qF "20/20 loaded, 0 missing, 0 unexpected" err && ok || bad "--init does not say what it loaded: $(cat err)"
+refused 3 "'conv1.weight' is [32,1,3,3], in the net [16,1,3,3]" train fashion-mnist-bnn --set model.width=0.5 --out narrow --init run/best.safetensors --data data
 for file in recipe.toml log.jsonl timing.jsonl curves.csv curves.svg confusion.csv confusion.svg last.safetensors best.safetensors; do
   [ -s run/$file ] && ok || bad "the run folder lacks $file"
 done
@@ -202,9 +203,41 @@ accepted "lenet-mnist,evaluation,1,4,3," bench lenet-mnist --batch 4 --threads 1
 printf '[data]\nname = "mnist"\n[model]\nname = "lenet"\n[train]\nbatch = 2\n' >small.toml
 accepted "| small.toml | training |" bench small.toml --threads 1 -r 2
 accepted "schedule.csv (16 steps)" batches fashion-mnist-bnn --data data --out exchange --epochs 2 --batch 16 --steps 2
+# --- weights of another program: what batches writes for one are such a file
+accepted "schedule.csv" batches lenet-mnist --data data --out foreign --steps 0 --set model.name=resnet18 --set model.width=0.05
+weights=foreign/init.safetensors narrow="--from resnet18 --width 0.05 --input 28"
+# shellcheck disable=SC2086
+accepted "122/122 loaded, 0 missing, 0 unexpected" convert $narrow $weights -o c.safetensors
+accepted "95 % interval" eval c.safetensors --data data --kind mnist
+accepted " %" predict c.safetensors pictures/0-*.png
+accepted "layer4.1.conv2" info c.safetensors
+accepted "test top-1" train lenet-mnist --out tuned --data data --epochs 1 --set model.name=resnet18 --set model.width=0.05 --init c.safetensors
+grep -qF "122/122 loaded, 0 missing, 0 unexpected" err && ok || bad "--init of converted weights: $(cat err)"
+# shellcheck disable=SC2086
+accepted "120/122 loaded, 2 missing, 2 unexpected" convert $narrow --classes 7 --allow-missing 'fc.*' --allow-unexpected 'fc.*' $weights -o c7.safetensors
+printf 'a\nb\n' >names.txt
+# shellcheck disable=SC2086
+{
+  refused 2 "unknown flag '--stm' (did you mean '--stem'?)" convert $narrow $weights -o x --stm cifar
+  refused 2 "FILE is missing" convert --from resnet18 -o x
+  refused 2 "--from resnet81: no such net (did you mean 'resnet18'?)" convert --from resnet81 $weights -o x
+  refused 2 "--stem is for ResNets" convert --from vgg11 --stem cifar $weights -o x
+  refused 2 "names.txt: 2 names, the net has 10 classes" convert $narrow --class-names names.txt $weights -o x
+  refused 2 "--mean: 1 or 1 numbers, not 3" convert $narrow --mean 0,0,0 $weights -o x
+  refused 3 "holds the tensors of resnet18, not of resnet50: --from resnet18" convert --from resnet50 $weights -o x
+  refused 3 "'conv1.weight' is [3,1,7,7], in the net [64,1,7,7]" convert --from resnet18 $weights -o x
+  refused 3 "'conv1.weight' is [3,1,7,7], in the net [3,1,3,3]" convert $narrow --stem cifar $weights -o x
+  refused 3 "'fc.weight' is [10,26], in the net [7,26]" convert $narrow --classes 7 $weights -o x
+  refused 3 "has no tensor 'fc.weight' and 1 more" convert $narrow --classes 7 --allow-unexpected 'fc.*' $weights -o x
+  refused 3 "zeros" convert --from resnet18 zeros -o x
+  refused 3 "no tensor 'conv1.weight'" convert --from resnet18 --classes 10 run/best.safetensors --allow-unexpected '*' -o x
+  refused 5 "nofolder/x" convert $narrow $weights -o nofolder/x
+}
+[ ! -e x ] && ok || bad "a refused conversion has left a file"
+
 accepted "SIMD in use" --version
 accepted "Example: bantam" --help
-for command in train eval predict info pack verify bench batches images; do
+for command in train eval predict info pack convert verify bench batches images; do
   accepted "Example: bantam $command" $command --help
   [ "$(head -n 1 out | cut -c1-8)" = Example: ] && ok || bad "$command --help does not start with an example"
   if awk 'length > 100 { found = 1 } END { exit !found }' out; then bad "$command --help has lines of more than 100 columns"; else ok; fi
@@ -223,6 +256,8 @@ json() { # KEY ARGUMENT...: one line of JSON with a schema number and this key
 json outcome train lenet-mnist --out lenet $quick
 json top1 eval run --data data
 json packed_bytes pack run -o net.bnt
+# shellcheck disable=SC2086
+json wanted convert $narrow $weights -o c.safetensors
 json differing_values verify run net.bnt --data data
 json images predict run pictures/0-*.png
 json nodes info fashion-mnist-bnn --memory

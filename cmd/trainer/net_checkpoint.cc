@@ -5,6 +5,7 @@
 #include <set>
 
 #include "bantam_fault.h"
+#include "cmd/trainer/weights_file.h"
 #include "core/json.h"
 
 namespace bantam {
@@ -95,16 +96,13 @@ NetInfo read_info(const Checkpoint& file) {
   return info;
 }
 
-// Loads what `clean` gives a name to ("" leaves a tensor out).
-template <class Clean> Model::LoadReport load_state(const Checkpoint& file, Model* model, Clean clean) {
+// Loads everything but the optimizer's state.
+Model::LoadReport load_state(const Checkpoint& file, Model* model) {
   std::vector<NamedTensor> tensors;
-  std::map<std::string, int64_t> counters;
   for (const auto& [name, tensor] : file.tensors)
-    if (const std::string cleaned = clean(name); !cleaned.empty()) tensors.push_back({cleaned, tensor});
-  for (const auto& [name, value] : file.integers)
-    if (const std::string cleaned = clean(name); !cleaned.empty()) counters[cleaned] = value;
+    if (!starts_with(name, kOptimizerPrefix)) tensors.push_back({name, tensor});
   try {
-    return model->load_state_dict(tensors, counters);
+    return model->load_state_dict(tensors, file.integers);
   } catch (const Error& e) {
     throw FileError(file.path, e.what());
   }
@@ -169,9 +167,7 @@ NetCheckpoint load_net(const std::string& path_or_run) {
     check_shapes(net.info.spec, file);
     net.model = std::make_unique<Model>(net.info.spec);
     const std::string prefix = kOptimizerPrefix;
-    require_complete(load_state(file, net.model.get(),
-                                [&](const std::string& name) { return starts_with(name, prefix) ? "" : name; }),
-                     path);
+    require_complete(load_state(file, net.model.get()), path);
     for (const auto& [name, tensor] : file.tensors)
       if (starts_with(name, prefix)) net.optimizer_tensors[name.substr(prefix.size())] = tensor;
     if (const auto it = file.metadata.find("bantam.state"); it != file.metadata.end())
@@ -202,15 +198,9 @@ void restore_optimizer(const NetCheckpoint& checkpoint, const Model& model, Opti
 }
 
 std::string load_weights(const std::string& path, Model* model) {
-  const Checkpoint file = load_checkpoint(checkpoint_path(path));
-  const Model::LoadReport report = load_state(file, model, [](const std::string& name) -> std::string {
-    if (starts_with(name, kOptimizerPrefix)) return "";
-    for (const char* prefix : {"module.", "model."})
-      if (starts_with(name, prefix)) return name.substr(std::strlen(prefix));
-    return name;
-  });
-  require_complete(report, file.path);
-  return std::to_string(report.loaded) + "/" + std::to_string(model->state_dict().size()) + " tensors";
+  LoadedWeights loaded = WeightsFile(SafeTensors::read(checkpoint_path(path)), {{}, {std::string(kOptimizerPrefix) + "*"}}).load(model);
+  loaded.left_out.clear();  // a run's optimizer state is no surprise
+  return loaded.text();
 }
 
 }  // namespace bantam

@@ -1,5 +1,6 @@
 #include "core/safetensors.h"
 
+#include "cmd/trainer/weights_file.h"
 #include "core/checkpoint.h"
 #include "core/tensor.h"
 #include "tests/fuzz/fuzz.h"
@@ -29,6 +30,12 @@ void fuzz_one(ByteSpan input) {
     checkpoint_of(file);
   } catch (const FileError&) {
   }
+  try {
+    NetBuilder g(1, 1, 1, 2);
+    Model model((g.linear("layer", g.unary(Kind::kFlatten, "flatten", 0), {.out_features = 2, .bias = false, .weight = {}}), g.build()));
+    WeightsFile(SafeTensors::view(input), {{}, {"e*"}}).load(&model);
+  } catch (const FileError&) {
+  }
 }
 
 void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
@@ -40,6 +47,7 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
                                      {"empty", StDType::kF16, {0, 4}, {}},
                                      {"four", StDType::kF4, {2}, all.first(1)}};
   seed(safetensors_bytes({}));
+  seed(safetensors_bytes({{"module.layer.weight", StDType::kBF16, {2, 1}, all.first(4)}}));
   seed(safetensors_bytes({}, {{"k", "v"}, {"l\n", ""}}));
   seed(safetensors_bytes(tensors, {{"net", "{\"nodes\":[]}"}}));
   tensors.clear();
