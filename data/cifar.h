@@ -1,5 +1,5 @@
-// The "binary version" of CIFAR-10: records of one label byte and 3 x 32 x 32 bytes, the red, green and blue plane,
-// each row-major; 10,000 records a file. Class names are the lines of batches.meta.txt.
+// The "binary versions" of CIFAR-10 and CIFAR-100: records of one label byte (CIFAR-100: two, superclass and class) and
+// 3 x 32 x 32 bytes, the red, green and blue plane, each row-major. Class names are the lines of a text file.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,26 @@
 namespace bantam {
 
 constexpr int kCifarSide = 32;
-constexpr size_t kCifarRecord = 1 + 3 * kCifarSide * kCifarSide;
-constexpr int64_t kCifarRecordsPerFile = 10000;
-constexpr int kCifarClasses = 10;
+constexpr size_t kCifarPixels = 3 * kCifarSide * kCifarSide;
 
-// Appends the images [32,32,3] and labels of a file, which must hold exactly `records` of them. Throws FileError, with
-// `name` in front; then neither vector has changed.
-void parse_cifar10(std::span<const uint8_t> file, int64_t records, const std::string& name,
-                   std::vector<uint8_t>& images, std::vector<int32_t>& labels);
+struct CifarFormat {
+  const char* title;
+  int superclasses;  // 0: records have no such byte
+  int classes;
+  int64_t test_records, train_records;  // of each file
+  size_t record() const { return (superclasses ? 2 : 1) + kCifarPixels; }
+};
+constexpr CifarFormat kCifar10 = {"CIFAR-10", 0, 10, 10000, 10000};     // five files of training images
+constexpr CifarFormat kCifar100 = {"CIFAR-100", 20, 100, 10000, 50000};
 
-// The 10 class names of batches.meta.txt, one a line; blank lines at the end are allowed. Throws FileError.
-std::vector<std::string> parse_cifar10_meta(std::span<const uint8_t> file, const std::string& name);
+// Appends the images [32,32,3] and labels (of classes) of a file, which must hold exactly `records` of them. Throws
+// FileError, with `name` in front; then neither vector has changed.
+void parse_cifar(const CifarFormat& format, std::span<const uint8_t> file, int64_t records, const std::string& name,
+                 std::vector<uint8_t>& images, std::vector<int32_t>& labels);
+
+// The class names of batches.meta.txt or fine_label_names.txt, one a line; blank lines at the end are allowed. Throws
+// FileError.
+std::vector<std::string> parse_cifar_names(const CifarFormat& format, std::span<const uint8_t> file,
+                                           const std::string& name);
 
 }  // namespace bantam

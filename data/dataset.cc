@@ -6,16 +6,20 @@
 #include "core/base/bytes.h"
 #include "core/base/crc32.h"
 #include "core/file.h"
+#include "core/parallel.h"
 #include "core/tensor.h"
 #include "data/cifar.h"
 #include "data/idx.h"
+#include "data/image_check.h"
+#include "data/layouts.h"
+#include "data/tiny_imagenet.h"
 
 namespace bantam {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kKinds[] = {"auto", "mnist", "fashion-mnist", "cifar10"};
+constexpr const char* kKinds[] = {"auto", "mnist", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "image-folder"};
 constexpr uint32_t kMaxSide = 4096;
 
 // The two that share file names and sizes are told apart by their first labels.
@@ -33,42 +37,33 @@ constexpr KnownIdx kKnownIdx[] = {
      {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}},
 };
 
-bool is_file(const fs::path& p) {
-  std::error_code ec;
-  return fs::is_regular_file(p, ec);
+std::string list_of(const std::vector<FoundLayout>& found) {
+  std::string s;
+  for (size_t i = 0; i < found.size(); ++i)
+    s += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i].kind + " (" + found[i].evidence + ")";
+  return s;
 }
 
-bool is_folder(const fs::path& p) {
-  std::error_code ec;
-  return fs::is_directory(p, ec);
-}
-
-// "train-images-idx3-ubyte" in its usual spellings; empty if none is there.
-fs::path find_idx(const fs::path& dir, const std::string& stem, const char* suffix) {
-  for (const char* sub : {"", "raw"})
-    for (const char* joint : {"-", "."})
-      for (const char* packed : {"", ".gz"}) {
-        const fs::path p = dir / sub / (stem + joint + suffix + packed);
-        if (is_file(p)) return p;
-      }
-  return {};
-}
-
-std::string idx_names(const std::string& prefix) {
-  return prefix + "-images-idx3-ubyte and " + prefix + "-labels-idx1-ubyte (also .idx3, .idx1, .gz, in raw/)";
-}
-
-fs::path cifar_folder(const fs::path& dir) {
-  for (const fs::path& p : {dir, dir / "cifar-10-batches-bin"})
-    if (is_file(p / "data_batch_1.bin") || is_file(p / "test_batch.bin")) return p;
-  return {};
+[[noreturn]] void nothing_there(const std::string& dir, Split split, const std::string& asked,
+                                const std::vector<FoundLayout>& found) {
+  throw FileError(dir, "no " + (asked == "auto" ? "known" : asked) + " " + name_of(split) + " data: looked for " +
+                           what_to_look_for(asked, split == Split::kTrain) +
+                           (found.empty() ? "" : "; but it holds " + list_of(found)));
 }
 
 IdxArray read_idx(const fs::path& p, int rank) {
   return parse_idx(read_file(p.string(), kMaxIdxBytes), rank, p.string());
 }
 
-void read_idx_pair(const fs::path& images_path, const fs::path& labels_path, const std::string& kind, Dataset& d) {
+void read_idx_pair(const fs::path& dir, const std::string& kind, Dataset& d) {
+  const std::string prefix = d.split == Split::kTrain ? "train" : "t10k";
+  const fs::path images_path = find_idx(dir, prefix + "-images", "idx3-ubyte");
+  const fs::path labels_path = find_idx(dir, prefix + "-labels", "idx1-ubyte");
+  if (images_path.empty() && labels_path.empty()) nothing_there(dir.string(), d.split, kind, {});
+  if (images_path.empty() || labels_path.empty())
+    throw FileError(dir.string(), "found " + (images_path.empty() ? labels_path : images_path).string() + " but no " +
+                                      prefix + (images_path.empty() ? "-images-idx3-ubyte" : "-labels-idx1-ubyte") +
+                                      " beside it");
   IdxArray images = read_idx(images_path, 3);
   const IdxArray labels = read_idx(labels_path, 1);
   if (images.dims[0] != labels.dims[0])
@@ -99,22 +94,106 @@ void read_idx_pair(const fs::path& images_path, const fs::path& labels_path, con
                                               std::to_string(d.classes()) + " classes");
 }
 
-void read_cifar10(const fs::path& folder, Dataset& d) {
-  d.name = "cifar10";
+void read_cifar(const CifarFormat& format, const fs::path& folder, Dataset& d) {
+  const bool ten = format.classes == 10, train = d.split == Split::kTrain;
+  d.name = ten ? "cifar10" : "cifar100";
   d.h = d.w = kCifarSide;
   d.c = 3;
-  const fs::path meta = folder / "batches.meta.txt";
-  d.class_names = parse_cifar10_meta(read_file(meta.string(), 4097), meta.string());
-  std::vector<std::string> files = {"test_batch.bin"};
-  if (d.split == Split::kTrain)
+  const fs::path names = folder / (ten ? "batches.meta.txt" : "fine_label_names.txt");
+  d.class_names = parse_cifar_names(format, read_file(names.string(), 1 << 16), names.string());
+  std::vector<std::string> files = {ten ? "test_batch.bin" : train ? "train.bin" : "test.bin"};
+  if (ten && train)
     files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
-  d.images.reserve(files.size() * size_t(kCifarRecordsPerFile) * (kCifarRecord - 1));
+  const int64_t records = train ? format.train_records : format.test_records;
+  d.images.reserve(files.size() * size_t(records) * kCifarPixels);
   for (const std::string& file : files) {
     const std::string path = (folder / file).string();
-    parse_cifar10(read_file(path, kCifarRecordsPerFile * kCifarRecord + 1), kCifarRecordsPerFile, path, d.images,
-                  d.labels);
+    parse_cifar(format, read_file(path, uint64_t(records) * format.record() + 1), records, path, d.images, d.labels);
   }
   d.count = int64_t(d.labels.size());
+}
+
+void take_files(const std::string& folder, LabeledFiles files, Dataset& d) {
+  d.c = 3;
+  d.folder = folder;
+  d.files = std::move(files.names);
+  d.labels = std::move(files.labels);
+  d.count = int64_t(d.labels.size());
+}
+
+void list_tiny_imagenet(const fs::path& dir, Dataset& d) {
+  d.name = "tiny-imagenet";
+  const auto read = [&](const fs::path& p) { return read_file(p.string(), kMaxListBytes); };
+  const std::vector<std::string> ids = parse_wnids(read(dir / "wnids.txt"), (dir / "wnids.txt").string());
+  d.class_names = parse_words(read(dir / "words.txt"), ids, (dir / "words.txt").string());
+  if (d.split == Split::kTrain) {
+    take_files((dir / "train").string(), files_of_classes((dir / "train").string(), ids, "images"), d);
+    return;
+  }
+  const std::string list = (dir / "val/val_annotations.txt").string();
+  LabeledFiles files;
+  for (const AnnotatedImage& image : parse_val_annotations(read(list), ids, list)) {
+    files.names.add(image.file);
+    files.labels.push_back(image.label);
+  }
+  take_files((dir / "val/images").string(), std::move(files), d);
+}
+
+// Classes are those of the training images, so that a split which lacks some counts the others alike.
+void list_image_folder(const fs::path& dir, const SplitFolder& split, Dataset& d) {
+  d.name = "image-folder";
+  d.undivided = split.undivided;
+  const std::string folder = split.path.string();
+  d.class_names = folders_in(folder);
+  if (d.class_names.empty()) throw FileError(folder, "holds no folders, which would be the classes");
+  std::vector<std::string> present = d.class_names;
+  if (const SplitFolder train = find_image_folder(dir, true); !split.undivided && !train.path.empty())
+    d.class_names = folders_in(train.path.string());
+  for (const std::string& name : present)
+    if (!std::binary_search(d.class_names.begin(), d.class_names.end(), name))
+      throw FileError(folder, "has a class '" + name + "' that the training images have not");
+  LabeledFiles files = files_of_classes(folder, present, "");
+  for (int32_t& label : files.labels)
+    label = int32_t(std::lower_bound(d.class_names.begin(), d.class_names.end(), present[size_t(label)]) -
+                    d.class_names.begin());
+  take_files(folder, std::move(files), d);
+}
+
+// Images that all have the size of the first are decoded once, if they fit.
+void decode_all(Dataset& d) {
+  Image first;
+  load_image(d, 0, &first);
+  const int64_t bytes = int64_t(first.pixels.size());
+  if (bytes * d.count > kMaxDecodedBytes) return;
+  d.h = first.h, d.w = first.w;
+  std::vector<uint8_t> images(size_t(bytes * d.count));
+  parallel_for(d.count, 16, [&](int64_t begin, int64_t end, int) {
+    Image image;
+    for (int64_t i = begin; i < end; ++i) {
+      load_image(d, i, &image);
+      std::copy(image.pixels.begin(), image.pixels.end(), images.begin() + i * bytes);
+    }
+  });
+  d.images = std::move(images);
+  d.files = FileNames();
+}
+
+// The kind to read: what was asked for, or the only one that is there.
+std::string choose_kind(const std::string& dir, Split split, const std::string& asked) {
+  const bool train = split == Split::kTrain;
+  const std::vector<FoundLayout> found = find_layouts(dir);
+  const auto is = [](const FoundLayout& f, const std::string& kind) {
+    return f.kind == kind || (f.kind == "mnist or fashion-mnist" && (kind == "mnist" || kind == "fashion-mnist"));
+  };
+  if (asked == "auto" && found.size() > 1)
+    throw FileError(dir, "holds " + list_of(found) + ": say which with the data set's kind");
+  if (asked == "auto" && found.size() == 1) return found[0].kind;
+  if (std::any_of(found.begin(), found.end(), [&](const FoundLayout& f) { return is(f, asked); })) return asked;
+  // Not all of a layout: half of a pair of IDX files, empty folders of classes. Reading it says what is missing.
+  if (asked == "image-folder" && !find_image_folder(dir, train).path.empty()) return asked;
+  if (asked == "mnist" || asked == "fashion-mnist" || asked == "auto")
+    if (!find_idx(dir, train ? "train-labels" : "t10k-labels", "idx1-ubyte").empty()) return asked;
+  nothing_there(dir, split, asked, found);
 }
 
 }  // namespace
@@ -123,44 +202,63 @@ const char* name_of(Split split) { return split == Split::kTrain ? "train" : "te
 
 std::span<const char* const> dataset_kinds() { return kKinds; }
 
-Dataset open_dataset(const std::string& dir, Split split, const std::string& kind, int64_t limit) {
-  if (std::find(std::begin(kKinds), std::end(kKinds), kind) == std::end(kKinds)) {
+Dataset open_dataset(const std::string& dir, Split split, const std::string& asked, int64_t limit) {
+  if (std::find(std::begin(kKinds), std::end(kKinds), asked) == std::end(kKinds)) {
     std::string known;
     for (const char* k : kKinds) known += std::string(known.empty() ? "" : ", ") + k;
-    throw Error("data set kind '" + kind + "' is unknown (known: " + known + ")");
+    throw Error("data set kind '" + asked + "' is unknown (known: " + known + ")");
   }
-  if (!is_folder(dir)) throw FileError(dir, "no such folder");
+  std::error_code error;
+  if (!fs::is_directory(dir, error)) throw FileError(dir, "no such folder");
+  const std::string kind = choose_kind(dir, split, asked);
   Dataset d;
   d.split = split;
-  const bool want_idx = kind != "cifar10", want_cifar = kind == "cifar10" || kind == "auto";
-  const std::string prefix = split == Split::kTrain ? "train" : "t10k";
-  const fs::path images = want_idx ? find_idx(dir, prefix + "-images", "idx3-ubyte") : fs::path();
-  const fs::path labels = want_idx ? find_idx(dir, prefix + "-labels", "idx1-ubyte") : fs::path();
-  const fs::path cifar = want_cifar ? cifar_folder(dir) : fs::path();
-  if (!images.empty() && !labels.empty()) {
-    if (!cifar.empty())
-      throw FileError(dir, "holds IDX files and CIFAR-10 batches: say which with the data set's kind");
-    read_idx_pair(images, labels, kind, d);
-  } else if (!cifar.empty()) {
-    read_cifar10(cifar, d);
+  if (kind == "cifar10" || kind == "cifar100") {
+    const CifarFormat& format = kind == "cifar10" ? kCifar10 : kCifar100;
+    read_cifar(format, find_cifar(dir, format.classes), d);
+  } else if (kind == "tiny-imagenet") {
+    list_tiny_imagenet(dir, d);
+  } else if (kind == "image-folder") {
+    const SplitFolder folder = find_image_folder(dir, split == Split::kTrain);
+    if (folder.path.empty())
+      throw FileError(dir, std::string("has no folder ") + (split == Split::kTrain ? "train/, only val/" : "val/, only train/"));
+    list_image_folder(dir, folder, d);
   } else {
-    std::string sought;
-    if (want_idx) sought = idx_names(prefix);
-    if (want_cifar)
-      sought +=
-          std::string(want_idx ? "; " : "") + "data_batch_1.bin or test_batch.bin (also in cifar-10-batches-bin/)";
-    if (!images.empty() || !labels.empty())
-      throw FileError(dir, "found " + (images.empty() ? labels : images).string() + " but no " + prefix +
-                               (images.empty() ? "-images-idx3-ubyte" : "-labels-idx1-ubyte") + " beside it");
-    throw FileError(dir,
-                    "no " + (kind == "auto" ? "known" : kind) + " " + name_of(split) + " data: looked for " + sought);
+    read_idx_pair(dir, asked, d);
   }
-  if (limit > 0 && limit < d.count) {
-    d.count = limit;
-    d.images.resize(size_t(limit * d.image_bytes()));
-    d.labels.resize(size_t(limit));
-  }
+  if (limit > 0 && limit < d.count) d = part_of(d, 0, limit);
+  if (kind == "tiny-imagenet") decode_all(d);
   return d;
+}
+
+void load_image(const Dataset& data, int64_t i, Image* out) {
+  if (data.decoded()) {
+    out->h = data.h, out->w = data.w, out->c = data.c;
+    out->pixels.assign(data.image(i), data.image(i) + data.image_bytes());
+    return;
+  }
+  const std::string path = data.path(i);
+  decode_image(read_file(path, kMaxImageFile), data.c, path, out);
+  if (data.h != 0 && (out->h != data.h || out->w != data.w))
+    throw FileError(path, "has " + std::to_string(out->w) + "x" + std::to_string(out->h) + " pixels, the first image of the set " +
+                              std::to_string(data.w) + "x" + std::to_string(data.h));
+}
+
+Dataset part_of(const Dataset& data, int64_t begin, int64_t end) {
+  Dataset part;
+  part.name = data.name;
+  part.split = data.split;
+  part.count = end - begin;
+  part.h = data.h, part.w = data.w, part.c = data.c;
+  part.folder = data.folder;
+  if (data.decoded())
+    part.images.assign(data.images.begin() + begin * data.image_bytes(), data.images.begin() + end * data.image_bytes());
+  else
+    for (int64_t i = begin; i < end; ++i) part.files.add(data.files[size_t(i)]);
+  part.labels.assign(data.labels.begin() + begin, data.labels.begin() + end);
+  part.class_names = data.class_names;
+  part.undivided = data.undivided;
+  return part;
 }
 
 uint32_t fingerprint(const Dataset& data) {
@@ -175,6 +273,12 @@ uint32_t fingerprint(const Dataset& data) {
     uint8_t bytes[4];
     store_le32(bytes, uint32_t(label));
     crc = crc32(bytes, 4, crc);
+  }
+  const uint8_t kEnd = 0;
+  for (size_t i = 0; i < data.files.size(); ++i) {
+    const ByteSpan name = as_bytes(data.files[i]);
+    crc = crc32(name.data(), name.size(), crc);
+    crc = crc32(&kEnd, 1, crc);
   }
   return crc32(data.images.data(), data.images.size(), crc);
 }

@@ -105,13 +105,17 @@ namespace bantam {
 namespace {
 
 // stb_image's own channels (1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha) to 1 or 3.
-Image convert(const uint8_t* in, int h, int w, int have, int want) {
+void convert(const uint8_t* in, int h, int w, int have, int want, Image* image) {
   const bool color = have >= 3;
   if (want == 0) want = color ? 3 : 1;
-  Image image{h, w, want, {}};
+  image->h = h, image->w = w, image->c = want;
   const size_t n = size_t(h) * size_t(w);
-  image.pixels.resize(n * size_t(want));
-  uint8_t* out = image.pixels.data();
+  image->pixels.resize(n * size_t(want));
+  uint8_t* out = image->pixels.data();
+  if (have == want) {
+    memcpy(out, in, image->pixels.size());
+    return;
+  }
   for (size_t i = 0; i < n; ++i, in += have) {
     if (want == 1) {
       *out++ = color ? uint8_t((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 32768) >> 16) : in[0];
@@ -119,12 +123,17 @@ Image convert(const uint8_t* in, int h, int w, int have, int want) {
       for (int k = 0; k < 3; ++k) *out++ = in[color ? k : 0];
     }
   }
-  return image;
 }
 
 }  // namespace
 
 Image decode_image(ByteSpan file, int channels, const std::string& name) {
+  Image image;
+  decode_image(file, channels, name, &image);
+  return image;
+}
+
+void decode_image(ByteSpan file, int channels, const std::string& name, Image* out) {
   if (file.size() > kMaxImageFile) throw FileError(name, "an image file of more than 256 MiB is not read");
   Bytes copy;
   ByteSpan checked;
@@ -150,7 +159,7 @@ Image decode_image(ByteSpan file, int channels, const std::string& name) {
     reason = std::string("not ") + a.condition;
   }
   if (pixels == nullptr) throw FileError(name, "the image cannot be decoded (" + reason + ")");
-  return convert(pixels, h, w, have, channels);
+  convert(pixels, h, w, have, channels, out);
 }
 
 Image read_image(const std::string& path, int channels) {

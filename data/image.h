@@ -21,6 +21,7 @@ struct Image {
 // (19595 R + 38470 G + 7471 B + 32768) >> 16. Throws FileError, with `name` in front. The decoder's memory is at most
 // 4096 times the file + 1 MiB, and 1 GiB.
 Image decode_image(ByteSpan file, int channels, const std::string& name);
+void decode_image(ByteSpan file, int channels, const std::string& name, Image* out);  // uses the memory of `out` again
 Image read_image(const std::string& path, int channels);
 
 // c is 1 or 3 (Error otherwise). The same pixels give the same bytes on every machine.

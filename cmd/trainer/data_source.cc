@@ -30,18 +30,6 @@ ImageSize image_size(const std::string& kind) {
   return {28, 28, 1, 10};  // mnist, fashion-mnist
 }
 
-Dataset images_of(const Dataset& data, int64_t begin, int64_t end) {
-  Dataset part;
-  part.name = data.name;
-  part.split = data.split;
-  part.count = end - begin;
-  part.h = data.h, part.w = data.w, part.c = data.c;
-  part.images.assign(data.images.begin() + begin * data.image_bytes(), data.images.begin() + end * data.image_bytes());
-  part.labels.assign(data.labels.begin() + begin, data.labels.begin() + end);
-  part.class_names = data.class_names;
-  return part;
-}
-
 DataSource open_data(const DataConfig& config, const std::string& dir) {
   const std::string folder = data_folder(dir, config.name);
   DataSource source;
@@ -51,14 +39,14 @@ DataSource open_data(const DataConfig& config, const std::string& dir) {
     throw UsageError("data.holdout and data.train_images ask for more than the " + std::to_string(all) +
                      " training images");
   if (config.holdout) {
-    source.evaluation = images_of(source.train, all - config.holdout, all);
+    source.evaluation = part_of(source.train, all - config.holdout, all);
     source.evaluation_name = "holdout";
   } else {
     source.evaluation = open_dataset(folder, Split::kTest, config.name);
     source.evaluation_name = "test";
   }
   const int64_t keep = config.train_images ? config.train_images : all - config.holdout;
-  if (keep < all) source.train = images_of(source.train, 0, keep);
+  if (keep < all) source.train = part_of(source.train, 0, keep);
   return source;
 }
 

@@ -30,9 +30,6 @@ struct ImageSize {
 };
 ImageSize image_size(const std::string& kind);
 
-// Images [begin, end).
-Dataset images_of(const Dataset& data, int64_t begin, int64_t end);
-
 BatchSpec training_batches(const Recipe& recipe);
 BatchSpec evaluation_batches(const std::vector<double>& mean, const std::vector<double>& stddev, int64_t batch);
 

@@ -5,6 +5,7 @@
 
 #include "core/tensor.h"
 #include "data/cifar.h"
+#include "data/image.h"
 #include "tests/core/temp_folder.h"
 #include "tests/data/made_files.h"
 
@@ -100,7 +101,7 @@ TEST_CASE("open_dataset: CIFAR-10 in the folder or beneath it, the batches in or
     const fs::path dir = fs::path(folder.path()) / sub;
     const std::string names = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n";
     put(dir / "batches.meta.txt", Bytes(names.begin(), names.end()));
-    put(dir / "test_batch.bin", make_cifar(kCifarRecordsPerFile));
+    put(dir / "test_batch.bin", make_cifar(kCifar10.test_records));
     const Dataset d = open_dataset(folder.path(), Split::kTest);
     CHECK(d.name == "cifar10");
     CHECK(d.count == 10000);
@@ -110,6 +111,103 @@ TEST_CASE("open_dataset: CIFAR-10 in the folder or beneath it, the batches in or
     // One split is there, the other is not.
     CHECK(open_error(folder.path(), Split::kTrain).find("data_batch_1.bin: ") != std::string::npos);
   }
+}
+
+TEST_CASE("open_dataset: CIFAR-100 in the folder or beneath it, with its hundred names") {
+  std::string names;
+  for (int i = 0; i < 100; ++i) names += "c" + std::to_string(i) + "\n";
+  for (const char* sub : {"", "cifar-100-binary"}) {
+    const TempFolder folder;
+    const fs::path dir = fs::path(folder.path()) / sub;
+    put(dir / "fine_label_names.txt", Bytes(names.begin(), names.end()));
+    put(dir / "test.bin", make_cifar100(kCifar100.test_records));
+    const Dataset d = open_dataset(folder.path(), Split::kTest);
+    CHECK(d.name == "cifar100");
+    CHECK(d.count == 10000);
+    CHECK(d.classes() == 100);
+    CHECK(d.labels[2] == 85);
+    CHECK(d.image(7)[3 * 5 + 2] == made_cifar_value(7, 5, 2));
+    CHECK(open_error(folder.path(), Split::kTrain).find("train.bin: ") != std::string::npos);
+    CHECK(open_error(folder.path(), Split::kTest, "cifar10").ends_with("; but it holds cifar100 (" + (dir / "test.bin").lexically_relative(folder.path()).string() + ")"));
+  }
+}
+
+// A picture of one color, which no decoder changes; its red tells the images apart.
+Bytes plain_png(uint8_t red, int h = 4, int w = 6) {
+  Image image{h, w, 3, {}};
+  for (int i = 0; i < h * w; ++i) image.pixels.insert(image.pixels.end(), {red, 20, 30});
+  return encode_png(image);
+}
+Bytes text(const std::string& s) { return Bytes(s.begin(), s.end()); }
+
+TEST_CASE("open_dataset: Tiny ImageNet's original layout is decoded once, train by class and val by its list") {
+  const TempFolder folder;
+  const fs::path dir = folder.path();
+  put(dir / "wnids.txt", text("n2\nn1\n"));
+  put(dir / "words.txt", text("n1\tgoldfish, Carassius\nn2\tbull\nn3\tcow\n"));
+  for (int i = 0; i < 3; ++i) {
+    put(dir / "train/n1/images" / (std::to_string(i) + ".png"), plain_png(uint8_t(10 + i)));
+    put(dir / "train/n2/images" / (std::to_string(i) + ".JPEG"), plain_png(uint8_t(20 + i)));  // a PNG named .JPEG
+  }
+  put(dir / "train/n1/n1_boxes.txt", text("0.png 0 0 1 1\n"));
+  put(dir / "val/val_annotations.txt", text("b.JPEG\tn2\t0\t0\t1\t1\na.JPEG\tn1\t0\t0\t1\t1\n"));
+  put(dir / "val/images/a.JPEG", plain_png(1));
+  put(dir / "val/images/b.JPEG", plain_png(2));
+  const Dataset train = open_dataset(dir.string(), Split::kTrain);
+  CHECK(train.name == "tiny-imagenet");
+  CHECK(train.decoded());
+  CHECK((train.count == 6 && train.h == 4 && train.w == 6 && train.c == 3));
+  CHECK(train.class_names == std::vector<std::string>{"n1 goldfish", "n2 bull"});
+  CHECK(train.labels == std::vector<int32_t>{0, 1, 0, 1, 0, 1});
+  for (int64_t i = 0; i < 6; ++i) CHECK(train.image(i)[0] == (i % 2 ? 20 : 10) + i / 2);
+  const Dataset val = open_dataset(dir.string(), Split::kTest);
+  CHECK(val.class_names == train.class_names);
+  CHECK(val.labels == std::vector<int32_t>{1, 0});
+  CHECK(val.image(0)[0] == 2);
+  CHECK(open_dataset(dir.string(), Split::kTrain, "tiny-imagenet", 2).count == 2);
+
+  put(dir / "val/images/a.JPEG", plain_png(1, 4, 5));
+  CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val/images/a.JPEG: has 5x4 pixels, the first image of the set 6x4");
+  fs::remove(dir / "val/images/a.JPEG");
+  CHECK(open_error(dir.string(), Split::kTest).starts_with(dir.string() + "/val/images/a.JPEG: "));
+  put(dir / "val/images/a.JPEG", text("no image"));
+  CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val/images/a.JPEG: neither a PNG nor a JPEG image");
+  fs::remove_all(dir / "train/n2");
+  CHECK(open_error(dir.string(), Split::kTrain) == dir.string() + "/train/n2/images: holds no image (.JPEG, .jpg, .png)");
+}
+
+TEST_CASE("open_dataset: an image folder lists files, with the classes of its training images; they are decoded when used") {
+  const TempFolder folder;
+  const fs::path dir = folder.path();
+  put(dir / "train/cat/1.png", plain_png(1, 3, 5));
+  put(dir / "train/ant/1.png", plain_png(2, 7, 2));
+  put(dir / "train/ant/2.JPEG", plain_png(3));
+  put(dir / "val/cat/9.png", plain_png(4));
+  const Dataset train = open_dataset(dir.string(), Split::kTrain), val = open_dataset(dir.string(), Split::kTest);
+  CHECK((train.name == "image-folder" && !train.decoded() && !train.undivided));
+  CHECK((train.count == 3 && train.h == 0 && train.w == 0 && train.c == 3));
+  CHECK(train.class_names == std::vector<std::string>{"ant", "cat"});
+  CHECK(train.labels == std::vector<int32_t>{0, 1, 0});
+  CHECK(train.path(1) == dir.string() + "/train/cat/1.png");
+  Image image;
+  load_image(train, 1, &image);
+  CHECK((image.h == 3 && image.w == 5 && image.pixels[0] == 1));
+  CHECK(val.class_names == train.class_names);
+  CHECK(val.labels == std::vector<int32_t>{1});
+  const Dataset last = part_of(train, 2, 3);
+  CHECK((last.count == 1 && last.path(0) == train.path(2) && last.labels[0] == 0));
+  CHECK(fingerprint(last) != fingerprint(part_of(train, 0, 1)));
+  CHECK(fingerprint(last) == fingerprint(part_of(train, 2, 3)));
+
+  put(dir / "val/dog/9.png", plain_png(4));
+  CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val: has a class 'dog' that the training images have not");
+  fs::remove_all(dir / "val");
+  CHECK(open_error(dir.string(), Split::kTest) == dir.string() + ": has no folder val/, only train/");
+  const Dataset flat = open_dataset((dir / "train").string(), Split::kTest);
+  CHECK((flat.undivided && flat.count == 3));
+  CHECK(open_error(dir.string(), Split::kTrain, "cifar10").ends_with("; but it holds image-folder (train/)"));
+  fs::create_directories(dir / "empty/train");
+  CHECK(open_error((dir / "empty").string(), Split::kTrain, "image-folder") == (dir / "empty/train").string() + ": holds no folders, which would be the classes");
 }
 
 TEST_CASE("open_dataset: errors name what was looked for, or which file is wrong") {
@@ -125,9 +223,13 @@ TEST_CASE("open_dataset: errors name what was looked for, or which file is wrong
   CHECK(open_error(dir, Split::kTest) ==
         dir +
             ": no known test data: looked for t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (also .idx3, .idx1, "
-            ".gz, in raw/); data_batch_1.bin or test_batch.bin (also in cifar-10-batches-bin/)");
-  CHECK_THROWS_WITH_AS(open_dataset(dir, Split::kTest, "mnits"),
-                       "data set kind 'mnits' is unknown (known: auto, mnist, fashion-mnist, cifar10)", Error);
+            ".gz, in raw/); data_batch_1.bin or test_batch.bin (also in cifar-10-batches-bin/); train.bin or test.bin "
+            "(also in cifar-100-binary/); wnids.txt; val/CLASS/*.JPEG or CLASS/*.JPEG");
+  CHECK_THROWS_WITH_AS(
+      open_dataset(dir, Split::kTest, "mnits"),
+      "data set kind 'mnits' is unknown (known: auto, mnist, fashion-mnist, cifar10, cifar100, tiny-imagenet, "
+      "image-folder)",
+      Error);
 
   put(dir + "/t10k-images-idx3-ubyte", made_images(12));
   CHECK(open_error(dir, Split::kTest) ==
@@ -144,7 +246,15 @@ TEST_CASE("open_dataset: errors name what was looked for, or which file is wrong
         dir + "/t10k-images-idx3-ubyte: images of 1x4097 pixels, at most 4096x4096 are read");
   put(dir + "/test_batch.bin", {});
   CHECK(open_error(dir, Split::kTest) ==
-        dir + ": holds IDX files and CIFAR-10 batches: say which with the data set's kind");
+        dir +
+            ": holds mnist or fashion-mnist (t10k-images-idx3-ubyte) and cifar10 (test_batch.bin): say which with the "
+            "data set's kind");
+  CHECK(open_error(dir, Split::kTrain, "mnist") ==
+        dir + ": no mnist train data: looked for train-images-idx3-ubyte and train-labels-idx1-ubyte (also .idx3, "
+              ".idx1, .gz, in raw/)");
+  CHECK(open_error(dir, Split::kTest, "cifar100") ==
+        dir + ": no cifar100 test data: looked for train.bin or test.bin (also in cifar-100-binary/); but it holds mnist or "
+              "fashion-mnist (t10k-images-idx3-ubyte) and cifar10 (test_batch.bin)");
 }
 
 }  // namespace
