@@ -1,6 +1,7 @@
 #include "cmd/any_model.h"
 
-#include "cmd/trainer/data_source.h"
+#include <cstring>
+
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/recipe.h"
 #include "core/file.h"
@@ -45,12 +46,12 @@ AnyModel load_any(const std::string& path) {
   return model;
 }
 
-std::string AnyModel::data_name() const {
-  if (!net || net->info.recipe_toml.empty()) return "";
+std::optional<DataConfig> AnyModel::data_config() const {
+  if (!net || net->info.recipe_toml.empty()) return std::nullopt;
   try {
-    return parse_recipe(net->info.recipe_toml, path).data.name;
+    return parse_recipe(net->info.recipe_toml, path).data;
   } catch (const UsageError&) {
-    return "";  // a recipe of another version: the weights are as good
+    return std::nullopt;  // a recipe of another version: the weights are as good
   }
 }
 
@@ -86,27 +87,51 @@ Tensor Scorer::operator()(const std::vector<const uint8_t*>& images) {
   return scores;
 }
 
-Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split,
-                      int64_t limit) {
-  const std::string name = kind.empty() ? model.data_name() : kind;
-  if (!kind.empty()) check_kind(kind);
-  if (dir.empty() && name.empty())
+EvalImages::EvalImages(const AnyModel& model, const EvalData& what) {
+  const std::optional<DataConfig> config = model.data_config();
+  const std::string name = !what.kind.empty() ? what.kind : config ? config->name : "";
+  if (!what.kind.empty()) check_kind(what.kind);
+  if (what.dir.empty() && name.empty())
     throw UsageError("--data DIR is missing: " + model.path + " does not say what it was trained on");
-  Dataset data = open_dataset(data_folder(dir, name), split == "train" ? Split::kTrain : Split::kTest,
-                              name.empty() ? "auto" : name, limit);
-  if (data.h != model.h || data.w != model.w || data.c != model.c)
-    throw UsageError("the images are " + std::to_string(data.h) + "x" + std::to_string(data.w) + "x" +
-                     std::to_string(data.c) + ", the model's " + std::to_string(model.h) + "x" +
+  data_ = open_dataset(data_folder(what.dir, name), what.split == "train" ? Split::kTrain : Split::kTest,
+                       name.empty() ? "auto" : name, what.limit);
+  const int64_t resize = what.resize ? what.resize : config ? config->eval_resize : 0;
+  const bool resized = data_.h == 0 || resize != 0 || (config && config->image_size != 0);
+  if (data_.c != model.c || (!resized && (data_.h != model.h || data_.w != model.w)))
+    throw UsageError("the images are " + std::to_string(data_.h) + "x" + std::to_string(data_.w) + "x" +
+                     std::to_string(data_.c) + ", the model's " + std::to_string(model.h) + "x" +
                      std::to_string(model.w) + "x" + std::to_string(model.c));
-  if (data.class_names != model.class_names) {
+  if (data_.class_names != model.class_names) {
     size_t i = 0;
-    while (i < data.class_names.size() && i < model.class_names.size() && data.class_names[i] == model.class_names[i])
+    while (i < data_.class_names.size() && i < model.class_names.size() && data_.class_names[i] == model.class_names[i])
       ++i;
     const auto at = [&](const std::vector<std::string>& v) { return i < v.size() ? "'" + v[i] + "'" : "missing"; };
-    throw UsageError("the classes differ: class " + std::to_string(i) + " is " + at(data.class_names) +
+    throw UsageError("the classes differ: class " + std::to_string(i) + " is " + at(data_.class_names) +
                      " in the data set, " + at(model.class_names) + " in the model");
   }
-  return data;
+  spec_ = fitted(model.h, model.w, resize);
+  try {
+    check_sample_spec(spec_, data_, "--resize");
+  } catch (const Error& e) {
+    throw UsageError(e.what());
+  }
+  bytes_ = model.h * model.w * model.c;
+  scratch_.resize(size_t(threads()));
+}
+
+const std::vector<const uint8_t*>& EvalImages::get(int64_t begin, int64_t n) {
+  const bool as_they_are = data_.decoded() && data_.h == spec_.h && data_.w == spec_.w && spec_.plain();
+  if (!as_they_are) block_.resize(size_t(n * bytes_));
+  images_.resize(size_t(n));
+  parallel_for(n, as_they_are ? n : 4, [&](int64_t from, int64_t to, int lane) {
+    for (int64_t i = from; i < to; ++i) {
+      AugmentDraw none;
+      const uint8_t* pixels = sample_pixels(data_, begin + i, spec_, 0, 0, &scratch_[size_t(lane)], &none);
+      if (!as_they_are) pixels = static_cast<uint8_t*>(memcpy(block_.data() + i * bytes_, pixels, size_t(bytes_)));
+      images_[size_t(i)] = pixels;
+    }
+  });
+  return images_;
 }
 
 }  // namespace bantam

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/trainer/data_source.h"
 #include "cmd/trainer/evaluate.h"
 #include "cmd/trainer/net_checkpoint.h"
 #include "compress/pack/packed_model.h"
@@ -21,8 +22,8 @@ struct AnyModel {
 
   const char* kind() const { return packed ? "packed" : "checkpoint"; }
   int classes() const { return int(class_names.size()); }
-  // The data set that it was trained on, by its recipe; "" where unknown.
-  std::string data_name() const;
+  // The data that it was trained on, by its recipe; none where unknown.
+  std::optional<DataConfig> data_config() const;
 };
 
 // Throws FileError for a file that is neither.
@@ -41,10 +42,34 @@ class Scorer {
   std::vector<std::unique_ptr<PackedModel>> more_;  // sessions of lanes 1, 2, ...
 };
 
-// The data set that a model is to be compared on. `dir` empty: where it is by default; `kind` empty: the one that the
-// model was trained on, or what the files look like. Throws UsageError if its images or its class names are not the
-// model's.
-Dataset open_data_for(const AnyModel& model, const std::string& dir, const std::string& kind, const std::string& split,
-                      int64_t limit);
+// What a model is to be evaluated on, as the command line says it.
+struct EvalData {
+  std::string dir;    // empty: where the data set is by default
+  std::string kind;   // empty: the one that the model was trained on, or what the files look like
+  std::string split;  // "train" or "test"
+  int64_t limit = 0;
+  int64_t resize = 0;  // the shorter side before the center is cut out; 0: as the model's recipe says
+};
+
+// The images of a data set at a model's size, u8.
+class EvalImages {
+ public:
+  // Throws UsageError if the images or the class names are not the model's. Images that differ in size from the model's
+  // are resized if its recipe or --resize says how, or if they have sizes of their own.
+  EvalImages(const AnyModel& model, const EvalData& what);
+
+  const Dataset& data() const { return data_; }
+  int64_t count() const { return data_.count; }
+  // Images [begin, begin + n), valid until the next call; decoded on all threads.
+  const std::vector<const uint8_t*>& get(int64_t begin, int64_t n);
+
+ private:
+  Dataset data_;
+  SampleSpec spec_;
+  int64_t bytes_ = 0;  // of one
+  std::vector<uint8_t> block_;
+  std::vector<SampleScratch> scratch_;  // by lane
+  std::vector<const uint8_t*> images_;
+};
 
 }  // namespace bantam

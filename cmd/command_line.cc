@@ -122,6 +122,13 @@ std::vector<int> thread_counts(const std::string& list) {
   return counts;
 }
 
+void add_resize(CLI::App* app, int64_t& resize) {
+  app->add_option("--resize", resize,
+                  "shorter side before the center is cut out (the recipe's data.eval_resize)")
+      ->type_name("N")
+      ->check(in_range(1, 16384));
+}
+
 std::string recipe_list() {
   std::string s = "Recipes:\n";
   for (const BuiltInRecipe& r : built_in_recipes())
@@ -211,6 +218,7 @@ struct CommandLine {
     add_kind(s.app, eval.kind);
     add_split(s.app, eval.split);
     s.app->add_option("--images", eval.images, "the first N images only")->type_name("N")->check(in_range(1, kMany));
+    add_resize(s.app, eval.resize);
     s.app->add_option("--batch", eval.batch, "images a step (200)")->type_name("N")->check(in_range(1, 65536));
     s.app->add_option("--confusion", eval.confusion, "also write the confusion matrix: FILE.csv or FILE.svg")
         ->type_name("FILE");
@@ -289,6 +297,7 @@ struct CommandLine {
     add_kind(s.app, verify.kind);
     add_split(s.app, verify.split);
     s.app->add_option("--images", verify.images, "the first N images only")->type_name("N")->check(in_range(1, kMany));
+    add_resize(s.app, verify.resize);
     add_common(s.app, verify.common, true);
     s.command = [this] { return Command(verify); };
   }
@@ -339,7 +348,7 @@ struct CommandLine {
                  "Writes images as PNG files named NUMBER-CLASS.png, for `bantam predict`.");
     add_data(s.app, images.data);
     s.required.push_back(s.app->add_option("--out", images.out, "folder to write to")->type_name("DIR"));
-    s.app->add_option("--kind", images.kind, "auto, mnist, fashion-mnist or cifar10 (auto)")->type_name("K");
+    s.app->add_option("--kind", images.kind, "auto, or which data set it is (auto)")->type_name("K");
     add_split(s.app, images.split);
     s.app->add_option("--count", images.count, "how many (10)")->type_name("N")->check(in_range(1, 100000));
     s.app->add_option("--first", images.first, "number of the first (0)")->type_name("I")->check(in_range(0, kMany));

@@ -29,7 +29,7 @@ int run_train(const TrainArgs& args);
 struct EvalArgs {
   CommonArgs common;
   std::string model, data, kind, split = "test", confusion;
-  int64_t images = 0, batch = 200;
+  int64_t images = 0, batch = 200, resize = 0;
 };
 int run_eval(const EvalArgs& args);
 
@@ -68,7 +68,7 @@ int run_convert(const ConvertArgs& args);
 struct VerifyArgs {
   CommonArgs common;
   std::string checkpoint, packed, data, kind, split = "test";
-  int64_t images = 0;
+  int64_t images = 0, resize = 0;
 };
 int run_verify(const VerifyArgs& args);
 

@@ -50,7 +50,8 @@ int run_eval(const EvalArgs& args) {
     throw UsageError("--confusion " + args.confusion + ": the name must end in .csv or .svg");
   set_threads(args.common.threads);
   AnyModel model = load_any(args.model);
-  const Dataset data = open_data_for(model, args.data, args.kind, args.split, args.images);
+  EvalImages images(model, {args.data, args.kind, args.split, args.images, args.resize});
+  const Dataset& data = images.data();
 
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
   Scorer scorer(&model);
@@ -58,9 +59,7 @@ int run_eval(const EvalArgs& args) {
   const double start = monotonic_seconds();
   for (int64_t begin = 0; begin < data.count; begin += args.batch) {
     const int64_t n = std::min(args.batch, data.count - begin);
-    std::vector<const uint8_t*> images;
-    for (int64_t i = 0; i < n; ++i) images.push_back(data.image(begin + i));
-    const Tensor scores = scorer(images);
+    const Tensor scores = scorer(images.get(begin, n));
     const float* s = scores.data<float>();
     const int32_t* labels = data.labels.data() + begin;
     metrics.add(s, labels, n, cross_entropy_sum(s, labels, n, data.classes()));

@@ -21,12 +21,14 @@ int run_images(const ImagesArgs& args) {
   std::filesystem::create_directories(args.out, error);
   if (error) throw IoError(args.out, "make the folder", "mkdir", error.value());
   Json list = Json::array();
+  Image image;
   for (int64_t i = args.first; i < args.first + args.count; ++i) {
     std::string name = data.class_names[size_t(data.labels[size_t(i)])];
     for (char& ch : name)
       if (!isalnum(static_cast<unsigned char>(ch))) ch = '-';
     const std::string path = args.out + "/" + std::to_string(i) + "-" + name + ".png";
-    write_png(path, {data.h, data.w, data.c, {data.image(i), data.image(i) + data.image_bytes()}});
+    load_image(data, i, &image);
+    write_png(path, image);
     list.push(Json::object({{"file", path},
                             {"label", data.labels[size_t(i)]},
                             {"name", data.class_names[size_t(data.labels[size_t(i)])]}}));

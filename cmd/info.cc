@@ -68,7 +68,7 @@ void info_recipe(const InfoArgs& args) {
   for (const std::string& s : args.set) overrides.push_back(split_override(s));
   const RecipeText text = find_recipe(args.what);
   const Recipe recipe = parse_recipe(text.toml, text.source, overrides);
-  const ImageSize size = image_size(recipe.data.name);
+  const ImageSize size = image_size(recipe.data);
   report_net(args, &recipe, net_of(recipe, size.h, size.w, size.c, size.classes),
              Json::object({{"what", args.what}, {"kind", "recipe"}, {"recipe", dump(recipe)}}), dump(recipe) + "\n");
 }

@@ -97,7 +97,9 @@ void report(const TrainArgs& args, const Run& run, Outcome outcome, double secon
                                 {"outcome", outcome_name(outcome)},
                                 {"step", s.step},
                                 {"total_steps", run.trainer->total_steps()},
-                                {"seconds", seconds}});
+                                {"seconds", seconds},
+                                {"wait_seconds", run.trainer->waits().wait_seconds},
+                                {"wait_share", run.trainer->waits().share()}});
     if (last)
       fields.set("eval", Json::object({{"split", last->split},
                                        {"epoch", last->epoch},

@@ -73,7 +73,8 @@ int run_verify(const VerifyArgs& args) {
   const bnt_info& info = packed->info();
   if (info.h != net.h || info.w != net.w || info.c != net.c || int(info.classes) != net.classes())
     throw UsageError(args.packed + ": input or classes are not those of " + net.path);
-  const Dataset data = open_data_for(net, args.data, args.kind, args.split, args.images);
+  EvalImages images(net, {args.data, args.kind, args.split, args.images, args.resize});
+  const Dataset& data = images.data();
   const std::vector<float> tables = normalize_tables(int(net.c), net.net->info.mean, net.net->info.stddev);
 
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
@@ -88,10 +89,12 @@ int run_verify(const VerifyArgs& args) {
   for (int64_t begin = 0; begin < data.count; begin += kBatch) {
     const int64_t n = std::min(kBatch, data.count - begin);
     Tensor x = Tensor::empty({n, net.h, net.w, net.c});
+    const int64_t pixels = net.h * net.w * net.c;
+    const std::vector<const uint8_t*>& block = images.get(begin, n);  // one after the other
     for (int64_t i = 0; i < n; ++i)
-      transform_image(data.image(begin + i), data.h, data.w, data.c, {}, tables.data(),
-                      x.mutable_data<float>() + i * data.image_bytes());
-    const Verifier::Predictions p = verifier->add(x, data.image(begin));
+      transform_image(block[size_t(i)], int(net.h), int(net.w), int(net.c), {}, tables.data(),
+                      x.mutable_data<float>() + i * pixels);
+    const Verifier::Predictions p = verifier->add(x, block[0]);
     for (int64_t i = 0; i < n; ++i) {
       v.checkpoint_right += p.trained[size_t(i)] == data.labels[size_t(begin + i)];
       v.packed_right += p.packed[size_t(i)] == data.labels[size_t(begin + i)];

@@ -37,6 +37,8 @@ enum RngPurpose : uint32_t {
   kRngShuffle = 2,  // order of an epoch
   kRngAugment = 3,  // crops, flips
   kRngDropout = 4,
+  kRngCrop = 5,   // random resized crops
+  kRngColor = 6,  // color jitter, lighting
   kRngTest = 99,
 };
 

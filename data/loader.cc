@@ -24,11 +24,11 @@ constexpr bool kHaveThreads = true;
 
 Batcher::Batcher(const Dataset& data, const BatchSpec& spec) : data_(data), spec_(spec) {
   if (spec.batch < 1) throw Error("loader: batch " + std::to_string(spec.batch) + " is not positive");
-  if (spec.augment.pad < 0 || spec.augment.pad > std::min(data.h, data.w))
-    throw Error("loader: crop padding " + std::to_string(spec.augment.pad) + " is not in 0 .. the image's side");
+  check_sample_spec(spec.sample, data, "loader");
   if (data.count < 1 || data.count > INT32_MAX)
     throw Error("loader: a data set of " + std::to_string(data.count) + " images cannot be batched");
-  if (int64_t(data.images.size()) != data.count * data.image_bytes() || int64_t(data.labels.size()) != data.count)
+  if (int64_t(data.labels.size()) != data.count || (data.decoded()
+          ? int64_t(data.images.size()) != data.count * data.image_bytes() : int64_t(data.files.size()) != data.count))
     throw Error("loader: images or labels of the data set are not as many as its sizes say");
   steps_ = spec.drop_last ? data.count / spec.batch : (data.count + spec.batch - 1) / spec.batch;
   if (steps_ == 0)
@@ -36,9 +36,11 @@ Batcher::Batcher(const Dataset& data, const BatchSpec& spec) : data_(data), spec
                 std::to_string(spec.batch));
   tables_ = normalize_tables(data.c, spec.mean, spec.std);
   spec_.batch = std::min(spec.batch, data.count);
+  if (spec_.sample.h == 0) spec_.sample.h = data.h;
+  if (spec_.sample.w == 0) spec_.sample.w = data.w;
 }
 
-Tensor Batcher::empty_x() const { return Tensor::empty({spec_.batch, data_.h, data_.w, data_.c}); }
+Tensor Batcher::empty_x() const { return Tensor::empty({spec_.batch, h(), w(), data_.c}); }
 Tensor Batcher::empty_y() const { return Tensor::empty({spec_.batch}, DType::kI32); }
 
 std::vector<uint32_t> Batcher::order(int64_t epoch) const {
@@ -62,6 +64,8 @@ Batch Batcher::make(const std::vector<uint32_t>& order, int64_t epoch, int64_t s
   b.x = x.slice_outer(0, end - begin);
   b.y = y.slice_outer(0, end - begin);
   if (dry_run()) return b;
+  SampleScratch scratch;
+  const int64_t floats = int64_t(h()) * w() * data_.c;
   float* px = b.x.mutable_data<float>();
   int32_t* py = b.y.mutable_data<int32_t>();
   for (const uint32_t i : b.indices) {
@@ -70,9 +74,8 @@ Batch Batcher::make(const std::vector<uint32_t>& order, int64_t epoch, int64_t s
       throw Error("loader: sample " + std::to_string(i) + " has label " + std::to_string(label) +
                   ", the data set has " + std::to_string(data_.classes()) + " classes");
     *py++ = label;
-    const AugmentDraw draw = draw_augment(spec_.augment, spec_.seed, uint64_t(epoch), i);
-    transform_image(data_.image(i), data_.h, data_.w, data_.c, draw, tables_.data(), px);
-    px += data_.image_bytes();
+    make_sample(data_, i, spec_.sample, spec_.seed, uint64_t(epoch), tables_.data(), spec_.std, &scratch, px);
+    px += floats;
   }
   return b;
 }
@@ -199,15 +202,14 @@ const Batch& Loader::next() {
   std::unique_lock lock(s.mutex);
   if (s.given_back < s.taken) s.give_back();
   State::Slot& slot = s.slots[size_t(s.taken) % s.slots.size()];
-  if (s.threads.empty()) {
-    s.fill(s.started++, lock);
-  } else {
-    s.work.notify_one();
-    if (!slot.ready) {
-      const auto begin = std::chrono::steady_clock::now();
+  if (!s.threads.empty()) s.work.notify_one();
+  if (!slot.ready) {
+    const auto begin = std::chrono::steady_clock::now();
+    if (s.threads.empty())
+      s.fill(s.started++, lock);
+    else
       s.done.wait(lock, [&] { return slot.ready; });
-      s.wait_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    }
+    s.wait_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   ++s.taken;
   if (slot.error) std::rethrow_exception(slot.error);

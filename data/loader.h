@@ -11,7 +11,7 @@
 
 #include "core/tensor.h"
 #include "data/dataset.h"
-#include "data/transforms.h"
+#include "data/sample.h"
 
 namespace bantam {
 
@@ -20,7 +20,7 @@ struct BatchSpec {
   bool shuffle = false;    // a permutation by (seed, epoch); otherwise the data set's order
   bool drop_last = false;  // leave out the last batch of an epoch if it is not full
   uint64_t seed = 0;
-  Augment augment;              // nothing by default: evaluation
+  SampleSpec sample;            // sizes and augmentation: evaluation at the data set's size by default
   std::vector<double> mean{0};  // one value a channel, or one for all
   std::vector<double> std{1};
 };
@@ -37,19 +37,22 @@ struct Batch {
 };
 
 // The data set must outlive it. Throws Error if the spec does not fit the data, or gives no batch at all.
+// Images that are not decoded yet are decoded when their batch is made, each time, by the thread that makes it.
 class Batcher {
  public:
   Batcher(const Dataset& data, const BatchSpec& spec);
 
   const BatchSpec& spec() const { return spec_; }
   int64_t steps_per_epoch() const { return steps_; }
+  int h() const { return spec_.sample.h; }
+  int w() const { return spec_.sample.w; }
   Tensor empty_x() const;  // f32 [batch,H,W,C], uninitialized: room for the largest batch
   Tensor empty_y() const;  // i32 [batch]
 
   // The order in which an epoch visits the data set: each index once.
   std::vector<uint32_t> order(int64_t epoch) const;
   // Batch `step` of the epoch whose order is given, written into the first rows of x and y. Throws Error on a label
-  // that is no class, naming the sample.
+  // that is no class, naming the sample, FileError on an image that is damaged.
   Batch make(const std::vector<uint32_t>& order, int64_t epoch, int64_t step, const Tensor& x, const Tensor& y) const;
   // The same in fresh memory.
   Batch make(int64_t epoch, int64_t step) const { return make(order(epoch), epoch, step, empty_x(), empty_y()); }
@@ -87,7 +90,7 @@ class Loader {
   const Batcher& batcher() const;
   int64_t steps_per_epoch() const { return batcher().steps_per_epoch(); }
   int workers() const;
-  double wait_seconds() const;  // that next() has waited for workers so far
+  double wait_seconds() const;  // that next() has taken so far: waiting for a worker, or making the batch itself
 
  private:
   struct State;

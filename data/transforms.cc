@@ -1,5 +1,6 @@
 #include "data/transforms.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -45,8 +46,39 @@ AugmentDraw draw_augment(const Augment& augment, uint64_t seed, uint64_t epoch, 
   return draw;
 }
 
+Box draw_crop(const ResizedCrop& crop, int h, int w, uint64_t seed, uint64_t epoch, uint64_t sample) {
+  const Rng rng(seed, kRngCrop, epoch, sample);
+  const double area = double(h) * w, log_low = std::log(crop.ratio_low), log_high = std::log(crop.ratio_high);
+  const auto side = [](double v) { return int64_t(std::nearbyint(v)); };  // halves to even, as Python's round
+  for (uint64_t k = 0; k < 10; ++k) {  // attempt k has the stream's numbers 8 k to 8 k + 5
+    const double target = area * (crop.scale_low + (crop.scale_high - crop.scale_low) * rng.uniform64(4 * k));
+    const double aspect = std::exp(log_low + (log_high - log_low) * rng.uniform64(4 * k + 1));
+    const int64_t bw = side(std::sqrt(target * aspect)), bh = side(std::sqrt(target / aspect));
+    if (bw < 1 || bw > w || bh < 1 || bh > h) continue;
+    return {int(rng.below(8 * k + 4, uint32_t(h - bh + 1))), int(rng.below(8 * k + 5, uint32_t(w - bw + 1))), int(bh),
+            int(bw)};
+  }
+  int64_t bh = h, bw = w;
+  const double aspect = double(w) / h;
+  if (aspect < crop.ratio_low) bh = std::clamp<int64_t>(side(w / crop.ratio_low), 1, h);
+  if (aspect > crop.ratio_high) bw = std::clamp<int64_t>(side(h * crop.ratio_high), 1, w);
+  return {int((h - bh) / 2), int((w - bw) / 2), int(bh), int(bw)};
+}
+
+namespace {
+
+// The image as it is: c tables of their own, which the compiler can keep in registers.
+template <int kChannels> void normalize_pixels(const uint8_t* image, int64_t pixels, const float* tables, float* out) {
+  for (int64_t p = 0; p < pixels; ++p, image += kChannels, out += kChannels)
+    for (int k = 0; k < kChannels; ++k) out[k] = tables[256 * k + image[k]];
+}
+
+}  // namespace
+
 void transform_image(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, const float* tables,
                      float* out) {
+  if (draw.dy == 0 && draw.dx == 0 && !draw.flip && (c == 1 || c == 3))
+    return (c == 3 ? normalize_pixels<3> : normalize_pixels<1>)(image, int64_t(h) * w, tables, out);
   for (int y = 0; y < h; ++y) {
     const int sy = y + draw.dy;
     const bool row_inside = sy >= 0 && sy < h;

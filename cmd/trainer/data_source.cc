@@ -5,6 +5,7 @@
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/nearest.h"
+#include "core/parallel.h"
 
 namespace bantam {
 
@@ -25,9 +26,31 @@ void check_kind(const std::string& kind) {
                      ", known: " + one_of(known).text());
 }
 
-ImageSize image_size(const std::string& kind) {
-  if (kind == "cifar10") return {32, 32, 3, 10};
-  return {28, 28, 1, 10};  // mnist, fashion-mnist
+ImageSize image_size(const DataConfig& config) {
+  const int64_t side = config.image_size;
+  const auto sized = [&](int64_t own, int64_t c, int64_t classes) {
+    return ImageSize{side ? side : own, side ? side : own, c, classes};
+  };
+  if (config.name == "cifar10") return sized(32, 3, 10);
+  if (config.name == "cifar100") return sized(32, 3, 100);
+  if (config.name == "tiny-imagenet") return sized(64, 3, 200);
+  if (config.name == "image-folder") return sized(224, 3, 1000);
+  return sized(28, 1, 10);  // mnist, fashion-mnist
+}
+
+ImageSize image_size(const DataConfig& config, const Dataset& data) {
+  const int64_t side = config.image_size;
+  if (side == 0 && data.h == 0)
+    throw UsageError("the images of " + data.name +
+                     " have sizes of their own: say how large the net's are, as in --set data.image_size=224");
+  return {side ? side : data.h, side ? side : data.w, data.c, data.classes()};
+}
+
+SampleSpec fitted(int64_t h, int64_t w, int64_t eval_resize) {
+  SampleSpec spec;
+  spec.h = int(h), spec.w = int(w);
+  spec.resize = int(eval_resize);
+  return spec;
 }
 
 DataSource open_data(const DataConfig& config, const std::string& dir) {
@@ -41,6 +64,8 @@ DataSource open_data(const DataConfig& config, const std::string& dir) {
   if (config.holdout) {
     source.evaluation = part_of(source.train, all - config.holdout, all);
     source.evaluation_name = "holdout";
+  } else if (source.train.undivided) {
+    throw UsageError(folder + " has no val/ beside its classes: keep images back with --set data.holdout=N");
   } else {
     source.evaluation = open_dataset(folder, Split::kTest, config.name);
     source.evaluation_name = "test";
@@ -50,24 +75,48 @@ DataSource open_data(const DataConfig& config, const std::string& dir) {
   return source;
 }
 
-BatchSpec training_batches(const Recipe& recipe) {
+namespace {
+
+BatchSpec batches_of(const Recipe& recipe, const Dataset& data, int64_t batch) {
+  const ImageSize size = image_size(recipe.data, data);
   BatchSpec spec;
-  spec.batch = recipe.train.batch;
-  spec.shuffle = true;
+  spec.batch = batch;
   spec.seed = uint64_t(recipe.train.seed);
-  spec.augment.pad = int(recipe.data.pad_crop);
-  spec.augment.flip = recipe.data.flip;
+  spec.sample = fitted(size.h, size.w, recipe.data.eval_resize);
   spec.mean = recipe.data.mean;
   spec.std = recipe.data.stddev;
   return spec;
 }
 
-BatchSpec evaluation_batches(const std::vector<double>& mean, const std::vector<double>& stddev, int64_t batch) {
-  BatchSpec spec;
-  spec.batch = batch;
-  spec.mean = mean;
-  spec.std = stddev;
+}  // namespace
+
+BatchSpec training_batches(const Recipe& recipe, const Dataset& data) {
+  BatchSpec spec = batches_of(recipe, data, recipe.train.batch);
+  spec.shuffle = true;
+  const DataConfig& c = recipe.data;
+  Augment& a = spec.sample.augment;
+  a.flip = c.flip;
+  if (c.crop == "resized") {
+    a.crop = {true, c.crop_scale[0], c.crop_scale[1], c.crop_ratio[0], c.crop_ratio[1]};
+    spec.sample.resize = 0;
+  } else {
+    a.pad = int(c.pad_crop);
+  }
+  a.color = {c.brightness, c.contrast, c.saturation, c.hue};
+  a.lighting.stddev = c.lighting;
   return spec;
 }
+
+BatchSpec evaluation_batches(const Recipe& recipe, const Dataset& data) {
+  return batches_of(recipe, data, recipe.train.eval_batch);
+}
+
+LoaderThreads loader_threads(const Dataset& data) {
+  constexpr int kAhead = 2;
+  const int most = data.decoded() ? 1 : kAhead + 1;
+  return {.workers = threads() > 1 ? std::min(threads(), most) : 0, .ahead = kAhead};
+}
+
+int loader_batches() { return threads() > 1 ? 1 + LoaderThreads().ahead : 1; }
 
 }  // namespace bantam

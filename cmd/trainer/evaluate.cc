@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/parallel.h"
+#include "cmd/trainer/data_source.h"
 
 namespace bantam {
 
@@ -22,7 +22,7 @@ double cross_entropy_sum(const float* scores, const int32_t* labels, int64_t n, 
 std::optional<Metrics> evaluate(const ScoreFn& score, const Dataset& data, const BatchSpec& batches,
                                 const ContinueFn& go_on) {
   const NoGrad no_grad;
-  Loader loader(data, batches, {.workers = threads() > 1 ? 1 : 0});
+  Loader loader(data, batches, loader_threads(data));
   Metrics metrics(data.classes());
   for (int64_t step = 0; step < loader.steps_per_epoch(); ++step) {
     const Batch& batch = loader.next();

@@ -12,13 +12,37 @@ namespace bantam {
 
 void fields(DataConfig& c, FieldList& f) {
   f.section("data");
-  f.add("name", &c.name, "data set", one_of({"fashion-mnist", "mnist", "cifar10"}));
+  f.add("name", &c.name, "data set", one_of({"fashion-mnist", "mnist", "cifar10", "cifar100", "tiny-imagenet", "image-folder"}));
   f.add("mean", &c.mean, "mean of the pixels in [0, 1], one a channel: x = (pixel / 255 - mean) / stddev",
         between(-10, 10));
   f.add("stddev", &c.stddev, "standard deviation of the pixels, one a channel", between(1e-6, 100));
+  f.add("image_size", &c.image_size,
+        "side of the square that the net sees; images of other sizes are resized; 0: the size of the images",
+        between(0, 4096));
+  f.add("eval_resize", &c.eval_resize,
+        "images that are not cropped at random: their shorter side before the center is cut out (with 224: often 256); 0: "
+        "as little more than the center as possible",
+        between(0, 8192));
   f.add("flip", &c.flip, "training images are mirrored, left to right, half of the time");
+  f.add("crop", &c.crop,
+        "how training images are cropped: pad: by data.pad_crop; resized: a random part, stretched to data.image_size",
+        one_of({"pad", "resized"}));
   f.add("pad_crop", &c.pad_crop, "training images are padded by so many pixels and cropped back at random; 0: not",
-        between(0, 64));
+        between(0, 64))
+      .only_with("data.crop", {"pad"});
+  f.add("crop_scale", &c.crop_scale, "least and largest share of the area of a random part", between(1e-4, 1))
+      .only_with("data.crop", {"resized"});
+  f.add("crop_ratio", &c.crop_ratio, "least and largest width / height of a random part", between(0.01, 100))
+      .only_with("data.crop", {"resized"});
+  f.add("brightness", &c.brightness, "training images are made darker or brighter by up to this factor; 0: not",
+        between(0, 10));
+  f.add("contrast", &c.contrast, "likewise their contrast", between(0, 10));
+  f.add("saturation", &c.saturation, "likewise their saturation", between(0, 10));
+  f.add("hue", &c.hue, "training images have their hue turned by up to this part of the circle; 0: not",
+        between(0, 0.5));
+  f.add("lighting", &c.lighting,
+        "standard deviation of AlexNet's lighting: shifts along the principal components of ImageNet's colors; 0: not",
+        between(0, 10));
   f.add("holdout", &c.holdout,
         "evaluate on the last so many training images, kept out of training, not on the test set; 0: not",
         between(0, 1e7));

@@ -16,8 +16,15 @@ struct DataConfig {
   std::string name = "fashion-mnist";
   std::vector<double> mean;  // per channel, of pixels in [0, 1]; one value serves all channels
   std::vector<double> stddev;
+  int64_t image_size = 0;
+  int64_t eval_resize = 0;
   bool flip = false;
+  std::string crop = "pad";
   int64_t pad_crop = 0;
+  std::vector<double> crop_scale = {0.08, 1};
+  std::vector<double> crop_ratio = {0.75, 1.3333333333333333};
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;
+  double lighting = 0;
   int64_t holdout = 0;
   int64_t train_images = 0;
 };

@@ -66,6 +66,15 @@ void check_together(const Recipe& r) {
   if (r.data.mean.size() != r.data.stddev.size())
     throw UsageError("data.mean has " + std::to_string(r.data.mean.size()) + " values, data.stddev has " +
                      std::to_string(r.data.stddev.size()));
+  const auto range = [](const char* key, const std::vector<double>& v) {
+    if (v.size() != 2 || v[0] > v[1])
+      throw UsageError(std::string(key) + " must be two numbers, the least and the largest");
+  };
+  range("data.crop_scale", r.data.crop_scale);
+  range("data.crop_ratio", r.data.crop_ratio);
+  if (r.data.eval_resize != 0 && r.data.eval_resize < r.data.image_size)
+    throw UsageError("data.eval_resize = " + std::to_string(r.data.eval_resize) +
+                     " does not cover data.image_size = " + std::to_string(r.data.image_size));
   if (r.schedule.kind == "multistep") {
     const auto& s = r.schedule;
     if (s.milestones.size() != s.factors.size())

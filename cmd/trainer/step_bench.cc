@@ -24,7 +24,7 @@ constexpr double kObservedSeconds = 0.5;
 constexpr double kRate = 1e-4;  // of learning: small, so that nothing grows beyond bounds in hundreds of steps
 
 NetSpec net_for(const Recipe& recipe) {
-  const ImageSize size = image_size(recipe.data.name);
+  const ImageSize size = image_size(recipe.data);
   return net_of(recipe, size.h, size.w, size.c, size.classes);
 }
 

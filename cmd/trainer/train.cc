@@ -33,13 +33,15 @@ NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t cl
 }
 
 NetSpec net_of(const Recipe& recipe, const Dataset& data) {
-  NetSpec spec = net_of(recipe, data.h, data.w, data.c, data.classes());
+  const ImageSize size = image_size(recipe.data, data);
+  NetSpec spec = net_of(recipe, size.h, size.w, size.c, size.classes);
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
-  if (in.h != data.h || in.w != data.w)
-    throw UsageError("model.input = " + std::to_string(in.h) + ": the images of " + data.name + " are " + std::to_string(data.h) + "x" +
-                     std::to_string(data.w));
-  if (spec.classes != data.classes())
-    throw UsageError("model.classes = " + std::to_string(spec.classes) + ": " + data.name + " has " + std::to_string(data.classes()));
+  if (in.h != size.h || in.w != size.w)
+    throw UsageError("model.input = " + std::to_string(in.h) + ": the images of " + data.name + " are " +
+                     std::to_string(size.h) + "x" + std::to_string(size.w) + "; data.image_size resizes them");
+  if (spec.classes != size.classes)
+    throw UsageError("model.classes = " + std::to_string(spec.classes) + ": " + data.name + " has " +
+                     std::to_string(size.classes));
   return spec;
 }
 
@@ -49,18 +51,9 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::v
   return make_adam(std::move(groups), {.beta1 = c.beta1, .beta2 = c.beta2, .delta = c.eps});
 }
 
-namespace {
-
-// One worker makes a batch faster than a step takes; with one thread in all, the loop makes its own.
-LoaderThreads loader_threads() { return {.workers = threads() > 1 ? 1 : 0, .ahead = 2}; }
-
-}  // namespace
-
 bool updates_along(const Recipe& recipe) {
   return recipe.optimizer.fused_update == "on" || (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
 }
-
-int loader_batches() { return loader_threads().workers ? 1 + loader_threads().ahead : 1; }
 
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
   const ScheduleConfig& c = recipe.schedule;
@@ -107,7 +100,7 @@ Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, P
 void Trainer::prepare() {
   info_ = {model_->spec(), recipe_.data.mean, recipe_.data.stddev, data_.train.class_names, dump(recipe_)};
   optimizer_ = make_optimizer(recipe_.optimizer, model_->parameters());
-  loader_ = std::make_unique<Loader>(data_.train, training_batches(recipe_), loader_threads());
+  loader_ = std::make_unique<Loader>(data_.train, training_batches(recipe_, data_.train), loader_threads(data_.train));
   schedule_ = make_schedule(recipe_, steps_per_epoch());
   total_steps_ = schedule_.total_steps;
 }
@@ -293,15 +286,22 @@ bool Trainer::end_epoch(const StopRules& rules) {
   save();
   write_curves();
 
-  const double now = monotonic_seconds();
+  const double now = monotonic_seconds(), train_seconds = trained - epoch_started_;
+  const double waited = loader_->wait_seconds() - waited_before_;
+  waits_.train_seconds += train_seconds, waits_.wait_seconds += waited;
   run_->log_timing("epoch", Json::object({{"epoch", epoch},
                                           {"step", state_.step},
-                                          {"train_seconds", trained - epoch_started_},
+                                          {"train_seconds", train_seconds},
                                           {"eval_seconds", now - trained},
-                                          {"wait_seconds", loader_->wait_seconds()},
+                                          {"wait_seconds", waited},
+                                          {"wait_share", train_seconds > 0 ? waited / train_seconds : 0},
                                           {"threads", threads()}}));
-  progress_->line(shown + "  " + fixed(now - epoch_started_, 1) + " s");
+  progress_->line(shown + "  " + fixed(now - epoch_started_, 1) + " s" +
+                  (train_seconds > 0 && waited > 0.01 * train_seconds
+                       ? " (" + fixed(100 * waited / train_seconds, 0) + " % of training waited for data)"
+                       : ""));
   epoch_started_ = now;
+  waited_before_ += waited;
   return true;
 }
 
@@ -310,7 +310,7 @@ bool Trainer::end_epoch(const StopRules& rules) {
 bool Trainer::evaluate_epoch(const StopRules& rules) {
   const WorkScope work({"evaluation"});
   const ObserveWork nobody(nullptr);  // its many steps are not those of a profile
-  const BatchSpec batches = evaluation_batches(info_.mean, info_.stddev, recipe_.train.eval_batch);
+  const BatchSpec batches = evaluation_batches(recipe_, data_.evaluation);
   last_metrics_ = evaluate(*model_, data_.evaluation, batches, [&](int64_t) {
     show(true);
     return !(rules.interrupted && rules.interrupted());

@@ -27,6 +27,13 @@ struct StopRules {
 
 enum class Outcome { kFinished, kStopped, kInterrupted };
 
+// Of whole epochs in this process.
+struct WaitFigures {
+  double train_seconds = 0;  // without evaluations
+  double wait_seconds = 0;   // of these, for the next batch
+  double share() const { return train_seconds > 0 ? wait_seconds / train_seconds : 0; }
+};
+
 class Trainer {
  public:
   // A new run from these weights. Data, folder and progress must outlive it.
@@ -47,6 +54,7 @@ class Trainer {
   const std::optional<Metrics>& last_metrics() const {
     return last_metrics_;
   }  // of the last evaluation in this process
+  const WaitFigures& waits() const { return waits_; }
   Model& model() { return *model_; }
   void save();
 
@@ -80,7 +88,8 @@ class Trainer {
   std::optional<Metrics> last_metrics_;
 
   // For people only: no result depends on these.
-  double started_ = 0, last_save_ = 0, epoch_started_ = 0, step_seconds_ = 0;
+  double started_ = 0, last_save_ = 0, epoch_started_ = 0, step_seconds_ = 0, waited_before_ = 0;
+  WaitFigures waits_;
   int64_t first_step_ = 0;
 };
 
@@ -91,8 +100,6 @@ NetSpec net_of(const Recipe& recipe, const Dataset& data);
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
 // Whether each parameter is updated as soon as its gradient is complete (optimizer.fused_update).
 bool updates_along(const Recipe& recipe);
-// Batches of memory that the trainer's loader holds, with the threads of now.
-int loader_batches();
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch);
 
 }  // namespace bantam

@@ -47,6 +47,7 @@ TEST_CASE("recipe: each key can be overridden, and the dump shows it") {
               : f.text() == "\"" + f.range.choices[0] + "\"" ? f.range.choices[1]
                                                              : f.range.choices[0];
     if (std::holds_alternative<std::vector<double>*>(f.member)) other = "[1, 2.5]";
+    if (f.key == "data.crop_scale") other = "[0.2, 0.9]";  // shares of an area
     overrides.push_back({f.key, other});
     if (f.key == "data.mean") overrides.push_back({"data.stddev", "1,2"});
     if (f.key == "data.stddev") overrides.push_back({"data.mean", "1,2"});

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "core/pool.h"
+#include "tests/core/temp_folder.h"
+#include "tests/data/image_files.h"
 
 namespace bantam {
 namespace {
@@ -31,7 +35,8 @@ BatchSpec training(int64_t batch) {
   s.batch = batch;
   s.shuffle = true;
   s.seed = 5;
-  s.augment = {1, true};
+  s.sample.augment.pad = 1;
+  s.sample.augment.flip = true;
   s.mean = {0.4, 0.5, 0.6};
   s.std = {0.2, 0.3, 0.4};
   return s;
@@ -190,6 +195,90 @@ TEST_CASE("loader: works ahead, and can be destroyed at any moment") {
   CHECK(loader.wait_seconds() == waited);  // both were ready
 }
 
+// An image folder of pictures of many sizes.
+Dataset folder_dataset(const std::string& dir, int count) {
+  for (int i = 0; i < count; ++i) {
+    Image picture = made_picture(9 + i % 5, 8 + i % 7, 3);
+    for (uint8_t& v : picture.pixels) v = uint8_t(v + 11 * i);
+    const std::string folder = dir + "/class" + std::to_string(i % 3);
+    std::filesystem::create_directories(folder);
+    write_png(folder + "/" + std::to_string(i) + ".png", picture);
+  }
+  return open_dataset(dir, Split::kTrain, "image-folder");
+}
+
+BatchSpec augmented(int64_t batch) {
+  BatchSpec s;
+  s.batch = batch;
+  s.shuffle = true;
+  s.seed = 7;
+  s.sample.h = 6;
+  s.sample.w = 5;
+  s.sample.augment.flip = true;
+  s.sample.augment.crop.on = true;
+  s.sample.augment.color = {0.4, 0.4, 0.4, 0.1};
+  s.sample.augment.lighting.stddev = 0.1;
+  s.mean = {0.4, 0.5, 0.6};
+  s.std = {0.2, 0.3, 0.4};
+  return s;
+}
+
+TEST_CASE("loader: images that are decoded as they are used give the same bytes in any number of workers, and after seek") {
+  const TempFolder folder;
+  const Dataset data = folder_dataset(folder.path(), 23);
+  REQUIRE(!data.decoded());
+  Loader plain(data, augmented(5), {0, 1});
+  CHECK(plain.next().x.shape() == Shape{5, 6, 5, 3});
+  plain.seek(0, 0);
+  const auto want = run(plain, 15);
+  for (const int workers : {1, 2, 4}) {
+    Loader loader(data, augmented(5), {workers, 2});
+    CHECK(run(loader, 15) == want);
+    loader.seek(1, 2);
+    CHECK(run(loader, 8) == std::vector<std::string>(want.begin() + 7, want.end()));
+  }
+  CHECK(std::set<std::string>(want.begin(), want.end()).size() == 15);  // no two epochs alike
+}
+
+TEST_CASE("loader: images decoded once and images decoded as they are used are the same to a net") {
+  const TempFolder folder;
+  const Dataset files = part_of(folder_dataset(folder.path(), 1), 0, 1);
+  Dataset decoded = files;
+  Image image;
+  load_image(files, 0, &image);
+  decoded.h = image.h, decoded.w = image.w;
+  decoded.images = image.pixels;
+  decoded.files = FileNames();
+  for (const bool crop : {true, false}) {
+    BatchSpec spec = augmented(1);
+    spec.sample.augment.crop.on = crop;
+    CHECK(bytes_of(Batcher(files, spec).make(3, 0)) == bytes_of(Batcher(decoded, spec).make(3, 0)));
+  }
+}
+
+TEST_CASE("loader: a damaged file is named in its batch's turn") {
+  const TempFolder folder;
+  const Dataset data = folder_dataset(folder.path(), 9);
+  atomic_write(data.path(4), "no image");
+  BatchSpec spec = augmented(2);
+  spec.shuffle = false;
+  for (const int workers : {0, 3}) {
+    Loader loader(data, spec, {workers, 2});
+    loader.next();
+    loader.next();
+    CHECK_THROWS_WITH_AS(loader.next(), (data.path(4) + ": neither a PNG nor a JPEG image").c_str(), FileError);
+    CHECK(loader.next().step == 3);
+  }
+}
+
+TEST_CASE("loader: waiting counts the time that next() makes a batch itself") {
+  const Dataset data = small_dataset(400);
+  Loader loader(data, training(400), {0, 1});
+  CHECK(loader.wait_seconds() == 0);
+  loader.next();
+  CHECK(loader.wait_seconds() > 0);
+}
+
 TEST_CASE("loader: in a dry run batches have shapes and no memory, and no thread is started") {
   const Dataset data = small_dataset(23);
   const DryRun dry;
@@ -210,9 +299,29 @@ TEST_CASE("batcher: what does not fit the data is refused") {
   CHECK_THROWS_WITH_AS(make([](BatchSpec& s) { s.batch = 0; }), "loader: batch 0 is not positive", Error);
   CHECK_THROWS_WITH_AS(make([](BatchSpec& s) { s.drop_last = true; }), "loader: 3 images give no full batch of 5",
                        Error);
-  CHECK_THROWS_AS(make([](BatchSpec& s) { s.augment.pad = -1; }), Error);
-  CHECK_THROWS_AS(make([](BatchSpec& s) { s.augment.pad = 5; }), Error);
+  CHECK_THROWS_AS(make([](BatchSpec& s) { s.sample.augment.pad = -1; }), Error);
+  CHECK_THROWS_AS(make([](BatchSpec& s) { s.sample.augment.pad = 5; }), Error);
   CHECK_THROWS_AS(make([](BatchSpec& s) { s.mean = {1, 2}; }), Error);
+  CHECK_THROWS_WITH_AS(make([](BatchSpec& s) { s.sample.augment.crop.on = true; }),
+                       "loader: crop padding and random resized crops exclude each other", Error);
+  CHECK_THROWS_WITH_AS(make([](BatchSpec& s) { s.sample.resize = 4; }),
+                       "loader: images resized to a shorter side of 4 do not cover 5x4", Error);
+  CHECK_THROWS_AS(make([](BatchSpec& s) {
+                    s.sample.augment.pad = 0;
+                    s.sample.augment.crop = {true, 0.5, 0.4, 1, 1};
+                  }),
+                  Error);
+  const Dataset gray = small_dataset(3, 1);
+  BatchSpec lit = training(2);
+  lit.mean = {0}, lit.std = {1};
+  lit.sample.augment.lighting.stddev = 0.1;
+  CHECK_THROWS_WITH_AS(Batcher(gray, lit), "loader: lighting is for images of three channels", Error);
+  Dataset files = small_dataset(1);
+  files.images.clear();
+  files.h = files.w = 0;
+  files.files.add("a.png");
+  CHECK_THROWS_WITH_AS(Batcher(files, training(2)),
+                       "loader: the images have sizes of their own: say which size they are brought to", Error);
   CHECK_THROWS_AS(Batcher(data, training(5)).make(0, 1), Error);
   CHECK_THROWS_AS(Loader(data, training(2), {-1, 1}), Error);
   CHECK_THROWS_AS(Loader(data, training(2), {1, 0}), Error);
@@ -228,7 +337,7 @@ TEST_CASE("batcher: golden order and augmentation of a seed and an epoch") {
   CHECK(Batcher(data, training(5)).order(0) == std::vector<uint32_t>{2, 8, 7, 6, 0, 9, 3, 5, 1, 4});
   const int want[4][3] = {{-1, 3, 0}, {-3, 3, 1}, {1, 3, 1}, {0, 2, 1}};
   for (int i = 0; i < 4; ++i) {
-    const AugmentDraw d = draw_augment({4, true}, 5, 0, uint64_t(i));
+    const AugmentDraw d = draw_augment({.pad = 4, .flip = true}, 5, 0, uint64_t(i));
     CHECK((d.dy == want[i][0] && d.dx == want[i][1] && int(d.flip) == want[i][2]));
   }
 }

@@ -79,7 +79,7 @@ TEST_CASE("draw_augment: nothing by default; every shift and both flips occur ab
   int flips = 0;
   constexpr int kDraws = 8100;
   for (int i = 0; i < kDraws; ++i) {
-    const AugmentDraw d = draw_augment({4, true}, 7, 0, uint64_t(i));
+    const AugmentDraw d = draw_augment({.pad = 4, .flip = true}, 7, 0, uint64_t(i));
     ++dy[d.dy];
     ++dx[d.dx];
     ++both[9 * d.dy + d.dx];
@@ -98,7 +98,7 @@ TEST_CASE("draw_augment: keyed by seed, epoch and sample; the flip does not depe
   const auto key = [](uint64_t seed, uint64_t epoch, uint64_t sample) {
     uint64_t bits = 0;  // of 16 draws, so that two keys do not agree by accident
     for (uint64_t i = 0; i < 16; ++i) {
-      const AugmentDraw d = draw_augment({4, true}, seed, epoch, 100 * sample + i);
+      const AugmentDraw d = draw_augment({.pad = 4, .flip = true}, seed, epoch, 100 * sample + i);
       bits = bits * 31 + uint64_t(d.dy + 4) * 18 + uint64_t(d.dx + 4) * 2 + d.flip;
     }
     return bits;
@@ -107,7 +107,7 @@ TEST_CASE("draw_augment: keyed by seed, epoch and sample; the flip does not depe
   CHECK(keys.size() == 4);
   CHECK(key(1, 2, 3) == key(1, 2, 3));
   for (uint64_t i = 0; i < 50; ++i)
-    CHECK(draw_augment({4, true}, 1, 0, i).flip == draw_augment({0, true}, 1, 0, i).flip);
+    CHECK(draw_augment({.pad = 4, .flip = true}, 1, 0, i).flip == draw_augment({.flip = true}, 1, 0, i).flip);
 }
 
 }  // namespace
