@@ -1,87 +1,122 @@
-// Whole training steps on demand: one for each line on standard input, answered with its milliseconds. A driver
-// (bench/peers/step_time.py) can so alternate them with another engine's in one run, on a machine whose speed wanders.
+// Steps of a recipe on demand, for a driver (bench/peers/step_time.py) that alternates them with another engine's in one run,
+// on a machine whose speed wanders. It asks by lines on standard input, and is answered by a line each:
 //
-//   build/bench/step_bench [--net vgg11] [--form float] [--width 1] [--batch 128] [--threads 2] [--optimizer sgd|adam] [--update along|after]
+//   describe   what the other engine must build: JSON
+//   step N     milliseconds of N steps, one after the other
+//   probe      multiply-adds a second (in 1e9) from registers: of one thread, of all
+//   memory     the pool's high-water mark over a step, in bytes
+//
+//   build/bench/step_bench RECIPE [--mode training|evaluation|update] [--threads T] [--set KEY=VALUE]...
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <map>
-#include <memory>
+#include <iostream>
+#include <sstream>
 #include <string>
 
+#include "cmd/trainer/machine.h"
+#include "cmd/trainer/recipe_step.h"
+#include "core/json.h"
 #include "core/parallel.h"
-#include "core/rng.h"
-#include "nn/model.h"
-#include "nn/models/models.h"
-#include "ops/loss.h"
-#include "optim/optimizer.h"
+#include "core/pool.h"
 
 using namespace bantam;
 
 namespace {
 
-std::map<std::string, std::string> parse(int argc, char** argv) {
-  std::map<std::string, std::string> options = {{"net", "vgg11"},   {"form", "float"}, {"width", "1"},
-                                                {"batch", "128"},   {"threads", "2"},  {"optimizer", "sgd"}, {"update", "along"}};
-  for (int i = 1; i < argc; i += 2) {
+struct Arguments {
+  std::string recipe;
+  StepMode mode = StepMode::kTraining;
+  int threads = 0;
+  Overrides set;
+};
+
+Arguments parse(int argc, char** argv) {
+  Arguments a;
+  for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
-    if (name.rfind("--", 0) != 0 || !options.count(name.substr(2)) || i + 1 == argc) throw Error("step_bench: " + name + "?");
-    options[name.substr(2)] = argv[i + 1];
-  }
-  return options;
-}
-
-Form form_of(const std::string& name) {
-  for (Form f : {Form::kFloat, Form::kBinaryConnect, Form::kBnn})
-    if (name == name_of(f)) return f;
-  throw Error("step_bench: no form " + name);
-}
-
-void run(int argc, char** argv) {
-  auto o = parse(argc, argv);
-  set_threads(std::atoi(o["threads"].c_str()));
-  const int64_t batch = std::atoll(o["batch"].c_str());
-  const bool gray = o["net"] == "lenet" || o["net"] == "quickstart";
-  const int64_t side = gray ? 28 : 32, channels = gray ? 1 : 3;
-  Model model(build_model(o["net"], {.form = form_of(o["form"]), .width = std::atof(o["width"].c_str()), .h = side, .w = side, .c = channels}));
-  model.initialize(0);
-  ParameterGroup group;
-  group.parameters = model.parameters();
-  const auto optimizer = o["optimizer"] == "adam" ? make_adam({group}, {}) : make_sgd({group}, {.momentum = 0.9});
-
-  Tensor x = Tensor::empty({batch, side, side, channels}), y = Tensor::empty({batch}, DType::kI32);
-  const Rng rng(0, kRngTest);
-  for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = 3.46f * (rng.uniform(uint64_t(i)) - 0.5f);
-  for (int64_t i = 0; i < batch; ++i) y.mutable_data<int32_t>()[i] = int32_t(rng.below(uint64_t(i), 10));
-
-  for (int c; (c = std::getchar()) != EOF;) {
-    if (c != '\n') continue;
-    const auto start = std::chrono::steady_clock::now();
-    for (Parameter* p : model.parameters()) p->zero_grad();
-    const Tensor loss = cross_entropy(model.forward({.training = true}, x), y);
-    if (o["update"] == "along") {  // as the trainer does where no clipping needs all gradients at once
-      optimizer->begin_step();
-      backward({loss}, {}, [&](Parameter& p) {
-        optimizer->update(p, 1e-4);
-        p.zero_grad();
-      });
-    } else {
-      backward(loss);
-      optimizer->step(1e-4);
+    if (name.rfind("--", 0) != 0) {
+      a.recipe = name;
+      continue;
     }
-    std::printf("%.3f\n", std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
-    std::fflush(stdout);
+    if (++i == argc) throw Error(name + " needs a value");
+    const std::string value = argv[i];
+    if (name == "--set")
+      a.set.push_back(split_override(value));
+    else if (name == "--threads")
+      a.threads = std::atoi(value.c_str());
+    else if (name == "--mode" && value == "evaluation")
+      a.mode = StepMode::kEvaluation;
+    else if (name == "--mode" && value == "update")
+      a.mode = StepMode::kUpdate;
+    else if (name != "--mode" || value != "training")
+      throw Error(name + " " + value + "?");
   }
+  return a;
+}
+
+std::string describe(const Recipe& r, const NetSpec& spec) {
+  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
+  return Json::object({{"net", r.model.name},
+                       {"form", r.model.form},
+                       {"width", r.model.width},
+                       {"stem", r.model.stem},
+                       {"classes", spec.classes},
+                       {"h", in.h},
+                       {"w", in.w},
+                       {"c", in.c},
+                       {"batch", r.train.batch},
+                       {"optimizer", r.optimizer.name},
+                       {"momentum", r.optimizer.momentum},
+                       {"nesterov", r.optimizer.nesterov},
+                       {"weight_decay", r.optimizer.weight_decay},
+                       {"label_smoothing", r.train.label_smoothing},
+                       {"threads", threads()}})
+      .dump();
+}
+
+std::string answer(const std::string& line, const Recipe& recipe, RecipeStep& step) {
+  std::istringstream words(line);
+  std::ostringstream out;
+  std::string word;
+  words >> word;
+  if (word == "describe") {
+    out << describe(recipe, step.spec());
+  } else if (word == "probe") {
+    const CoreProbe p = probe_cores(threads());
+    out << 1e-9 * p.one << " " << 1e-9 * p.all;
+  } else if (word == "memory") {
+    reset_high_water();
+    step();
+    out << pool_stats().high_water_bytes;
+  } else if (word == "step") {
+    int n = 1;
+    words >> n;
+    for (int i = 0; i < n; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      step();
+      out << (i ? " " : "")
+          << std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    }
+  } else {
+    throw Error("'" + line + "'?");
+  }
+  return out.str();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    run(argc, argv);
+    const Arguments a = parse(argc, argv);
+    set_threads(a.threads);
+    const RecipeText text = find_recipe(a.recipe);
+    const Recipe recipe = parse_recipe(text.toml, text.source, a.set);
+    RecipeStep step(recipe, recipe.train.batch, a.mode);
+    for (std::string line; std::getline(std::cin, line);) std::cout << answer(line, recipe, step) << std::endl;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
+    std::fprintf(stderr, "step_bench: %s\n", e.what());
     return 1;
   }
   return 0;

@@ -4,89 +4,19 @@
 #include <ctime>
 #include <map>
 
-#include "cmd/trainer/data_source.h"
-#include "cmd/trainer/net_report.h"
+#include "cmd/trainer/recipe_step.h"
 #include "cmd/trainer/terminal.h"
-#include "cmd/trainer/train.h"
 #include "cmd/trainer/work_times.h"
 #include "core/parallel.h"
 #include "core/pool.h"
-#include "core/rng.h"
 #include "nn/model.h"
 #include "ops/conv_work.h"
-#include "ops/loss.h"
 
 namespace bantam {
 namespace {
 
 constexpr double kTimedSeconds = 3;  // of steps, where the number of runs is not given
 constexpr double kObservedSeconds = 0.5;
-constexpr double kRate = 1e-4;  // of learning: small, so that nothing grows beyond bounds in hundreds of steps
-
-NetSpec net_for(const Recipe& recipe) {
-  const ImageSize size = image_size(recipe.data);
-  return net_of(recipe, size.h, size.w, size.c, size.classes);
-}
-
-// A model, its optimizer and one batch.
-class Stepper {
- public:
-  Stepper(const Recipe& recipe, const StepBenchOptions& o) : recipe_(recipe), model_(net_for(recipe)) {
-    model_.initialize(0);
-    if (!o.evaluation) optimizer_ = make_optimizer(recipe.optimizer, model_.parameters());
-    const auto& in = std::get<InputConfig>(spec().nodes[0].config);
-    x_ = Tensor::empty({o.batch, in.h, in.w, in.c});
-    y_ = Tensor::empty({o.batch}, DType::kI32);
-    const Rng rng(0, kRngTest);
-    float* x = x_.mutable_data<float>();
-    for (int64_t i = 0; i < x_.size(); ++i) x[i] = 3.46f * (rng.uniform(uint64_t(i)) - 0.5f);  // variance 1
-    int32_t* y = y_.mutable_data<int32_t>();
-    for (int64_t i = 0; i < o.batch; ++i) y[i] = int32_t(rng.below(uint64_t(i), uint64_t(spec().classes)));
-  }
-
-  void operator()() {
-    if (!optimizer_) {
-      const NoGrad no_grad;
-      const WorkScope work({"forward"});
-      model_.forward({}, x_);
-      return;
-    }
-    {
-      Tensor logits, loss;  // alive until the end of the backward pass, as in training
-      {
-        const WorkScope work({"forward"});
-        logits = model_.forward({.training = true, .seed = 0, .step = step_++, .tap = {}}, x_);
-      }
-      {
-        const WorkScope work({"loss"});
-        loss = cross_entropy(logits, y_, {.label_smoothing = recipe_.train.label_smoothing});
-      }
-      const WorkScope work({"backward"});
-      if (updates_along(recipe_)) {
-        optimizer_->begin_step();
-        backward({loss}, {}, [&](Parameter& p) {
-          const WorkScope work({"optimizer"});
-          optimizer_->update(p, kRate);
-          p.zero_grad();
-        });
-        return;
-      }
-      backward(loss);
-    }
-    const WorkScope work({"optimizer"});
-    if (recipe_.train.clip_norm > 0) clip_gradients(model_.parameters(), recipe_.train.clip_norm);
-    optimizer_->step(kRate);
-    for (Parameter* p : model_.parameters()) p->zero_grad();
-  }
-  const NetSpec& spec() const { return model_.spec(); }
-
- private:
-  const Recipe& recipe_;
-  Model model_;
-  std::unique_ptr<Optimizer> optimizer_;
-  Tensor x_, y_;
-  int64_t step_ = 0;
-};
 
 // The shape of a convolution's or linear layer's product for a batch; false for other nodes.
 bool product_shape(const NetSpec& spec, size_t index, const std::vector<Shape>& shapes, int64_t batch, ConvShape* s) {
@@ -191,7 +121,7 @@ StepBenchRow bench_steps(const std::string& name, const Recipe& recipe, const St
   if (o.batch == 0) o.batch = recipe.train.batch;
   row.peak_gflops = 2e-9 * fma_peak();
 
-  Stepper step(recipe, o);
+  RecipeStep step(recipe, o.batch, o.evaluation ? StepMode::kEvaluation : StepMode::kTraining);
   row.nodes = nodes_of(step.spec(), o, &row.flops);
   std::vector<double> ms, cpu;
   const auto timed = [&] {
