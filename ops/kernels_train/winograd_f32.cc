@@ -6,6 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels_train/winograd_f32.cc"
 #include "hwy/foreach_target.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #include <string.h>
@@ -174,7 +175,8 @@ HWY_ATTR void filter_transform(const float* HWY_RESTRICT g, int64_t size, float*
 // ---- Forward
 
 // Y = A^T M A + bias of one tile's channels: M's point xi at m + xi * step, pixels at p, those outside at null.
-HWY_INLINE HWY_ATTR void output_transform(const float* m, int64_t step, const float* bias, int64_t width, float* const* p) {
+HWY_INLINE HWY_ATTR void output_transform(const float* m, int64_t step, const float* bias, int64_t width, bool stream,
+                                          float* const* p) {
   const DF d;
   for (int64_t i = 0; i < width; i += kN) {
     const int64_t left = width - i;
@@ -203,7 +205,9 @@ HWY_INLINE HWY_ATTR void output_transform(const float* m, int64_t step, const fl
         float* out = p[2 * r + q];
         if (!out) return;
         const VF y = q == 0 ? y0 : y1;
-        if (left >= kN) {
+        if (stream) {
+          hn::Stream(y, d, out + i);
+        } else if (left >= kN) {
           hn::StoreU(y, d, out + i);
         } else {
           hn::Store(y, d, part);
@@ -213,6 +217,8 @@ HWY_INLINE HWY_ATTR void output_transform(const float* m, int64_t step, const fl
     });
   }
 }
+
+constexpr int64_t kStreamedFloats = int64_t(8) << 20;
 
 // M[xi][tile][width] of one panel, for all points: the matrix products.
 HWY_ATTR void multiply(const float* v, int64_t v_step, const float* u, int64_t c, int64_t c16, int64_t width, int64_t tiles, float* m,
@@ -238,6 +244,8 @@ HWY_ATTR void winograd(const ConvShape& s, const float* x, const float* u, const
   float* m = v + kWinogradPoints * v_step;  // [xi][tile][32]
   float* zeros = m + kWinogradPoints * m_step;
   memset(zeros, 0, size_t(c16) * sizeof(float));
+  // An output that is larger than caches goes past them: it would be fetched only to be overwritten.
+  const bool stream = s.k % kLine == 0 && s.n * s.out_h() * s.out_w() * s.k >= kStreamedFloats;
   for (int64_t t0 = tile_begin; t0 < tile_end; t0 += block) {
     const int64_t tiles = tile_end - t0 < block ? tile_end - t0 : block;
     Tile tile(s, t0);
@@ -257,10 +265,11 @@ HWY_ATTR void winograd(const ConvShape& s, const float* x, const float* u, const
       for (int64_t t = 0; t < tiles; ++t, out.next(s)) {
         float* p[4];
         output_pixels<float>(s, out, y + n, nullptr, p);
-        output_transform(m + t * kGemmPanel, m_step, bias ? bias + n : nullptr, columns, p);
+        output_transform(m + t * kGemmPanel, m_step, bias ? bias + n : nullptr, columns, stream, p);
       }
     }
   }
+  if (stream) hwy::FlushStream();
 }
 
 // ---- Weight gradient
