@@ -7,9 +7,12 @@ vgg11_bn are torchvision's own (float only); nothing else here needs torchvision
 """
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+import philox
 
 
 class SignClip(torch.autograd.Function):
@@ -202,6 +205,29 @@ def torchvision_vgg11(norms, width=1.0, classes=1000):
         nn.init.zeros_(m.classifier[at].bias)
     kaiming_fan_out(m.features)
     return m
+
+
+class Dropout(nn.Module):
+    """With the mask that Model::forward draws at seed 0, step 0 for node number `node`."""
+
+    def __init__(self, p, node):
+        super().__init__()
+        self.p, self.node = p, node
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        keep = philox.Rng(0, philox.DROPOUT, self.node, 0).bits(np.arange(x.numel())) >> np.uint32(8) >= math.ceil(self.p * 2 ** 24)
+        return torch.where(torch.from_numpy(keep).reshape(x.shape), x / (1 - self.p), torch.zeros_like(x))
+
+
+def known_dropout(net):
+    """Dropout of torchvision's VGG as bantam draws it."""
+    if type(net).__name__ == "VGG":
+        first = 1 + len(net.features) + 2  # the input, the features, average pool and flatten come before classifier.0
+        for i, m in enumerate(net.classifier):
+            if isinstance(m, nn.Dropout):
+                net.classifier[i] = Dropout(m.p, first + i)
 
 
 def make(net, form="float", width=None, classes=None, stem="imagenet"):
