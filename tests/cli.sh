@@ -123,7 +123,6 @@ mkdir broken && cp data/* broken && head -c 1000 data/train-images-idx3-ubyte >b
 refused 3 "train-images-idx3-ubyte" train fashion-mnist-bnn --out r --data broken
 refused 2 "model.name = vgg11:" train fashion-mnist-bnn --out r --data data --set model.name=vgg11
 refused 2 "model.name = resnet18: resnet18: has a float form only" train fashion-mnist-bnn --out r --data data --set model.name=resnet18
-refused 2 "model.input = 32: the images of fashion-mnist are 28x28" train fashion-mnist-bnn --out r --data data --set model.input=32
 refused 2 "model.classes = 5: fashion-mnist has 10" train fashion-mnist-bnn --out r --data data --set model.classes=5
 refused 2 "model.name = lenet:" train fashion-mnist-float --out r --data data --set model.name=lenet --set model.form=bnn
 [ ! -e r ] && ok || bad "a command line that was refused has left a folder"

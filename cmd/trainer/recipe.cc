@@ -62,7 +62,6 @@ void fields(ModelConfig& c, FieldList& f) {
         "imagenet: 7x7 stride 2, max pool; tiny-imagenet: 3x3 stride 1, max pool; cifar: 3x3 stride 1, no pool",
         one_of({name_of(Stem::kImageNet), name_of(Stem::kTinyImageNet), name_of(Stem::kCifar)}))
       .only_with("model.name", with_stem);
-  f.add("input", &c.input, "side of the images that the net takes; 0: the data set's", between(0, 4096));
   f.add("classes", &c.classes, "classes of the net; 0: the data set's", between(0, 1e6));
 }
 

@@ -34,7 +34,6 @@ struct ModelConfig {
   std::string form = "float";
   double width = 1.0;
   std::string stem = "imagenet";
-  int64_t input = 0;    // side of the images; 0: the data set's
   int64_t classes = 0;  // 0: the data set's
 };
 

@@ -24,7 +24,6 @@ NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t cl
   o.width = recipe.model.width;
   o.classes = recipe.model.classes ? recipe.model.classes : classes;
   o.h = h, o.w = w, o.c = c;
-  if (recipe.model.input) o.h = o.w = recipe.model.input;
   try {
     return build_model(recipe.model.name, o);
   } catch (const Error& e) {
@@ -35,10 +34,6 @@ NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t cl
 NetSpec net_of(const Recipe& recipe, const Dataset& data) {
   const ImageSize size = image_size(recipe.data, data);
   NetSpec spec = net_of(recipe, size.h, size.w, size.c, size.classes);
-  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
-  if (in.h != size.h || in.w != size.w)
-    throw UsageError("model.input = " + std::to_string(in.h) + ": the images of " + data.name + " are " +
-                     std::to_string(size.h) + "x" + std::to_string(size.w) + "; data.image_size resizes them");
   if (spec.classes != size.classes)
     throw UsageError("model.classes = " + std::to_string(spec.classes) + ": " + data.name + " has " +
                      std::to_string(size.classes));

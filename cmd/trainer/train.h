@@ -95,7 +95,7 @@ class Trainer {
 
 // The net of a recipe for images of this size.
 NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes);
-// The same for training on these images. Throws UsageError where the recipe wants others (model.input, model.classes).
+// The same for training on these images. Throws UsageError where the recipe wants others (model.classes).
 NetSpec net_of(const Recipe& recipe, const Dataset& data);
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
 // Whether each parameter is updated as soon as its gradient is complete (optimizer.fused_update).
