@@ -208,7 +208,7 @@ HWY_ATTR void pack_columns(const float* src, int64_t col_stride, int64_t depth, 
 HWY_ATTR void pack_b_rows(const float* src, int64_t row_stride, int64_t depth, int64_t k_begin, int64_t k_count,
                           int64_t cols, int64_t panel_begin, int64_t panel_end, float* panels) {
   // Some rows at a time through all panels: a row is read as it lies, not 128 bytes of each page.
-  constexpr int64_t kRows = 16;
+  constexpr int64_t kRows = 32;
   for (int64_t k0 = 0; k0 < k_count; k0 += kRows) {
     const int64_t k1 = k_count - k0 < kRows ? k_count : k0 + kRows;
     for (int64_t n = panel_begin * kGemmPanel; n < panel_end * kGemmPanel && n < cols; n += kGemmPanel) {
