@@ -49,8 +49,8 @@ else
 fi
 build static $trace -Dtools=false -Dtests=false -Dsimd=static
 build scalar $trace -Dtools=false -Dtests=false -Dsimd=scalar
-build aarch64 "$trace tests/embed/vendor_main examples/embed/classify" --cross-file cross/aarch64-linux-gnu.txt \
-  -Dtools=false -Dtests=false -Dsimd=static
+build aarch64 "$trace tests/embed/vendor_main examples/embed/classify tests/kernel_tests" --cross-file cross/aarch64-linux-gnu.txt \
+  -Dtools=false -Dsimd=static
 
 # A build that fell back to scalar code would compute the same, only slowly: NEON must be there.
 aarch64-linux-gnu-objdump -d "$dir/aarch64/$trace" >"$dir/disassembly"
@@ -65,6 +65,11 @@ qemu-aarch64-static "$dir/aarch64/examples/embed/classify" tests/compress/golden
 count $? "aarch64: the C example classifies the golden image"
 qemu-aarch64-static "$dir/aarch64/tests/embed/vendor_main" tests/compress/golden.bnt
 count $? "aarch64: no allocation from probe to the last run, N bytes work, N - 1 do not"
+
+# The kernels of training, too: each against its definition, Winograd's exact on codes.
+qemu-aarch64-static "$dir/aarch64/tests/kernel_tests" >"$dir/kernel_tests.log"
+count $? "aarch64: the tests of the kernels ($dir/kernel_tests.log)"
+grep '^\[doctest\] test cases' "$dir/kernel_tests.log"
 
 nets=$dir/nets
 if [ $# -ge 3 ]; then

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "ops/kernels_train/resize_u8.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include <string.h>
 
 #include "ops/kernels_train/resize_u8_ref.h"
 

@@ -7,7 +7,6 @@
 
 #include "core/base/fixed_point.h"
 #include "core/rng.h"
-#include "core/tensor.h"
 #include "ops/kernels/gemm_xnor_ref.h"
 #include "ops/kernels/threshold_ref.h"
 #include "tests/ops/each_target.h"
@@ -35,15 +34,15 @@ std::string text(const ConvShape& s) {
 
 // Memory of the kernels, 64-byte aligned, filled with rubbish and with guards behind it.
 struct Memory {
-  explicit Memory(size_t bytes) : size(bytes), tensor(Tensor::full({int64_t(bytes) + 64}, 0xA5, DType::kU8)) {}
-  void* data() { return tensor.mutable_data<uint8_t>(); }
-  bool guards_stand() const {
+  explicit Memory(size_t bytes) : size(bytes), all(bytes + 2 * 64, 0xA5) {}
+  uint8_t* data() { return all.data() + (64 - reinterpret_cast<uintptr_t>(all.data()) % 64) % 64; }
+  bool guards_stand() {
     for (size_t i = size; i < size + 64; ++i)
-      if (tensor.data<uint8_t>()[i] != 0xA5) return false;
+      if (data()[i] != 0xA5) return false;
     return true;
   }
   size_t size;
-  Tensor tensor;
+  std::vector<uint8_t> all;
 };
 
 // All three outputs against the definition, whole and in two ranges of rows.
