@@ -29,6 +29,7 @@ class Packer {
       : model_(model),
         spec_(model.spec()),
         options_(options),
+        shapes_(infer_shapes(spec_)),
         values_(spec_.nodes.size()),
         covered_(spec_.nodes.size()),
         consumers_(spec_.nodes.size()) {}
@@ -55,6 +56,7 @@ class Packer {
   bool is_alias(int i) const {
     const Kind k = node(i).kind;
     return k == Kind::kFlatten || k == Kind::kDropout ||
+           (k == Kind::kAdaptiveAvgPool && shapes_[size_t(i)] == shapes_[size_t(node(i).inputs[0])]) ||
            (k == Kind::kQuantize && config<QuantizeConfig>(i).quant.scheme == Scheme::kNone);
   }
   int real(int i) const {
@@ -461,6 +463,7 @@ class Packer {
   const Model& model_;
   const NetSpec& spec_;
   const PackOptions& options_;
+  std::vector<Shape> shapes_;  // of every node's output
   std::vector<Value> values_;
   std::vector<bool> covered_;  // is the node part of an op?
   std::vector<std::vector<int>> consumers_;

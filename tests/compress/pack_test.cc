@@ -198,6 +198,8 @@ TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
   CHECK(error_of(with_head(b, x)) == "pack: gate (mul): the packed format has no such operation");
   b = g, x = b.avg_pool("mean", 0);
   CHECK(error_of(with_head(b, x)) == "pack: mean (avg_pool): the packed format has no such operation");
+  b = g, x = b.adaptive_avg_pool("seven", 0, {.out_h = 7, .out_w = 7});  // to its own size it would be nothing
+  CHECK(error_of(with_head(b, x)) == "pack: seven (adaptive_avg_pool): the packed format has no such operation");
   b = g, x = b.max_pool("wide", 0, {1, 1, 100, 1, 0, 0});
   CHECK(error_of(with_head(b, x)) == "pack: wide (max_pool): its window is larger than 64");
   ConvConfig padded;

@@ -65,6 +65,24 @@ TEST_CASE("verify: packed zoo nets equal Model::forward in evaluation, 0 differi
     }
 }
 
+TEST_CASE("verify: torchvision's ResNets and VGGs, packed, equal Model::forward in evaluation, 0 differing values") {
+  const struct {
+    const char* name;
+    int64_t side;
+  } nets[] = {{"resnet18", 32}, {"resnet50", 32}, {"vgg11-torchvision", 224}, {"vgg11_bn", 224}};
+  for (const auto& n : nets) {
+    CAPTURE(std::string(n.name));
+    Model model(build_model(n.name, {.width = 0.0625, .h = n.side, .w = n.side, .c = 3}));
+    randomize(&model, 22);
+    const std::vector<float> lut = random_lut(3, 4);
+    Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
+    const Images images(model.spec(), lut, 2);
+    v.add(images.x, images.bytes.data());
+    CHECK(v.report().equal());
+    CHECK(v.report().images == 2);
+  }
+}
+
 TEST_CASE("verify: 240 generated nets equal Model::forward in evaluation, 0 differing values") {
   int64_t values = 0;
   for (uint64_t seed = 1000; seed < 1240; ++seed) {
