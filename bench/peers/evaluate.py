@@ -21,7 +21,7 @@ def main():
     torch.set_num_threads(1)
     with open(a.run / "recipe.toml", "rb") as f:
         r = tomllib.load(f)
-    net = nets.make(r["model"]["name"], r["model"]["form"], r["model"].get("width"))
+    net = nets.from_recipe(r)
     stored = load_file(a.run / "last.safetensors")
     net.load_state_dict({k: stored[k] for k in net.state_dict()})  # the optimizer's state lies beside the weights
     net.eval()

@@ -38,6 +38,7 @@ def normal(rng, n, chunk=1 << 20):
 def initial(net, seed):
     """name -> f32 array in PyTorch's layout."""
     modules, state = dict(net.named_modules()), {}
+    vgg = type(net).__name__ == "VGG"  # torchvision's: biases 0, linear weights normal with deviation 0.01
     for name, p in net.named_parameters():
         owner, shape = modules[name.rpartition(".")[0]], tuple(p.shape)
         kind, rng = type(owner).__name__, Rng(seed, INIT, fnv1a(name))
@@ -46,6 +47,10 @@ def initial(net, seed):
             k, c, kh, kw = shape
             v = math.sqrt(2 / (k // owner.groups * kh * kw)) * normal(rng, p.numel())
             v = v.reshape(k, kh, kw, c).transpose(0, 3, 1, 2)
+        elif vgg and ("Conv" in kind or kind == "Linear"):
+            v = 0.01 * normal(rng, p.numel()) if p.dim() == 2 else np.zeros(p.numel())
+            if name == "classifier.0.weight":
+                v = v.reshape(-1, 7, 7, owner.in_features // 49).transpose(0, 3, 1, 2)
         elif "Conv" in kind or kind == "Linear":
             v = 1 / math.sqrt(fan_in) * (2 * uniform64(rng, np.arange(p.numel(), dtype=np.uint64)) - 1)
             if p.dim() == 2 and isinstance(net, (nets.LeNet, nets.Quickstart)) and name in ("fc1.weight", "fc.weight"):
@@ -60,7 +65,7 @@ def initial(net, seed):
 def main():
     with open(sys.argv[1], "rb") as f:
         r = tomllib.load(f)
-    net = nets.make(r["model"]["name"], r["model"]["form"], r["model"].get("width"))
+    net = nets.from_recipe(r)
     save_file(initial(net, r["train"]["seed"]), sys.argv[2])
 
 

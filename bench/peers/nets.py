@@ -242,6 +242,12 @@ def make(net, form="float", width=None, classes=None, stem="imagenet"):
             "vgg11_bn": lambda: torchvision_vgg11(True, **kw)}[net]()
 
 
+def from_recipe(recipe, classes=10):
+    """The net of a resolved recipe."""
+    m = recipe["model"]
+    return make(m["name"], m["form"], m.get("width"), m.get("classes", 0) or classes, m.get("stem", "imagenet"))
+
+
 if __name__ == "__main__":
     for net in ("quickstart", "lenet", "vgg11", "resnet14", "resnet18", "resnet50", "vgg11-torchvision", "vgg11_bn"):
         m = make(net)

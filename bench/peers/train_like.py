@@ -125,7 +125,7 @@ def main():
     if e.rates is not None and (len(e.rates) != total or not np.allclose(rates, e.rates, rtol=1e-12, atol=0)):
         raise SystemExit("learning rates differ from bantam's")
 
-    net = nets.make(r["model"]["name"], r["model"]["form"], r["model"].get("width"))
+    net = nets.from_recipe(r)
     if a.check:
         mine = initial(net, train["seed"])
         same = all(e.init[k].tobytes() == v.tobytes() for k, v in mine.items())

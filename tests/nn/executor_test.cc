@@ -103,12 +103,14 @@ TEST_CASE("executor: f32 follows f64 through a whole net, forward and backward")
 }
 
 TEST_CASE("executor: the same bytes for any number of threads") {
-  for (Form form : {Form::kFloat, Form::kBnn}) {
+  const std::pair<const char*, Form> nets[] = {
+      {"resnet14", Form::kFloat}, {"resnet14", Form::kBnn}, {"resnet50", Form::kFloat}, {"vgg11_bn", Form::kFloat}};
+  for (const auto& [name, form] : nets) {
     std::map<std::string, std::vector<double>> one;
     const int old = threads();
     for (int n : {1, 2, 3}) {
       set_threads(n);
-      Model model(resnet14(small(form)));
+      Model model(build_model(name, small(form)));
       model.initialize(3);
       train(model, 3, 1e-2);
       for (const NamedTensor& t : model.state_dict()) {
