@@ -84,7 +84,6 @@ struct DecoderMemory {
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
-#define STBI_NO_SIMD  // the same pixels on every target
 #define STBI_MAX_DIMENSIONS 16384
 #define STBI_MALLOC(size) bantam::decoder_alloc(size)
 #define STBI_REALLOC_SIZED(p, old_size, size) bantam::decoder_realloc(p, old_size, size)
@@ -116,6 +115,11 @@ void convert(const uint8_t* in, int h, int w, int have, int want, Image* image) 
     memcpy(out, in, image->pixels.size());
     return;
   }
+  if (have == 4 && want == 3 && n > 0) {
+    for (size_t i = 0; i + 1 < n; ++i) memcpy(out + 3 * i, in + 4 * i, 4);  // the fourth byte is overwritten by the next
+    memcpy(out + 3 * (n - 1), in + 4 * (n - 1), 3);
+    return;
+  }
   for (size_t i = 0; i < n; ++i, in += have) {
     if (want == 1) {
       *out++ = color ? uint8_t((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 32768) >> 16) : in[0];
@@ -135,13 +139,15 @@ Image decode_image(ByteSpan file, int channels, const std::string& name) {
 
 void decode_image(ByteSpan file, int channels, const std::string& name, Image* out) {
   if (file.size() > kMaxImageFile) throw FileError(name, "an image file of more than 256 MiB is not read");
-  Bytes copy;
+  CheckedJpeg jpeg;
   ByteSpan checked;
+  int ask = 0;
   if (image_format(file, name) == ImageFormat::kPng) {
     checked = check_png(file, name);
   } else {
-    copy = check_jpeg(file, name);
-    checked = copy;
+    jpeg = check_jpeg(file, name);
+    checked = jpeg.bytes;
+    if (jpeg.components >= 3) ask = 4;  // its conversion to RGB is vectorized for pixels of four bytes only
   }
   const uint64_t room = 4096 * uint64_t(file.size()) + (1 << 20);
   const DecoderMemory memory(room < kMaxDecoderBytes ? room : kMaxDecoderBytes);
@@ -150,7 +156,7 @@ void decode_image(ByteSpan file, int channels, const std::string& name, Image* o
   std::string reason;
   stbi__g_failure_reason = nullptr;  // not every error path sets one
   try {
-    pixels = stbi_load_from_memory(checked.data(), int(checked.size()), &w, &h, &have, 0);
+    pixels = stbi_load_from_memory(checked.data(), int(checked.size()), &w, &h, &have, ask);
     if (pixels == nullptr && t_refused)
       reason = "it takes more memory than a file of its size may";
     else if (pixels == nullptr)
@@ -159,7 +165,7 @@ void decode_image(ByteSpan file, int channels, const std::string& name, Image* o
     reason = std::string("not ") + a.condition;
   }
   if (pixels == nullptr) throw FileError(name, "the image cannot be decoded (" + reason + ")");
-  convert(pixels, h, w, have, channels, out);
+  convert(pixels, h, w, ask ? ask : have, channels, out);
 }
 
 Image read_image(const std::string& path, int channels) {

@@ -93,11 +93,17 @@ ByteSpan check_png(ByteSpan file, const std::string& name) {
 
 namespace {
 
+// The first byte FF at or after pos, or the end.
+size_t next_ff(ByteSpan bytes, size_t pos) {
+  const void* at = pos < bytes.size() ? memchr(bytes.data() + pos, 0xff, bytes.size() - pos) : nullptr;
+  return at == nullptr ? bytes.size() : size_t(static_cast<const uint8_t*>(at) - bytes.data());
+}
+
 // Walks the segments of one JPEG file.
 class JpegCheck {
  public:
   JpegCheck(ByteSpan file, const std::string& name) : file_(file), name_(name) {}
-  Bytes run();
+  CheckedJpeg run();
 
  private:
   struct Component {
@@ -126,6 +132,7 @@ class JpegCheck {
   std::array<std::array<bool, 4>, 2> huffman_{};  // [DC, AC][id] is defined
   std::array<bool, 4> quantization_{};
   std::vector<Component> components_;
+  int h_ = 0, w_ = 0;
   bool progressive_ = false;
   int scans_ = 0;
 };
@@ -168,6 +175,7 @@ void JpegCheck::frame(size_t begin, size_t end, bool progressive) {
   if (end - begin < 6) fail("the frame header is cut short");
   if (file_[begin] != 8) fail(std::to_string(file_[begin]) + " bits a sample are not read, only 8");
   check_sides(u16(begin + 1), u16(begin + 3), name_);
+  h_ = int(u16(begin + 1)), w_ = int(u16(begin + 3));
   const int n = file_[begin + 5];
   if (n != 1 && n != 3 && n != 4) fail(std::to_string(n) + " components are not read");
   if (end - begin != 6 + 3 * size_t(n)) fail("the frame header has a wrong length");
@@ -216,7 +224,8 @@ void JpegCheck::scan(size_t begin, size_t end) {
 size_t JpegCheck::entropy_end(size_t pos) const {
   // FF 00 is a data byte, FF D0 .. D7 a restart, FF FF a fill byte before a marker.
   for (;; ++pos) {
-    if (byte(pos) != 0xff) continue;
+    pos = next_ff(file_, pos);
+    if (pos == file_.size()) fail("cut short");
     const uint8_t next = byte(pos + 1);
     if (next == 0x00 || (next >= 0xd0 && next <= 0xd7) || next == 0xff) continue;
     return pos;
@@ -225,14 +234,15 @@ size_t JpegCheck::entropy_end(size_t pos) const {
 
 void JpegCheck::check_copy() const {
   size_t known = 0;
-  for (size_t i = 0; i + 1 < out_.size(); ++i) {
-    if (out_[i] != 0xff || out_[i + 1] != 0xc4) continue;
+  for (size_t i = next_ff(out_, 0); i + 1 < out_.size(); i = next_ff(out_, i + 1)) {
+    if (out_[i + 1] != 0xc4) continue;
     if (known == huffman_at_.size() || huffman_at_[known] != i) fail("a Huffman table hides in another segment");
     ++known;
   }
 }
 
-Bytes JpegCheck::run() {
+CheckedJpeg JpegCheck::run() {
+  out_.reserve(file_.size());
   keep(0, 2);
   size_t pos = 2;
   for (;;) {
@@ -243,7 +253,7 @@ Bytes JpegCheck::run() {
       if (scans_ == 0) fail("no scan");
       keep(pos, pos + 2);
       check_copy();
-      return std::move(out_);
+      return {std::move(out_), h_, w_, int(components_.size())};
     }
     if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8) || (marker > 0xef && marker != 0xfe))
       fail("marker " + std::to_string(marker) + " at byte " + std::to_string(pos) + " has no place there");
@@ -283,6 +293,6 @@ Bytes JpegCheck::run() {
 
 }  // namespace
 
-Bytes check_jpeg(ByteSpan file, const std::string& name) { return JpegCheck(file, name).run(); }
+CheckedJpeg check_jpeg(ByteSpan file, const std::string& name) { return JpegCheck(file, name).run(); }
 
 }  // namespace bantam

@@ -30,7 +30,11 @@ ByteSpan check_png(ByteSpan file, const std::string& name);
 //
 // The decoder enters its Huffman table reader only on the bytes FF C4, so the copy is searched for them: each
 // occurrence is a table that was checked, wherever the decoder's idea of the structure might differ from ours.
-Bytes check_jpeg(ByteSpan file, const std::string& name);
+struct CheckedJpeg {
+  Bytes bytes;
+  int h = 0, w = 0, components = 0;
+};
+CheckedJpeg check_jpeg(ByteSpan file, const std::string& name);
 constexpr int kMaxJpegScans = 100;
 
 }  // namespace bantam
