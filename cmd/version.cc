@@ -1,6 +1,7 @@
 // bantam --version: what a bug report needs to say.
 #include "cmd/commands.h"
 #include "core/parallel.h"
+#include "data/image.h"
 #include "ops/kernels/targets.h"
 
 namespace bantam {
@@ -27,7 +28,8 @@ std::string version_text() {
          "\n"
          "compiler      " +
          compiler + "\n" + "SIMD targets  " + targets + "\n" + "SIMD in use   " + target_name(best_target()) + " (" +
-         dispatch + ")\n" + "threads       " + std::to_string(threads()) + " (" + threads_backend() + ")\n";
+         dispatch + ")\n" + "threads       " + std::to_string(threads()) + " (" + threads_backend() + ")\n" +
+         "images        JPEG by " + jpeg_decoder() + ", PNG by " + png_decoder() + "\n";
 }
 
 }  // namespace bantam

@@ -1,6 +1,5 @@
-// Image files (PNG and JPEG) to u8 pixels and, PNG only, back. This is the one door to stb_image: nothing reaches the
-// decoder that image_check.h has not walked, and what the decoder allocates is capped, zeroed and freed whatever
-// happens.
+// Image files (PNG and JPEG) to u8 pixels and, PNG only, back. This is the one door to the decoders (decoders.h): nothing
+// reaches one that image_check.h has not walked, and what it allocates is capped and freed whatever happens.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +22,11 @@ struct Image {
 Image decode_image(ByteSpan file, int channels, const std::string& name);
 void decode_image(ByteSpan file, int channels, const std::string& name, Image* out);  // uses the memory of `out` again
 Image read_image(const std::string& path, int channels);
+
+// What this build decodes with: "stb_image"; "libjpeg-turbo", whose pixels are PIL's and differ a little from those of
+// stb_image; "libpng", whose pixels are the same.
+const char* jpeg_decoder();
+const char* png_decoder();
 
 // c is 1 or 3 (Error otherwise). The same pixels give the same bytes on every machine.
 Bytes encode_png(const Image& image);

@@ -49,7 +49,7 @@ TEST_CASE("decode_image: PNG of each color type, depth and filter, plain and int
   }
 }
 
-TEST_CASE("decode_image: JPEG of each kind is close to libjpeg's pixels, and the same on every machine") {
+TEST_CASE("decode_image: JPEG of each kind has libjpeg's pixels, with stb_image nearly, and the same on every machine") {
   // Differences as measured, from libjpeg-turbo (an IDCT and a color conversion that round otherwise; another
   // interpolation of subsampled chroma): both sides are fixed numbers, so the bounds are tight.
   struct Case {
@@ -78,9 +78,13 @@ TEST_CASE("decode_image: JPEG of each kind is close to libjpeg's pixels, and the
       worst = std::max(worst, d);
       sum += d;
     }
-    CHECK(worst <= c.worst);
-    CHECK(sum / double(want.pixels.size()) <= c.average);
-    CHECK(crc32(got.pixels.data(), got.pixels.size()) == c.crc);
+    if (std::string(jpeg_decoder()) == "libjpeg-turbo") {
+      CHECK(worst == 0);
+    } else {
+      CHECK(worst <= c.worst);
+      CHECK(sum / double(want.pixels.size()) <= c.average);
+      CHECK(crc32(got.pixels.data(), got.pixels.size()) == c.crc);
+    }
   }
 }
 
@@ -255,6 +259,22 @@ TEST_CASE("decode_image: each malformed JPEG is refused with its own line") {
       {scans, "JPEG: more than 100 scans"},
   };
   for (const Rule& r : rules) CHECK(decode_refusal(r.file) == r.text);
+}
+
+TEST_CASE("decode_image: pixels or coefficients beyond what a file of its size may take are refused before they are made") {
+  const std::string text = "the image cannot be decoded (it takes more memory than a file of its size may)";
+  for (const char* name : {"gray.jpg", "ycc420.jpg", "progressive.jpg", "cmyk.jpg"}) {
+    CAPTURE(name);
+    Bytes file = image_fixture_bytes(name);
+    const size_t sof = jpeg_segment(file, std::string(name) == "progressive.jpg" ? 0xc2 : 0xc0);
+    file[sof + 5] = file[sof + 7] = 0x1f;  // about 8,000 x 8,000
+    CHECK(decode_refusal(file) == text);
+  }
+  // The decoder's own memory counts: here the pixels alone would fit.
+  Bytes file = image_fixture_bytes("progressive.jpg");
+  const size_t sof = jpeg_segment(file, 0xc2);
+  file[sof + 5] = file[sof + 7] = 0x06;  // about 1,570 x 1,570: 7.4 MB, of 8.2 that may be taken
+  CHECK(decode_refusal(file) == text);
 }
 
 TEST_CASE("decode_image: a file cut at any byte is refused") {
