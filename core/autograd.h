@@ -33,12 +33,18 @@ struct BackwardArgs {
   // Memory for a gradient of its shape and type: its own, where it was computed again and nobody else will read it (an
   // elementwise gradient may overwrite what it reads); fresh memory otherwise.
   Tensor room_of(size_t i) const;
-  // The same of `grad`: the gradient itself, where nobody else holds it, and only for the first who asks. Its elements may then
+  // Lets go of the i-th saved tensor, if it was made again: it is not read any more.
+  void drop(size_t i) const {
+    if (i < remade.size()) remade[i] = Tensor();
+  }
+  // The same as room_of() of `grad`: the gradient itself, where nobody else holds it, and only for the first who asks. Its elements may then
   // be overwritten one by one as they are read for the last time, so this comes after whatever else reads them.
   Tensor grad_room() const;
   // The sum of the gradients that input i has got from others, if this function may go on adding to it and return it instead
   // of its own part; undefined otherwise. What is taken must be returned.
   Tensor take_sum(size_t i) const;
+  // For an elementwise gradient: grad_room() if that is the gradient itself, else room_of(i).
+  Tensor room(size_t i) const { return grad.unique() ? grad_room() : room_of(i); }
 
   const std::vector<NodePtr>* inputs = nullptr;
   mutable std::vector<Tensor> remade = {};

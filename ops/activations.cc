@@ -18,8 +18,8 @@ using UnaryKernel = void (*)(const float* x, float* out, int64_t n) noexcept;
 using GradKernel = void (*)(const float* out, const float* dy, float* dx, int64_t n) noexcept;
 
 // out = f(x): the kernel for f32, the definition for f64.
-Tensor map(const char* op, const Tensor& x, UnaryKernel kernel, double (*definition)(double)) {
-  Tensor out = Tensor::empty(x.shape(), x.dtype());
+Tensor map(const char* op, const Tensor& x, UnaryKernel kernel, double (*definition)(double), Tensor out = {}) {
+  if (!out.defined()) out = Tensor::empty(x.shape(), x.dtype());
   by_float_type(op, x, [&]<class T>(T) {
     const T* in = x.data<T>();
     T* y = out.mutable_data<T>();
@@ -36,7 +36,7 @@ Tensor map(const char* op, const Tensor& x, UnaryKernel kernel, double (*definit
 // The gradient of an op that saved its output as the first tensor.
 std::vector<Tensor> grad_of_output(const char* op, const BackwardArgs& b, GradKernel kernel, double (*definition)(double, double)) {
   const Tensor& out = b[0];
-  Tensor dx = Tensor::empty(b.grad.shape(), b.grad.dtype());
+  Tensor dx = b.room(0);
   by_float_type(op, dx, [&]<class T>(T) {
     const T *y = out.data<T>(), *dy = b.grad.data<T>();
     T* g = dx.mutable_data<T>();
@@ -45,6 +45,23 @@ std::vector<Tensor> grad_of_output(const char* op, const BackwardArgs& b, GradKe
         kernel(y + i, dy + i, g + i, e - i);
       else
         for (; i < e; ++i) g[i] = definition(y[i], dy[i]);
+    });
+  });
+  return {dx};
+}
+
+// dx = bit ? dy : 0, of an op that saved the bits as the first tensor.
+std::vector<Tensor> grad_of_mask(const char* op, const BackwardArgs& b) {
+  Tensor dx = b.grad_room();
+  by_float_type(op, dx, [&]<class T>(T) {
+    const T* dy = b.grad.data<T>();
+    const uint8_t* bits = b[0].data<uint8_t>();
+    T* g = dx.mutable_data<T>();
+    parallel_for(dx.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
+      if constexpr (kIsF32<T>)
+        select_bits_f32(dy + i, bits + i / 8, 1, g + i, e - i);
+      else
+        for (; i < e; ++i) g[i] = ref::get_bit(bits, i) ? dy[i] : T(0);
     });
   });
   return {dx};
@@ -128,8 +145,27 @@ Tensor prelu_slope_grad(const Tensor& x, const Tensor& slope, const Tensor& dy) 
 
 Tensor relu(const Tensor& x) {
   Tensor out = map("relu", x, relu_f32, ref::relu<double>);
-  return record("relu", out, {x}, {{"output", out}},
-                [](const BackwardArgs& b) { return grad_of_output("relu", b, relu_grad_f32, ref::relu_grad<double>); });
+  if (!recomputable(x) || !recording({x}))
+    return record("relu", out, {x}, {{"output", out}},
+                  [](const BackwardArgs& b) { return grad_of_output("relu", b, relu_grad_f32, ref::relu_grad<double>); });
+  // The input can be made again, so the output can: a bit an element is all that is kept.
+  Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8);
+  by_float_type("relu", x, [&]<class T>(T) {
+    const T* y = out.data<T>();
+    uint8_t* bits = mask.mutable_data<uint8_t>();
+    parallel_for(x.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+      if constexpr (kIsF32<T>)
+        gt_bits_f32(y + b, 0, bits + b / 8, e - b);
+      else
+        ref::fill_bits(bits + b / 8, e - b, [&](int64_t i) { return y[b + i] > T(0); });
+    });
+  });
+  return record(
+      "relu", out, {x}, {{"mask", mask}, {"input", x}}, [](const BackwardArgs& b) { return grad_of_mask("relu", b); },
+      [](const Node& node) {
+        Tensor y = saved_value(node.saved[1]);
+        return y.unique() ? map("relu", y, relu_f32, ref::relu<double>, y) : map("relu", y, relu_f32, ref::relu<double>);
+      });
 }
 
 Tensor sigmoid(const Tensor& x) {
@@ -163,21 +199,7 @@ Tensor hardtanh(const Tensor& x) {
       }
     });
   });
-  return record("hardtanh", out, {x}, {{"mask", mask}}, [](const BackwardArgs& b) -> std::vector<Tensor> {
-    Tensor dx = Tensor::empty(b.grad.shape(), b.grad.dtype());
-    by_float_type("hardtanh", dx, [&]<class T>(T) {
-      const T* dy = b.grad.data<T>();
-      const uint8_t* bits = b[0].data<uint8_t>();
-      T* g = dx.mutable_data<T>();
-      parallel_for(dx.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
-        if constexpr (kIsF32<T>)
-          select_bits_f32(dy + i, bits + i / 8, 1, g + i, e - i);
-        else
-          for (; i < e; ++i) g[i] = ref::get_bit(bits, i) ? dy[i] : T(0);
-      });
-    });
-    return {dx};
-  });
+  return record("hardtanh", out, {x}, {{"mask", mask}}, [](const BackwardArgs& b) { return grad_of_mask("hardtanh", b); });
 }
 
 Tensor prelu(const Tensor& x, const Tensor& slope) {
@@ -192,7 +214,7 @@ Tensor prelu(const Tensor& x, const Tensor& slope) {
       [](const BackwardArgs& b) {
         std::vector<Tensor> grads(2);
         if (b.needs[1]) grads[1] = prelu_slope_grad(b[0], b[1], b.grad);
-        if (b.needs[0]) prelu_input_grad(b[0], b[1], b.grad, grads[0] = b.room_of(0));
+        if (b.needs[0]) prelu_input_grad(b[0], b[1], b.grad, grads[0] = b.room(0));
         return grads;
       },
       std::move(recompute));

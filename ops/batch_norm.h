@@ -5,7 +5,7 @@
 //               running_mean = (1 - momentum) running_mean + momentum m
 //               running_var  = (1 - momentum) running_var  + momentum v n / (n - 1)   (unbiased, as in torchvision's files)
 //     gradient  dbeta = s1 = sum dy; dgamma = s2 = sum dy (x - m) r; dx = gamma r (dy - s1 / n - (x - m) r s2 / n)
-//     saves     input, gamma, mean, inv_std
+//     saves     input, gamma; mean, inv_std and the rounded scale and shift of y
 //   evaluation  y = fma(x, scale, shift), scale = gamma / sqrt(running_var + eps), shift = beta - running_mean scale, in f64 and
 //               then rounded: the one expression that packing and the device use too (docs/exactness.md)
 //     gradient  dbeta = sum dy; dgamma = sum dy (x - running_mean) r; dx = dy scale

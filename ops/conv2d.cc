@@ -46,13 +46,14 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                 [s](const BackwardArgs& b) {
                   std::vector<Tensor> grads(3);
                   const DType dtype = b.grad.dtype();
-                  if (b.needs[0]) {
-                    grads[0] = Tensor::empty({s.n, s.h, s.w, s.c}, dtype);
-                    conv_input_grad(s, b.grad, b[1], &grads[0]);
-                  }
                   if (b.needs[1]) {
                     grads[1] = Tensor::empty({s.k, s.kh, s.kw, s.group_c()}, dtype);
                     conv_weight_grad(s, b[0], b.grad, &grads[1]);
+                    b.drop(0);  // an input that was made again goes before its gradient comes
+                  }
+                  if (b.needs[0]) {
+                    grads[0] = Tensor::empty({s.n, s.h, s.w, s.c}, dtype);
+                    conv_input_grad(s, b.grad, b[1], &grads[0]);
                   }
                   if (b.needs[2]) {
                     grads[2] = Tensor::empty({s.k}, dtype);

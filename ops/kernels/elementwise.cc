@@ -150,21 +150,16 @@ void select_bits_impl(const float* x, const uint8_t* bits, float s, float* out, 
 
 // Per channel.
 struct AffineF {
-  template <class V> HWY_INLINE V operator()(V x, V scale, V shift, V) const { return fused(x, scale, shift); }
-};
-struct NormF {
-  template <class V> HWY_INLINE V operator()(V x, V scale, V shift, V mean) const {
-    return fused(hn::Sub(x, mean), scale, shift);
-  }
+  template <class V> HWY_INLINE V operator()(V x, V scale, V shift) const { return fused(x, scale, shift); }
 };
 struct BiasF {
-  template <class V> HWY_INLINE V operator()(V x, V bias, V, V) const { return hn::Add(x, bias); }
+  template <class V> HWY_INLINE V operator()(V x, V bias, V) const { return hn::Add(x, bias); }
 };
 struct ScaleF {
-  template <class V> HWY_INLINE V operator()(V x, V scale, V, V) const { return hn::Mul(x, scale); }
+  template <class V> HWY_INLINE V operator()(V x, V scale, V) const { return hn::Mul(x, scale); }
 };
 struct PReluChannelsF {
-  template <class V> HWY_INLINE V operator()(V x, V slope, V, V) const { return PReluF()(DF(), x, slope); }
+  template <class V> HWY_INLINE V operator()(V x, V slope, V) const { return PReluF()(DF(), x, slope); }
 };
 
 // One row of parameters against all rows. P: how many of them F reads; written out, because g++ 12 at -O2 keeps vectors that a
@@ -172,9 +167,8 @@ struct PReluChannelsF {
 template <int P, class Load, class Store, class F>
 HWY_INLINE void map_step(const float* x, const float* const* p, float* out, int64_t i, const Load& load, const Store& store,
                          const F& f) {
-  const VF zero = hn::Zero(DF());
-  const VF v0 = load(p[0] + i), v1 = P > 1 ? load(p[P > 1 ? 1 : 0] + i) : zero, v2 = P > 2 ? load(p[P > 2 ? 2 : 0] + i) : zero;
-  store(f(load(x + i), v0, v1, v2), out + i);
+  const VF v0 = load(p[0] + i), v1 = P > 1 ? load(p[P > 1 ? 1 : 0] + i) : hn::Zero(DF());
+  store(f(load(x + i), v0, v1), out + i);
 }
 template <int P, class F>
 HWY_INLINE void map_rows(const float* x, const float* const* p, float* out, int64_t rows, int64_t c, const F& f) {
@@ -201,11 +195,6 @@ HWY_INLINE void map_channels(const float* x, const float* const* p, float* out, 
 void affine_channels_impl(const float* x, const float* scale, const float* shift, float* out, int64_t rows, int64_t c) {
   const float* p[] = {scale, shift};
   map_channels<2>(x, p, out, rows, c, AffineF());
-}
-void norm_channels_impl(const float* x, const float* mean, const float* scale, const float* shift, float* out, int64_t rows,
-                        int64_t c) {
-  const float* p[] = {scale, shift, mean};
-  map_channels<3>(x, p, out, rows, c, NormF());
 }
 void bias_channels_impl(const float* x, const float* bias, float* out, int64_t rows, int64_t c) {
   map_channels<1>(x, &bias, out, rows, c, BiasF());
@@ -238,7 +227,6 @@ HWY_EXPORT(inside_bits_impl);
 HWY_EXPORT(within_bits_impl);
 HWY_EXPORT(select_bits_impl);
 HWY_EXPORT(affine_channels_impl);
-HWY_EXPORT(norm_channels_impl);
 HWY_EXPORT(bias_channels_impl);
 HWY_EXPORT(scale_channels_impl);
 HWY_EXPORT(prelu_channels_impl);
@@ -276,10 +264,6 @@ void select_bits_f32(const float* x, const uint8_t* bits, float s, float* out, i
 }
 void affine_channels_f32(const float* x, const float* scale, const float* shift, float* out, int64_t rows, int64_t c) noexcept {
   HWY_DYNAMIC_DISPATCH(affine_channels_impl)(x, scale, shift, out, rows, c);
-}
-void norm_channels_f32(const float* x, const float* mean, const float* scale, const float* shift, float* out, int64_t rows,
-                       int64_t c) noexcept {
-  HWY_DYNAMIC_DISPATCH(norm_channels_impl)(x, mean, scale, shift, out, rows, c);
 }
 void bias_channels_f32(const float* x, const float* bias, float* out, int64_t rows, int64_t c) noexcept {
   HWY_DYNAMIC_DISPATCH(bias_channels_impl)(x, bias, out, rows, c);

@@ -38,8 +38,6 @@ void select_bits_f32(const float* x, const uint8_t* bits, float s, float* out, i
 // Per channel; parameters [C].
 void affine_channels_f32(const float* x, const float* scale, const float* shift, float* out, int64_t rows,
                          int64_t c) noexcept;                                         // fma(x, scale, shift)
-void norm_channels_f32(const float* x, const float* mean, const float* scale, const float* shift, float* out, int64_t rows,
-                       int64_t c) noexcept;                                           // fma(x - mean, scale, shift)
 void bias_channels_f32(const float* x, const float* bias, float* out, int64_t rows, int64_t c) noexcept;    // x + bias
 void scale_channels_f32(const float* x, const float* scale, float* out, int64_t rows, int64_t c) noexcept;  // x scale
 void prelu_channels_f32(const float* x, const float* slope, float* out, int64_t rows, int64_t c) noexcept;

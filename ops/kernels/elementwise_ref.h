@@ -26,7 +26,6 @@ template <class T> T sigmoid(T x) {
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 template <class T> T affine(T x, T scale, T shift) { return std::fma(x, scale, shift); }
-template <class T> T norm(T x, T mean, T scale, T shift) { return std::fma(x - mean, scale, shift); }
 
 inline bool get_bit(const uint8_t* bits, int64_t i) { return (bits[i / 8] >> (i % 8)) & 1; }
 

@@ -1,5 +1,7 @@
 #include "ops/kernels/reduce.h"
 
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/reduce.cc"
 #include <hwy/foreach_target.h>
@@ -29,16 +31,38 @@ struct DotTerm {
     out[0] = hn::MulAdd(load(a + next), load(b + next), out[0]);
   }
 };
-// d = x - shift and d^2.
-struct DeviationTerms {
-  const float *x, *shift;
+// x, or x >= 0 ? x : x slope.
+struct AsItIs {
+  const float* x;
+  template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t) const { return load(x + at); }
+};
+struct WithSlope {
+  const float *x, *slope;
+  template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t column) const {
+    const VF v = load(x + at), low = hn::Mul(v, load(slope + column));
+    return hn::IfThenElse(hn::Ge(v, hn::Zero(DF())), v, low);
+  }
+};
+template <class Pre> struct PreTerm {
+  Pre pre;
   template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t column, VF* out) const {
-    out[0] = hn::Sub(load(x + at), load(shift + column));
+    out[0] = pre(load, at, column);
+  }
+  template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
+    out[0] = hn::Add(pre(load, at, column), pre(load, next, column));
+  }
+};
+// d = pre(x) - shift and d^2.
+template <class Pre> struct DeviationTerms {
+  Pre pre;
+  const float* shift;
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t column, VF* out) const {
+    out[0] = hn::Sub(pre(load, at, column), load(shift + column));
     out[1] = hn::Mul(out[0], out[0]);
   }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
     one(load, at, column, out);
-    const VF d = hn::Sub(load(x + next), load(shift + column));
+    const VF d = hn::Sub(pre(load, next, column), load(shift + column));
     out[0] = hn::Add(out[0], d);
     out[1] = hn::MulAdd(d, d, out[1]);
   }
@@ -82,17 +106,21 @@ double dot_impl(const float* a, const float* b, int64_t n) {
 // Deviations are taken from a guess g of the mean, the mean of the first rows: s1 = sum (x - g) and s2 = sum (x - g)^2 give
 // the mean g + s1 / n and m2 = s2 - s1^2 / n. What that loses is s2 / m2 - 1 times the rounding of s2, and s2 cannot be much
 // larger than m2: if the first 16 rows are d away from the rest, d^2 is in m2 16 times and in s2 n times.
-void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean, double* m2) {
+// pre_of(block): the functor for its columns.
+template <class PreOf>
+HWY_INLINE void channel_moments(const PreOf& pre_of, int64_t rows, int64_t c, double* mean, double* m2) {
   HWY_ALIGN float acc[2][kMaxColumns];
   HWY_ALIGN float guess[kMaxColumns];
   for (int64_t k = 0; k < c; ++k) mean[k] = m2[k] = 0;  // s1 and s2 until the last block
   for_column_blocks(rows, c, [&](const ColumnBlock& b) HWY_ATTR {
     const int64_t group = b.columns / b.channels, done = (b.offset - b.channel) / c;
     double *s1 = mean + b.channel, *s2 = m2 + b.channel;
+    const auto pre = pre_of(b);
+    using Pre = std::remove_const_t<decltype(pre)>;
     if (done == 0) {
       ColumnBlock first = b;
       first.rows = b.rows < 16 ? b.rows : 16;
-      sum_columns<1>(first, SumTerm{x}, acc);
+      sum_columns<1>(first, PreTerm<Pre>{pre}, acc);
       add_columns(first, acc[0], mean);
       for (int64_t k = 0; k < b.channels; ++k) {
         guess[k] = float(s1[k] / double(first.rows * group));
@@ -100,7 +128,7 @@ void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean,
       }
       repeat_parameters(guess, b.channels, group, guess);
     }
-    sum_columns<2>(b, DeviationTerms{x, guess}, acc);
+    sum_columns<2>(b, DeviationTerms<Pre>{pre, guess}, acc);
     add_columns(b, acc[0], mean);
     add_columns(b, acc[1], m2);
     if (done + b.rows * group < rows) return;
@@ -110,6 +138,24 @@ void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean,
       s2[k] = spread < 0 ? 0 : spread;
     }
   });
+}
+
+struct PlainColumns {
+  const float* x;
+  HWY_INLINE AsItIs operator()(const ColumnBlock&) const { return {x}; }
+};
+struct SlopeColumns {
+  const float *x, *slope;
+  float* repeated;
+  HWY_INLINE WithSlope operator()(const ColumnBlock& b) const {
+    repeat_parameters(slope + b.channel, b.channels, b.columns / b.channels, repeated);
+    return {x, repeated};
+  }
+};
+void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean, double* m2, const float* slope) {
+  if (!slope) return channel_moments(PlainColumns{x}, rows, c, mean, m2);
+  HWY_ALIGN float repeated[kMaxColumns];
+  channel_moments(SlopeColumns{x, slope, repeated}, rows, c, mean, m2);
 }
 
 HWY_INLINE float row_max(const float* x, int64_t c) {
@@ -186,8 +232,8 @@ void channel_sums_f32(const float* x, int64_t rows, int64_t c, double* sums) noe
 void channel_dots_f32(const float* a, const float* b, int64_t rows, int64_t c, double* dots) noexcept {
   HWY_DYNAMIC_DISPATCH(channel_dots_impl)(a, b, rows, c, dots);
 }
-void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2) noexcept {
-  HWY_DYNAMIC_DISPATCH(channel_moments_impl)(x, rows, c, mean, m2);
+void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2, const float* slope) noexcept {
+  HWY_DYNAMIC_DISPATCH(channel_moments_impl)(x, rows, c, mean, m2, slope);
 }
 void softmax_rows_f32(const float* x, float* out, int64_t rows, int64_t c) noexcept {
   HWY_DYNAMIC_DISPATCH(softmax_rows_impl)(x, out, rows, c);

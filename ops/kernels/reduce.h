@@ -15,8 +15,8 @@ void channel_sums_f32(const float* x, int64_t rows, int64_t c, double* sums) noe
 void channel_dots_f32(const float* a, const float* b, int64_t rows, int64_t c, double* dots) noexcept;  // sum of a b
 // mean and m2 = sum (x - mean)^2, in one pass over memory, as deviations from the mean of the first 16 rows or more (reduce.cc). m2
 // errs by about 70 * 2^-24 of itself, whatever the mean; by rows / 16 times that at worst, if all first rows are far from all others.
-// 0 and 0 for no rows.
-void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2) noexcept;
+// 0 and 0 for no rows. With `slope` [C], of x >= 0 ? x : x slope instead of x.
+void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2, const float* slope = nullptr) noexcept;
 
 // Moments of `count` rows and of `count_b` others -> of all of them, for c channels. [Chan, Golub, LeVeque 1979]
 inline void merge_moments(double count, double* mean, double* m2, double count_b, const double* mean_b, const double* m2_b,

@@ -1,4 +1,4 @@
-// Gradients of elementwise, normalizing and softmax operations, f32: what only training needs. Single-threaded over the range
+// Gradients of elementwise and softmax operations, f32: what only training needs. Single-threaded over the range
 // that they get; dx may be dy (in place) but must not overlap an input otherwise. Definitions: elementwise_grad_ref.h.
 #pragma once
 
@@ -15,13 +15,6 @@ void prelu_grad_f32(const float* x, const float* dy, float slope, float* dx, int
 void prelu_channels_grad_f32(const float* x, const float* dy, const float* slope, float* dx, int64_t rows, int64_t c) noexcept;
 // Gradient of the slopes over rows [rows, C]: sums of x >= 0 ? 0 : dy x, [C], overwritten.
 void prelu_slope_sums_f32(const float* x, const float* dy, int64_t rows, int64_t c, double* sums) noexcept;
-
-// Batch norm, first pass: sums over rows of dy and of dy (x - mean), [C] each, overwritten.
-void norm_sums_f32(const float* dy, const float* x, const float* mean, int64_t rows, int64_t c, double* sum_dy,
-                   double* sum_dy_deviation) noexcept;
-// Second pass: dx = fma(a, dy, fma(b, x - mean, d)), per channel.
-void norm_input_grad_f32(const float* dy, const float* x, const float* mean, const float* a, const float* b, const float* d,
-                         float* dx, int64_t rows, int64_t c) noexcept;
 
 // Rows [rows, C] of y = softmax: dx = y (dy - sum(dy y)); of y = log_softmax: dx = dy - e^y sum(dy).
 void softmax_grad_rows_f32(const float* y, const float* dy, float* dx, int64_t rows, int64_t c) noexcept;

@@ -18,17 +18,6 @@ template <class T> void prelu_slope_sums(const T* x, const T* dy, int64_t rows, 
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t k = 0; k < c; ++k) sums[k] += double(prelu_slope_term(x[r * c + k], dy[r * c + k]));
 }
-template <class T>
-void norm_sums(const T* dy, const T* x, const T* mean, int64_t rows, int64_t c, double* sum_dy, double* sum_dy_deviation) {
-  for (int64_t k = 0; k < c; ++k) sum_dy[k] = sum_dy_deviation[k] = 0;
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t k = 0; k < c; ++k) {
-      const int64_t i = r * c + k;
-      sum_dy[k] += double(dy[i]);
-      sum_dy_deviation[k] += double(dy[i]) * (double(x[i]) - double(mean[k]));
-    }
-}
-template <class T> T norm_input_grad(T dy, T x, T mean, T a, T b, T d) { return std::fma(a, dy, std::fma(b, x - mean, d)); }
 
 template <class T> void softmax_grad_rows(const T* y, const T* dy, T* dx, int64_t rows, int64_t c) {
   for (int64_t r = 0; r < rows; ++r, y += c, dy += c, dx += c) {

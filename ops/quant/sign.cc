@@ -84,7 +84,7 @@ Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value) {
   if (masked) saved.push_back({"mask", mask});
   q.value = record("sign", q.value, {x}, std::move(saved), [masked](const BackwardArgs& b) -> std::vector<Tensor> {
     if (!masked) return {b.grad};
-    Tensor dx = Tensor::empty(b.grad.shape(), b.grad.dtype());
+    Tensor dx = b.grad_room();
     by_float_type("sign", dx, [&]<class T>(T) {
       const T* g = b.grad.data<T>();
       const uint8_t* inside = b[0].data<uint8_t>();

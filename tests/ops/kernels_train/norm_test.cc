@@ -1,0 +1,109 @@
+#include "ops/kernels_train/norm.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/rng.h"
+#include "ops/kernels_train/norm_ref.h"
+#include "tests/ops/each_target.h"
+
+using namespace bantam;
+
+namespace {
+
+std::vector<float> normals(int64_t n, uint64_t seed) {
+  const Rng rng(seed, kRngTest);
+  std::vector<float> v(static_cast<size_t>(n));
+  for (size_t i = 0; i < v.size(); ++i) v[i] = float(rng.normal(i));
+  if (!v.empty()) v[v.size() / 2] = 0.0f;
+  return v;
+}
+bool fuses(const std::string& target) { return target.substr(0, 3) == "AVX" || target.substr(0, 4) == "NEON" || target == "SCALAR"; }
+
+// Where a target does not fuse, z and dx are rounded once more: |z| < 100 and |dx| < 200 here, so by less than 2^-17 each; an
+// element whose z is that close to a kink may go either way.
+bool near(const std::string& target, float a, float b) { return fuses(target) ? a == b : std::fabs(a - b) <= 2e-5f; }
+
+}  // namespace
+
+TEST_CASE("norm kernels: forward, sums and input gradient equal the reference, every form, few and many channels, every target") {
+  for_each_target([](const std::string& target) {
+    CAPTURE(target);
+    for (int64_t c : {1, 3, 10, 16, 17, 64, 80, 101, 1040})
+      for (int64_t rows : {0, 1, 5, 16, 70, 300})
+        for (NormPost post : {NormPost::kNone, NormPost::kRelu, NormPost::kHardtanh})
+          for (bool pre : {false, true}) {
+            if (c > 1000 && rows > 16) continue;
+            CAPTURE(c);
+            CAPTURE(rows);
+            CAPTURE(int(post));
+            CAPTURE(pre);
+            const int64_t n = rows * c;
+            const auto x = normals(n, 1), dy = normals(n, 2), residual = normals(n, 3), slope = normals(c, 4), mean = normals(c, 5),
+                       scale = normals(c, 6), shift = normals(c, 7), a = normals(c, 8), b = normals(c, 9), d = normals(c, 10),
+                       back = normals(c, 11);
+            const NormRows p{pre ? slope.data() : nullptr, mean.data(), scale.data(), shift.data()};
+            const NormGrad q{a.data(), b.data(), d.data(), back.data()};
+            auto channel = [&](int64_t i) {
+              const size_t k = size_t(i % c);
+              return ref::NormChannel<float>{pre, slope[k], mean[k], scale[k], shift[k]};
+            };
+            auto kink = [&](int64_t i) {  // z too close to where post bends, for a target that rounds otherwise
+              if (fuses(target) || post == NormPost::kNone) return false;
+              const float z = ref::norm_forward(NormPost::kNone, channel(i), x[size_t(i)]);
+              const float to = post == NormPost::kRelu ? std::fabs(z) : std::fabs(std::fabs(z) - 1);
+              return to < 2e-5f;
+            };
+            std::vector<float> y(x.size()), with(x.size()), dx = dy;
+            norm_forward_f32(post, p, x.data(), nullptr, y.data(), rows, c);
+            norm_forward_f32(post, p, x.data(), residual.data(), with.data(), rows, c);
+            norm_grad_f32(post, p, q, dx.data(), x.data(), dx.data(), rows, c);  // in place
+            bool forward_good = true, residual_good = true, grad_good = true;
+            std::vector<double> s(static_cast<size_t>(c)), t(s), s_want(s), t_want(s), s_size(s), t_size(s);
+            norm_sums_f32(post, p, dy.data(), x.data(), rows, c, s.data(), t.data());
+            for (int64_t i = 0; i < n; ++i) {
+              const size_t e = size_t(i), k = size_t(i % c);
+              const auto r = channel(i);
+              forward_good &= near(target, y[e], ref::norm_forward(post, r, x[e]));
+              residual_good &= near(target, with[e], ref::norm_forward(post, r, x[e], residual[e]));
+              float want = ref::norm_grad(post, r, a[k], b[k], d[k], dy[e], x[e]);
+              if (pre && !(x[e] > 0)) want *= back[k];
+              grad_good &= near(target, dx[e], want) || kink(i);
+              const double g = ref::norm_passed(post, r, dy[e], x[e]), gd = g * double(r.deviation(x[e]));
+              s_want[k] += g;
+              t_want[k] += gd;
+              s_size[k] += kink(i) ? 1e9 : std::fabs(g);
+              t_size[k] += kink(i) ? 1e9 : std::fabs(gd);
+            }
+            CHECK(forward_good);
+            CHECK(residual_good);
+            CHECK(grad_good);
+            // Within 70 * 2^-24 of the sum of magnitudes (columns-inl.h; two more roundings in a term).
+            bool sums_good = true;
+            for (size_t k = 0; k < s.size(); ++k) {
+              sums_good &= std::fabs(s[k] - s_want[k]) <= 70.0 / (1 << 24) * s_size[k];
+              sums_good &= std::fabs(t[k] - t_want[k]) <= 70.0 / (1 << 24) * t_size[k];
+            }
+            CHECK(sums_good);
+          }
+  });
+}
+
+TEST_CASE("norm kernels: by hand") {
+  // pre(-2) = -2 * 0.5 = -1, d = -1 - 1 = -2, z = -2 * 3 + 5 = -1: relu stops it, and a residual of 4 lets it through.
+  const float x = -2, slope = 0.5, mean = 1, scale = 3, shift = 5, residual = 4, dy = 7, a = 10, b = 100, d = 1000, back = 2;
+  const NormRows p{&slope, &mean, &scale, &shift};
+  float y, dx;
+  norm_forward_f32(NormPost::kNone, p, &x, nullptr, &y, 1, 1);
+  CHECK(y == -1);
+  norm_forward_f32(NormPost::kRelu, p, &x, nullptr, &y, 1, 1);
+  CHECK(y == 0);
+  norm_forward_f32(NormPost::kRelu, p, &x, &residual, &y, 1, 1);
+  CHECK(y == 3);
+  norm_grad_f32(NormPost::kNone, p, {&a, &b, &d, &back}, &dy, &x, &dx, 1, 1);
+  CHECK(dx == 2 * (10 * 7 + 100 * -2 + 1000));
+  norm_grad_f32(NormPost::kHardtanh, p, {&a, &b, &d, &back}, &dy, &x, &dx, 1, 1);  // z = -1 is outside
+  CHECK(dx == 2 * (100 * -2 + 1000));
+}
