@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/parallel.h"
+#include "ops/kernels/elementwise.h"
 
 namespace bantam {
 namespace {
@@ -13,6 +14,17 @@ void copy_images(const Tensor& src, Tensor& dst, int64_t begin) {
   const size_t row = dst.bytes() / size_t(dst.dim(0));
   parallel_for(int64_t(src.bytes()), 4 * kElementGrain, [&](int64_t b, int64_t e, int) {
     std::memcpy(static_cast<char*>(dst.raw()) + size_t(begin) * row + b, static_cast<const char*>(src.raw()) + b, size_t(e - b));
+  });
+}
+
+void add_images(const Tensor& src, Tensor& dst, int64_t begin) {
+  Tensor to = dst.slice_outer(begin, begin + src.dim(0));
+  parallel_for(src.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+    if (src.dtype() == DType::kF32) {
+      add_into(to.mutable_data<float>() + b, src.data<float>() + b, e - b);
+    } else {
+      for (int64_t i = b; i < e; ++i) to.mutable_data<double>()[i] += src.data<double>()[i];
+    }
   });
 }
 
@@ -29,6 +41,7 @@ Quantized slice(const Quantized& x, int64_t begin, int64_t end) {
 Tensor run(int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece) {
   NoGrad no_grad;
   const int64_t n = x.value.dim(0);
+  if (block >= n) return piece(x, rest).detach();
   Tensor y;
   for (int64_t begin = 0; begin < n; begin += block) {
     const Tensor part = piece(slice(x, begin, std::min(n, begin + block)), rest);
@@ -50,60 +63,207 @@ struct InputForm {
   int64_t channels;
   float step;
 
+  explicit InputForm(const Quantized& x)
+      : shape(x.value.shape()), dtype(x.value.dtype()), codes(x.codes.defined()), channels(x.codes.channels), step(x.step) {}
   Quantized restore(const Tensor& saved) const {
     if (!codes) return {saved, {}, step};
     return {Tensor::virtual_like(shape, dtype), {saved, channels}, step};
   }
 };
 
-std::vector<Tensor> differentiate(int64_t block, const InputForm& form, const Piece& piece, const BackwardArgs& b) {
-  const WithGrad with_grad;
-  const Quantized x = form.restore(b[0]);
-  const int64_t n = form.shape[0];
-  // Leaves of the blocks' own graphs; the parameters' gradients add up in theirs.
-  std::vector<std::unique_ptr<Parameter>> rest;
-  for (size_t i = 1; i < b.saved.size(); ++i) {
-    rest.push_back(std::make_unique<Parameter>("", b[i]));
-    rest.back()->frozen = !b.needs[i];
+// The gradients of a piece whose input and parameters a node saved first, in this order.
+class PieceGradient {
+ public:
+  PieceGradient(const InputForm& form, const Piece& piece, size_t parameters, const BackwardArgs& b)
+      : form_(form), piece_(piece), b_(b), x_(form.restore(b[0])) {
+    for (size_t i = 1; i <= parameters; ++i) {
+      rest_.push_back(std::make_unique<Parameter>("", b[i]));
+      rest_.back()->frozen = !b.needs[i];
+    }
   }
-  std::vector<Tensor> grads(b.needs.size());
-  if (b.needs[0]) grads[0] = Tensor::empty(form.shape, form.dtype);
-  for (int64_t begin = 0; begin < n; begin += block) {
-    const int64_t end = std::min(n, begin + block);
-    Quantized part = slice(x, begin, end);
-    Parameter input("", part.value);
-    input.frozen = !b.needs[0];
-    part.value = input.tensor();
+
+  // Images [begin, end) with their graph, which add() walks.
+  struct Part {
+    std::unique_ptr<Parameter> input;
+    Tensor output;
+    int64_t begin;
+  };
+  Part make(int64_t begin, int64_t end) const {
+    const WithGrad with_grad;
+    Part part{nullptr, {}, begin};
+    Quantized x = slice(x_, begin, end);
+    part.input = std::make_unique<Parameter>("", x.value);
+    part.input->frozen = !b_.needs[0];
+    x.value = part.input->tensor();
     std::vector<Tensor> parameters;
-    for (const auto& p : rest) parameters.push_back(p->value.defined() ? p->tensor() : Tensor());
-    backward({piece(part, parameters)}, {b.grad.slice_outer(begin, end)});
-    if (b.needs[0]) copy_images(input.grad, grads[0], begin);
+    for (const auto& p : rest_) parameters.push_back(p->value.defined() ? p->tensor() : Tensor());
+    part.output = piece_(x, parameters);
+    return part;
   }
-  for (size_t i = 0; i < rest.size(); ++i)
-    if (b.needs[i + 1]) grads[i + 1] = rest[i]->grad;
-  return grads;
+  Tensor values(int64_t begin, int64_t end) const {
+    NoGrad no_grad;
+    std::vector<Tensor> parameters;
+    for (const auto& p : rest_) parameters.push_back(p->value);
+    return piece_(slice(x_, begin, end), parameters).detach();
+  }
+  // dy: of the part's output. The input's gradient goes to `room` where nobody holds a sum of it already.
+  void add(Part part, const Tensor& dy, const Tensor& room = {}) {
+    backward({part.output}, {dy});
+    part.output = Tensor();
+    if (!b_.needs[0]) return;
+    if (!dx_.defined()) {
+      dx_ = b_.take_sum(0);
+      adds_ = dx_.defined();
+      if (!adds_) dx_ = room.defined() ? room.view(form_.shape) : Tensor::empty(form_.shape, form_.dtype);
+    }
+    if (adds_)
+      add_images(part.input->grad, dx_, part.begin);
+    else
+      copy_images(part.input->grad, dx_, part.begin);
+  }
+  // Into the gradients of the node's inputs, in this order, too.
+  void finish(std::vector<Tensor>* grads) {
+    if (b_.needs[0]) (*grads)[0] = dx_;
+    for (size_t i = 0; i < rest_.size(); ++i)
+      if (b_.needs[i + 1]) (*grads)[i + 1] = rest_[i]->grad;
+  }
+
+ private:
+  const InputForm& form_;
+  const Piece& piece_;
+  const BackwardArgs& b_;
+  Quantized x_;
+  std::vector<std::unique_ptr<Parameter>> rest_;  // leaves of the parts' graphs, in which their gradients add up
+  Tensor dx_;
+  bool adds_ = false;
+};
+
+// Input and parameters as a node saves them.
+std::vector<SavedTensor> saved_piece(const Quantized& x, const std::vector<Tensor>& rest) {
+  std::vector<SavedTensor> saved{x.codes.defined() ? SavedTensor{"codes", x.codes.bits} : SavedTensor{"input", x.value}};
+  for (const Tensor& t : rest) saved.push_back({"parameter", t});
+  return saved;
+}
+Tensor run_again(int64_t block, const InputForm& form, size_t parameters, const Piece& piece, const Node& node) {
+  std::vector<Tensor> rest;
+  for (size_t i = 1; i <= parameters; ++i) rest.push_back(saved_value(node.saved[i]));
+  return run(block, form.restore(saved_value(node.saved[0])), rest, piece);
 }
 
 }  // namespace
 
 Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
                        bool remake) {
-  const InputForm form{x.value.shape(), x.value.dtype(), x.codes.defined(), x.codes.channels, x.step};
+  const InputForm form(x);
+  const size_t parameters = rest.size();
   std::vector<Tensor> inputs{x.value};
-  std::vector<SavedTensor> saved{form.codes ? SavedTensor{"codes", x.codes.bits} : SavedTensor{"input", x.value}};
-  for (const Tensor& t : rest) {
-    inputs.push_back(t);
-    saved.push_back({"parameter", t});
-  }
+  inputs.insert(inputs.end(), rest.begin(), rest.end());
   RecomputeFn recompute;
-  if (remake)
-    recompute = [=](const Node& node) {
-      std::vector<Tensor> parameters;
-      for (size_t i = 1; i < node.saved.size(); ++i) parameters.push_back(saved_value(node.saved[i]));
-      return run(block, form.restore(saved_value(node.saved[0])), parameters, piece);
-    };
-  return record(name, run(block, x, rest, piece), inputs, std::move(saved),
-                [=](const BackwardArgs& b) { return differentiate(block, form, piece, b); }, std::move(recompute));
+  if (remake) recompute = [=](const Node& node) { return run_again(block, form, parameters, piece, node); };
+  return record(
+      name, run(block, x, rest, piece), inputs, saved_piece(x, rest),
+      [=](const BackwardArgs& b) {
+        std::vector<Tensor> grads(b.needs.size());
+        PieceGradient gradient(form, piece, parameters, b);
+        const int64_t n = form.shape[0];
+        for (int64_t begin = 0; begin < n; begin += block) {
+          const int64_t end = std::min(n, begin + block);
+          gradient.add(gradient.make(begin, end), b.grad.slice_outer(begin, end));
+        }
+        gradient.finish(&grads);
+        return grads;
+      },
+      std::move(recompute));
+}
+
+namespace {
+
+// A node of norm_in_batch_blocks: inputs are the piece's, then these; saved are the piece's, then those.
+enum NormInput : size_t { kGamma, kBeta, kSlope, kResidual };
+struct NormedPiece {
+  int64_t block;
+  InputForm input;
+  size_t parameters;
+  Piece piece;
+  NormForm form;
+  bool masked;
+  Shape slope_shape;
+
+  size_t at(size_t i) const { return 1 + parameters + i; }
+};
+
+Tensor normed_again(const NormedPiece& p, const Node& node) {
+  const auto saved = [&](size_t i) { return saved_value(node.saved[p.at(i)]); };
+  Tensor y = run_again(p.block, p.input, p.parameters, p.piece, node);
+  norm_apply(saved_norm_state(saved), p.form.post, y, saved(kNormResidual), y);
+  return y;
+}
+
+std::vector<Tensor> normed_backward(const NormedPiece& p, const BackwardArgs& b) {
+  const size_t first = p.at(0);
+  const bool dresidual = b.needs[first + kResidual], dslope = b.needs[first + kSlope];
+  std::vector<Tensor> grads(b.needs.size());
+  NormForm form = p.form;
+  Tensor dy, room;  // behind the activation; where dx may go: over dy, unless that is the residual's gradient too
+  if (p.masked) {
+    dy = b.grad_room();
+    keep_passed(b.grad, b[p.at(kNormMask)], dy);
+    form.post = NormPost::kNone;
+    if (!dresidual) room = dy;
+  } else {
+    if (!dresidual && b.grad.unique()) room = b.grad_room();
+    dy = b.grad.detach();
+  }
+  if (room.defined() && room.size() != p.input.shape.size()) room = Tensor();
+  if (dresidual) grads[first + kResidual] = dy;
+
+  const Tensor& gamma = b[p.at(kNormGamma)];
+  for (size_t i : {kGamma, kBeta})
+    if (b.needs[first + i]) grads[first + i] = Tensor::empty(gamma.shape(), gamma.dtype());
+  const int64_t n = p.input.shape[0], rows = b.grad.size() / gamma.size();
+  NormGradient norm(form, saved_norm_state([&](size_t i) { return b[p.at(i)]; }), gamma, rows, dslope);
+  PieceGradient piece(p.input, p.piece, p.parameters, b);
+  const bool whole = p.block >= n;
+  PieceGradient::Part all;
+  if (whole) all = piece.make(0, n);
+  for (int64_t begin = 0; begin < n; begin += p.block) {
+    const int64_t end = std::min(n, begin + p.block);
+    norm.add(dy.slice_outer(begin, end), whole ? all.output : piece.values(begin, end));
+  }
+  norm.finish(b.needs[first + kGamma] ? &grads[first + kGamma] : nullptr, b.needs[first + kBeta] ? &grads[first + kBeta] : nullptr);
+  for (int64_t begin = 0; begin < n; begin += p.block) {
+    const int64_t end = std::min(n, begin + p.block);
+    PieceGradient::Part part = whole ? std::move(all) : piece.make(begin, end);
+    Tensor dz = Tensor::empty(part.output.shape(), part.output.dtype());
+    norm.input_gradient(dy.slice_outer(begin, end), part.output, dz);
+    piece.add(std::move(part), dz, room);
+  }
+  piece.finish(&grads);
+  if (dslope) grads[first + kSlope] = norm.slope_gradient(p.slope_shape);
+  return grads;
+}
+
+}  // namespace
+
+Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
+                            const NormForm& form, const NormInputs& norm, bool remake) {
+  Tensor y = run(block, x, rest, piece);
+  check_norm(y, form, norm);
+  const NormState state = norm_statistics(y, form, norm);
+  std::vector<Tensor> inputs{x.value};
+  inputs.insert(inputs.end(), rest.begin(), rest.end());
+  inputs.insert(inputs.end(), {norm.gamma, norm.beta, norm.slope, norm.residual});
+  const bool masked = norm.residual.defined() && form.post == NormPost::kRelu && recording(inputs);
+  Tensor passed;
+  if (masked) passed = Tensor::empty({(y.size() + 7) / 8}, DType::kU8);
+  norm_apply(state, form.post, y, norm.residual, y, masked ? &passed : nullptr);
+
+  const NormedPiece p{block, InputForm(x), rest.size(), piece, form, masked, norm.slope.shape()};
+  std::vector<SavedTensor> saved = saved_piece(x, rest);
+  for (SavedTensor& s : saved_norm(state, norm.gamma, passed, remake ? norm.residual : Tensor())) saved.push_back(std::move(s));
+  RecomputeFn recompute;
+  if (remake) recompute = [=](const Node& node) { return normed_again(p, node); };
+  return record(name, y, inputs, std::move(saved), [=](const BackwardArgs& b) { return normed_backward(p, b); }, std::move(recompute));
 }
 
 }  // namespace bantam

@@ -1,12 +1,13 @@
 // A piece of a net run a few images at a time: what lies between its ends never exists for the whole batch, neither forward
-// nor backward, where the piece is computed again. The executor does this to a cheap convolution and the max pool behind it,
-// whose full-size output would be the largest tensor of the step.
+// nor backward, where the piece is computed again. The executor does this to cheap convolutions, with the max pool and the
+// batch norm behind them: their full-size outputs would be the largest tensors of the step.
 #pragma once
 
 #include <functional>
 #include <vector>
 
 #include "core/autograd.h"
+#include "ops/norm_act.h"
 #include "ops/quant/quantized.h"
 
 namespace bantam {
@@ -18,5 +19,11 @@ using Piece = std::function<Tensor(const Quantized& x, const std::vector<Tensor>
 // input (its codes, of signs). With `remake`, whoever would save the output computes it again instead.
 Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
                        bool remake);
+
+// norm_act(piece(x, rest), form, norm), whose statistics need the whole batch: forward the piece's output is made once and
+// becomes the norm's in place; backward it is made twice block by block (once where a block is all), for the norm's sums and
+// for the gradients. Saves the piece's input, four numbers a channel, and the bits or the residual that norm_act saves.
+Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
+                            const NormForm& form, const NormInputs& norm, bool remake);
 
 }  // namespace bantam

@@ -52,47 +52,32 @@ PoolParams pool_params(const NodeSpec& node) {
   return {c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
 }
 
-// A convolution that is worth computing twice: one on bits, or one with few products an output (a first layer).
-bool is_cheap(const NetSpec& spec, const std::vector<Shape>& shapes, size_t index) {
-  const auto& c = std::get<ConvConfig>(spec.nodes[index].config);
-  const int64_t products = c.kernel_h * c.kernel_w * shapes[size_t(spec.nodes[index].inputs[0])][3] / c.groups;
-  return is_binary_layer(spec, int(index)) || products <= 32;
-}
-
-// Such a convolution and its pool run in blocks of images whose full-size output takes about so much.
-constexpr int64_t kPooledBlockBytes = int64_t(2) << 20;
+// A cheap convolution whose full-size output is larger than this runs a few images at a time, so many that theirs takes about so
+// much: small enough to be scratch, large enough for whole tasks for every thread.
+constexpr int64_t kWholeBytes = int64_t(12) << 20, kBlockBytes = int64_t(4) << 20;
+// A norm's output may be made again through so many norms of a residual chain, one before the other; then one is kept.
+constexpr int kMaxChain = 4;
 
 }  // namespace
-
-bool is_binary_layer(const NetSpec& spec, int index) {
-  const NodeSpec& node = spec.nodes[size_t(index)];
-  const auto* conv = std::get_if<ConvConfig>(&node.config);
-  const auto* linear = std::get_if<LinearConfig>(&node.config);
-  if (!conv && !linear) return false;
-  if ((conv ? conv->weight : linear->weight).scheme != Scheme::kSign || (conv && conv->groups != 1)) return false;
-  const auto* in = std::get_if<QuantizeConfig>(&spec.nodes[size_t(node.inputs[0])].config);
-  return in && in->quant.scheme == Scheme::kSign;
-}
 
 Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) {
   shapes_ = infer_shapes(spec_);
   constexpr FileLayout kPlain{FileLayout::kSame, 1, 1, 1};
-  last_use_.assign(spec_.nodes.size(), -1);
   real_value_used_.assign(spec_.nodes.size(), false);
   cheap_before_pool_.assign(spec_.nodes.size(), false);
+  norm_groups_ = find_norm_groups(spec_, shapes_);
+  plan_reads();
   std::vector<int> readers(spec_.nodes.size(), 0);
   for (const NodeSpec& node : spec_.nodes)
     for (int j : node.inputs) ++readers[size_t(j)];
   for (size_t i = 0; i < spec_.nodes.size(); ++i) {
     const NodeSpec& node = spec_.nodes[i];
     AllocLabel label("parameter", &node.name);
-    for (int j : node.inputs) {
-      last_use_[size_t(j)] = int(i);
+    for (int j : node.inputs)
       if (!is_binary_layer(spec_, int(i))) real_value_used_[size_t(j)] = true;
-    }
     if (node.kind == Kind::kMaxPool) {
       const size_t conv = size_t(node.inputs[0]);
-      cheap_before_pool_[conv] = spec_.nodes[conv].kind == Kind::kConv && readers[conv] == 1 && is_cheap(spec_, shapes_, conv);
+      cheap_before_pool_[conv] = spec_.nodes[conv].kind == Kind::kConv && readers[conv] == 1 && is_cheap(spec_, shapes_, int(conv));
     }
     const Shape in = node.inputs.empty() ? Shape{} : shapes_[size_t(node.inputs[0])];
     if (const auto* c = std::get_if<ConvConfig>(&node.config)) {
@@ -285,30 +270,89 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
                 to_string(x.shape()));
   if (x.dtype() != dtype_) throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
   std::vector<Quantized> values(spec_.nodes.size());
-  // What backward needs, the graph holds.
-  auto drop_inputs = [&](size_t i) {
-    for (int j : spec_.nodes[i].inputs)
-      if (last_use_[size_t(j)] == int(i)) values[size_t(j)] = {};
-  };
-  const bool blocks = context.training && !context.tap;
+  std::vector<int> chain(spec_.nodes.size(), 0);
+  const bool grouped = context.training && !context.tap;
   for (size_t i = 0; i < spec_.nodes.size(); ++i) {
     const NodeSpec& node = spec_.nodes[i];
-    AllocLabel label("output", &node.name);
-    const WorkScope work({name_of(node.kind), &node.name});
-    if (blocks && pooled_in_blocks(i, x.dim(0))) continue;  // its pool runs it
+    if (grouped && group_at_[i] == kPartOfGroup) continue;  // the group's end runs it
+    if (grouped && pooled_in_blocks(i, x.dim(0))) continue;  // its pool runs it
     const size_t conv = node.inputs.empty() ? 0 : size_t(node.inputs[0]);
-    if (node.kind == Kind::kInput) {
-      values[i].value = x;
-    } else if (blocks && node.kind == Kind::kMaxPool && pooled_in_blocks(conv, x.dim(0))) {
-      values[i].value = convolve_and_pool(conv, pool_params(node), values[size_t(spec_.nodes[conv].inputs[0])]);
-      drop_inputs(conv);
+    if (grouped && group_at_[i] >= 0) {
+      values[i].value = run_group(norm_groups_[size_t(group_at_[i])], values, &chain);
     } else {
-      values[i] = run_node(i, context, values);
+      AllocLabel label("output", &node.name);
+      const WorkScope work({name_of(node.kind), &node.name});
+      if (node.kind == Kind::kInput)
+        values[i].value = x;
+      else if (grouped && node.kind == Kind::kMaxPool && pooled_in_blocks(conv, x.dim(0)))
+        values[i].value = convolve_and_pool(conv, int(i), values[size_t(spec_.nodes[conv].inputs[0])]);
+      else
+        values[i] = run_node(i, context, values);
+      if (node.kind == Kind::kRelu || node.kind == Kind::kPRelu) chain[i] = chain[size_t(node.inputs[0])];
     }
     if (context.tap) context.tap(node, materialize(values[i]));
-    drop_inputs(i);
+    for (int j : last_reads_[grouped][i]) values[size_t(j)] = {};  // what backward needs, the graph holds
   }
   return values.back().value;
+}
+
+// Which values nobody reads any more after each node, one by one and in groups.
+void Model::plan_reads() {
+  const size_t n = spec_.nodes.size();
+  group_at_.assign(n, kOnItsOwn);
+  for (size_t g = 0; g < norm_groups_.size(); ++g) {
+    const NormGroup& group = norm_groups_[g];
+    for (int i : {group.conv, group.pool, group.pre, group.norm, group.add, group.post})
+      if (i >= 0) group_at_[size_t(i)] = kPartOfGroup;
+    group_at_[size_t(group.end)] = int(g);
+  }
+  for (const bool grouped : {false, true}) {
+    std::vector<int> last(n, -1);
+    for (size_t i = 0; i < n; ++i) {
+      for (int j : spec_.nodes[i].inputs) {
+        last[size_t(j)] = int(i);
+        // A convolution may be run by its pool.
+        for (int k : spec_.nodes[size_t(j)].inputs)
+          if (spec_.nodes[i].kind == Kind::kMaxPool) last[size_t(k)] = std::max(last[size_t(k)], int(i));
+      }
+      if (!grouped || group_at_[i] < 0) continue;
+      const NormGroup& group = norm_groups_[size_t(group_at_[i])];
+      for (int j : {group.source, group.residual})
+        if (j >= 0) last[size_t(j)] = int(i);
+    }
+    last_reads_[grouped].assign(n, {});
+    for (size_t j = 0; j < n; ++j)
+      if (last[j] >= 0) last_reads_[grouped][size_t(last[j])].push_back(int(j));
+  }
+}
+
+Tensor Model::run_group(const NormGroup& g, const std::vector<Quantized>& values, std::vector<int>* chain) {
+  const NodeSpec& node = spec_.nodes[size_t(g.norm)];
+  AllocLabel label("output", &node.name);
+  const WorkScope work({name_of(node.kind), &node.name});
+  const auto& c = std::get<BatchNormConfig>(node.config);
+  NormForm form{.momentum = c.momentum, .eps = c.eps};
+  Norm& norm = norms_.at(node.name);
+  ++norm.batches;
+  NormInputs in{.slope = {}, .gamma = tensor_of(size_t(g.norm), ".weight"), .beta = tensor_of(size_t(g.norm), ".bias"), .residual = {},
+                .running_mean = &norm.running_mean, .running_var = &norm.running_var};
+  if (g.pre >= 0) {
+    const auto* p = std::get_if<PReluConfig>(&spec_.nodes[size_t(g.pre)].config);
+    form.pre = p ? NormPre::kPRelu : NormPre::kRelu;
+    if (p) in.slope = parameter(p->parameter + ".weight")->tensor();
+  }
+  if (g.post >= 0) form.post = spec_.nodes[size_t(g.post)].kind == Kind::kRelu ? NormPost::kRelu : NormPost::kHardtanh;
+  if (g.add >= 0) in.residual = values[size_t(g.residual)].value;
+
+  int& length = (*chain)[size_t(g.end)];
+  length = 1 + (g.add >= 0 ? (*chain)[size_t(g.residual)] : 0);
+  const bool remake = length <= kMaxChain;
+  if (!remake) length = 0;
+  const Quantized& x = values[size_t(g.source)];
+  if (g.conv < 0) return norm_act(x.value, form, in, remake);
+  const size_t conv = size_t(g.conv);
+  return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x, {tensor_of(conv, ".weight"), tensor_of(conv, ".bias")},
+                              piece_of(conv, g.pool), form, in, remake);
 }
 
 Tensor Model::tensor_of(size_t node, const char* what) const {
@@ -319,7 +363,12 @@ Tensor Model::tensor_of(size_t node, const char* what) const {
 size_t Model::image_bytes(size_t node) const { return size_t(shapes_[node].size()) * size_of(dtype_); }
 
 bool Model::pooled_in_blocks(size_t conv, int64_t images) const {
-  return cheap_before_pool_[conv] && images * int64_t(image_bytes(conv)) > kPooledBlockBytes;
+  return cheap_before_pool_[conv] && block_of(conv, images) < images;
+}
+
+int64_t Model::block_of(size_t conv, int64_t images) const {
+  const int64_t image = int64_t(image_bytes(conv));
+  return images * image <= kWholeBytes ? images : std::max<int64_t>(1, kBlockBytes / image);
 }
 
 Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const {
@@ -329,19 +378,21 @@ Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, c
   return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias, params);
 }
 
-Tensor Model::convolve_and_pool(size_t conv, const PoolParams& pool, const Quantized& x) const {
-  const Tensor weight = tensor_of(conv, ".weight"), bias = tensor_of(conv, ".bias");
-  const int64_t block = std::max<int64_t>(1, kPooledBlockBytes / int64_t(image_bytes(conv)));
-  return in_batch_blocks(
-      "conv_max_pool", block, x, {weight, bias},
-      [this, conv, pool](const Quantized& images, const std::vector<Tensor>& parameters) {
-        const auto convolved = [&] {
-          const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
-          return convolve(conv, images, parameters[0], parameters[1], SumOrder::kAny);
-        };
-        return max_pool(convolved(), pool);
-      },
-      is_binary_layer(spec_, int(conv)));
+Piece Model::piece_of(size_t conv, int pool) const {
+  return [this, conv, pool](const Quantized& images, const std::vector<Tensor>& parameters) {
+    const auto convolved = [&] {
+      const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
+      return convolve(conv, images, parameters[0], parameters[1], SumOrder::kAny);
+    };
+    if (pool < 0) return convolved();
+    const WorkScope work({name_of(Kind::kMaxPool), &spec_.nodes[size_t(pool)].name});
+    return max_pool(convolved(), pool_params(spec_.nodes[size_t(pool)]));
+  };
+}
+
+Tensor Model::convolve_and_pool(size_t conv, int pool, const Quantized& x) const {
+  return in_batch_blocks("conv_max_pool", block_of(conv, x.value.dim(0)), x, {tensor_of(conv, ".weight"), tensor_of(conv, ".bias")},
+                         piece_of(conv, pool), is_binary_layer(spec_, int(conv)));
 }
 
 Quantized Model::run_node(size_t index, const Context& context, const std::vector<Quantized>& values) {

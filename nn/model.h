@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "core/autograd.h"
+#include "nn/batch_blocks.h"
 #include "nn/net_spec.h"
+#include "nn/norm_groups.h"
 #include "ops/conv_work.h"
 #include "ops/pool.h"
 #include "ops/quant/quantized.h"
@@ -89,9 +91,14 @@ class Model {
   Tensor tensor_of(size_t node, const char* what) const;  // a node's parameter, for the graph; undefined if it has none
   size_t image_bytes(size_t node) const;                  // of a node's output
   Tensor convolve(size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const;
-  // In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
+  // In training, a cheap convolution and the max pool behind it, without a norm, run a few images at a time (nn/batch_blocks.h).
   bool pooled_in_blocks(size_t conv, int64_t images) const;
-  Tensor convolve_and_pool(size_t conv, const PoolParams& pool, const Quantized& x) const;
+  int64_t block_of(size_t conv, int64_t images) const;  // images to run at a time
+  Piece piece_of(size_t conv, int pool) const;          // the convolution, and the pool unless that is -1
+  Tensor convolve_and_pool(size_t conv, int pool, const Quantized& x) const;
+  void plan_reads();
+  // chain: of each value, through how many norms it would be made again.
+  Tensor run_group(const NormGroup& group, const std::vector<Quantized>& values, std::vector<int>* chain);
   Quantized run_node(size_t index, const Context& context, const std::vector<Quantized>& values);
 
   NetSpec spec_;
@@ -102,12 +109,12 @@ class Model {
   std::map<std::string, Norm> norms_;
   std::vector<Shape> shapes_;               // of every node's output, for one image
   std::vector<bool> cheap_before_pool_;     // a convolution whose only reader is a max pool, and that may be computed again
-  std::vector<int> last_use_;               // of each node's output
+  std::vector<NormGroup> norm_groups_;
+  static constexpr int kOnItsOwn = -1, kPartOfGroup = -2;
+  std::vector<int> group_at_;               // the group that a node is the end of, or one of these
+  std::vector<std::vector<int>> last_reads_[2];  // values that nobody reads after a node: one by one, in groups
   std::vector<bool> real_value_used_;       // is a quantize node's output read by anything but binary layers?
 };
-
-// Is this node a convolution or linear layer of sign activations and sign weights: one for the integer kernels?
-bool is_binary_layer(const NetSpec& spec, int node);
 
 // The order of sums to evaluate a net with: the device's, where the net has quantized values, whose every bit is promised;
 // whatever is fastest in a net of floats.

@@ -65,21 +65,6 @@ Tensor slope_row(const NormForm& form, const Tensor& slope, int64_t c, DType dty
   return row;
 }
 
-// dx = bit ? dy : 0.
-void select(const Tensor& dy, const Tensor& bits, Tensor dx) {
-  const uint8_t* passed = bits.data<uint8_t>();
-  by_float_type("batch_norm", dy, [&]<class T>(T) {
-    const T* g = dy.data<T>();
-    T* out = dx.mutable_data<T>();
-    parallel_for(dy.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
-      if constexpr (kIsF32<T>)
-        select_bits_f32(g + i, passed + i / 8, 1, out + i, e - i);
-      else
-        for (; i < e; ++i) out[i] = ref::get_bit(passed, i) ? g[i] : T(0);
-    });
-  });
-}
-
 }  // namespace
 
 void check_norm(const Tensor& x, const NormForm& form, const NormInputs& in) {
@@ -170,6 +155,25 @@ void norm_apply(const NormState& state, NormPost post, const Tensor& x, const Te
       }
     });
   });
+}
+
+void keep_passed(const Tensor& dy, const Tensor& mask, Tensor dx) {
+  const uint8_t* passed = mask.data<uint8_t>();
+  by_float_type("batch_norm", dy, [&]<class T>(T) {
+    const T* g = dy.data<T>();
+    T* out = dx.mutable_data<T>();
+    parallel_for(dy.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
+      if constexpr (kIsF32<T>)
+        select_bits_f32(g + i, passed + i / 8, 1, out + i, e - i);
+      else
+        for (; i < e; ++i) out[i] = ref::get_bit(passed, i) ? g[i] : T(0);
+    });
+  });
+}
+
+std::vector<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const Tensor& mask, const Tensor& residual) {
+  return {{"gamma", gamma}, {"slope", state.slopes}, {"mean", state.mean}, {"inv_std", state.inv_std},
+          {"scale", state.scale}, {"shift", state.shift}, {"mask", mask}, {"residual", residual}};
 }
 
 NormGradient::NormGradient(const NormForm& form, const NormState& state, const Tensor& gamma, int64_t rows, bool slope_gradient)
@@ -288,35 +292,31 @@ Tensor NormGradient::slope_gradient(const Shape& shape) const {
 
 namespace {
 
-// What a node saves, in order.
-enum Saved : size_t { kInput, kGamma, kSlopes, kMean, kInvStd, kScale, kShift, kMask, kResidual };
-// `saved(i)`: the i-th of them.
-template <class F> NormState saved_state(F saved) {
-  return {saved(kSlopes), saved(kMean), saved(kInvStd), saved(kScale), saved(kShift)};
-}
+// A node saves its input, then these.
+constexpr size_t kInput = 0, kFirst = 1;
 
 Tensor norm_again(NormPost post, const Node& node) {
-  const auto saved = [&](Saved i) { return saved_value(node.saved[i]); };
-  const Tensor x = saved(kInput), residual = saved(kResidual);
+  const auto saved = [&](size_t i) { return saved_value(node.saved[kFirst + i]); };
+  const Tensor x = saved_value(node.saved[kInput]), residual = saved(kNormResidual);
   Tensor y;  // in memory that was made for this, if there is any
   if (node.saved[kInput].source && x.unique())
     y = x.detach();
-  else if (node.saved[kResidual].source && residual.unique())
+  else if (node.saved[kFirst + kNormResidual].source && residual.unique())
     y = residual.detach();
   else
     y = Tensor::empty(x.shape(), x.dtype());
-  norm_apply(saved_state(saved), post, x, residual, y);
+  norm_apply(saved_norm_state(saved), post, x, residual, y);
   return y;
 }
 
 std::vector<Tensor> norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, const BackwardArgs& b) {
   const bool dgamma = b.needs[1], dbeta = b.needs[2], dslope = b.needs[3], dresidual = b.needs[4];
   std::vector<Tensor> grads(5);
-  const bool masked = b.saved[kMask].tensor.defined();
+  const bool masked = b.saved[kFirst + kNormMask].tensor.defined();
   Tensor dy;  // behind the activation
   if (masked) {
     dy = b.grad_room();
-    select(b.grad, b[kMask], dy);
+    keep_passed(b.grad, b[kFirst + kNormMask], dy);
     form.post = NormPost::kNone;
   }
   // dx goes over what nobody reads any more: dy, unless that is the residual's gradient too, or an input that was made again.
@@ -331,7 +331,7 @@ std::vector<Tensor> norm_backward(NormForm form, int64_t rows, const Shape& slop
   if (dgamma) grads[1] = Tensor::empty({x.shape()[-1]}, x.dtype());
   if (dbeta) grads[2] = Tensor::empty({x.shape()[-1]}, x.dtype());
 
-  NormGradient gradient(form, saved_state([&](Saved i) { return b[i]; }), b[kGamma], rows, dslope);
+  NormGradient gradient(form, saved_norm_state([&](size_t i) { return b[kFirst + i]; }), b[kFirst + kNormGamma], rows, dslope);
   gradient.add(dy, x);
   gradient.finish(dgamma ? &grads[1] : nullptr, dbeta ? &grads[2] : nullptr);
   if (!b.needs[0] && !dslope) return grads;
@@ -358,9 +358,9 @@ Tensor norm_act(const Tensor& x, const NormForm& form, const NormInputs& in, boo
   RecomputeFn recompute;
   if (remake) recompute = [post = form.post](const Node& node) { return norm_again(post, node); };
   const Shape slope_shape = in.slope.shape();
-  return record("batch_norm", y, inputs,
-                {{"input", x}, {"gamma", in.gamma}, {"slope", state.slopes}, {"mean", state.mean}, {"inv_std", state.inv_std},
-                 {"scale", state.scale}, {"shift", state.shift}, {"mask", passed}, {"residual", remake ? in.residual : Tensor()}},
+  std::vector<SavedTensor> saved = {{"input", x}};
+  for (SavedTensor& t : saved_norm(state, in.gamma, passed, remake ? in.residual : Tensor())) saved.push_back(std::move(t));
+  return record("batch_norm", y, inputs, std::move(saved),
                 [=](const BackwardArgs& b) { return norm_backward(form, rows, slope_shape, b); },
                 std::move(recompute));
 }

@@ -12,7 +12,9 @@
 // The pieces below the operation are for those who have x only a part at a time (nn/batch_blocks.h).
 #pragma once
 
-#include "core/tensor.h"
+#include <vector>
+
+#include "core/autograd.h"
 #include "ops/kernels_train/norm.h"
 
 namespace bantam {
@@ -46,6 +48,17 @@ void check_norm(const Tensor& x, const NormForm& form, const NormInputs& in);
 NormState norm_statistics(const Tensor& x, const NormForm& form, const NormInputs& in);
 // y, which may be x or the residual itself. `passed`, if given: a bit an element, set where post = relu lets the gradient pass.
 void norm_apply(const NormState& state, NormPost post, const Tensor& x, const Tensor& residual, Tensor y, Tensor* passed = nullptr);
+
+// dx = dy where the bit is set, else 0; dx may be dy.
+void keep_passed(const Tensor& dy, const Tensor& passed, Tensor dx);
+
+// What a node saves of a norm, in this order; undefined where there is nothing. The residual only to make the output again.
+enum NormSaved : size_t { kNormGamma, kNormSlopes, kNormMean, kNormInvStd, kNormScale, kNormShift, kNormMask, kNormResidual };
+std::vector<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const Tensor& mask, const Tensor& residual);
+// saved(i): the i-th of them, made again if need be.
+template <class F> NormState saved_norm_state(F saved) {
+  return {saved(kNormSlopes), saved(kNormMean), saved(kNormInvStd), saved(kNormScale), saved(kNormShift)};
+}
 
 // The gradient, from dy and x of the whole batch or of its parts, one after the other: all through add(), finish(), then all
 // through input_gradient().

@@ -2,9 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include "ops/activations.h"
+#include "ops/arith.h"
 #include "ops/conv2d.h"
 #include "ops/pool.h"
+#include "ops/quant/binary_conv2d.h"
+#include "ops/quant/sign.h"
 #include "tests/ops/gradcheck.h"
+#include "tests/ops/same_for_threads.h"
 
 using namespace bantam;
 
@@ -17,4 +22,53 @@ TEST_CASE("in_batch_blocks: gradients of input and parameters, with a last block
   };
   // Maxima are apart by far more than the step of the differences for these seeds: no kink is near.
   CHECK(gradcheck("conv_max_pool", f, {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3)}) == "");
+}
+
+TEST_CASE("norm_in_batch_blocks: gradients of input, parameters, norm, slope and residual, in blocks and whole") {
+  const Piece piece = [](const Quantized& x, const std::vector<Tensor>& rest) {
+    return max_pool(conv2d(x.value, rest[0], rest[1], {.pad_h = 1, .pad_w = 1}), {});
+  };
+  for (const int64_t block : {2, 3})
+    for (const NormPost post : {NormPost::kNone, NormPost::kRelu}) {
+      const TensorFn f = [&](const Tensors& in) {
+        return norm_in_batch_blocks("conv_norm", block, Quantized{in[0], {}, 1}, {in[1], in[2]}, piece,
+                                    {.pre = NormPre::kPRelu, .post = post},
+                                    {.slope = in[3], .gamma = in[4], .beta = in[5], .residual = in[6]}, true);
+      };
+      CHECK(gradcheck("conv_norm", f,
+                      {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3), random_f64({1}, 4), random_f64({2}, 5),
+                       random_f64({2}, 6), random_f64({3, 2, 2, 2}, 7)}) == "");
+    }
+}
+
+TEST_CASE("norm_in_batch_blocks: value and gradients of the piece and its norm, made again where somebody reads it, of signs too") {
+  const int64_t c = 70;
+  const Conv2dParams same{.pad_h = 1, .pad_w = 1};
+  for (const bool residual : {false, true}) {
+    CAPTURE(residual);
+    auto net = [&](bool blocks) {
+      return [&, blocks](const Tensors& in) {
+        const Quantized signs = sign(in[0], Surrogate::kClip);
+        const Piece piece = [same](const Quantized& x, const std::vector<Tensor>& rest) {
+          return binary_conv2d(x, rest[0], Surrogate::kIdentity, {}, same);
+        };
+        const NormForm form{.pre = NormPre::kRelu, .post = NormPost::kRelu};
+        const NormInputs n{.slope = {}, .gamma = in[2], .beta = in[3], .residual = residual ? in[0] : Tensor()};
+        const Tensor y = blocks ? norm_in_batch_blocks("conv_norm", 2, signs, {in[1], Tensor()}, piece, form, n, true)
+                                : norm_act(piece(signs, {in[1], Tensor()}), form, n);
+        return sigmoid(mul(y, y));  // reads y in backward
+      };
+    };
+    const Tensors in = {random_f32({5, 4, 4, c}, 1), random_f32({c, 3, 3, c}, 2), random_f32({c}, 3), random_f32({c}, 4)};
+    const Tensors got = forward_backward(net(true), in), want = forward_backward(net(false), in);
+    CHECK(got[0].values() == want[0].values());
+    for (size_t i = 1; i < got.size(); ++i) {
+      double worst = 0, largest = 0;
+      for (int64_t k = 0; k < got[i].size(); ++k) {
+        worst = std::max(worst, std::abs(got[i].at(k) - want[i].at(k)));
+        largest = std::max(largest, std::abs(want[i].at(k)));
+      }
+      CHECK(worst <= 1e-5 * largest);  // sums block by block instead of all at once: some hundred terms
+    }
+  }
 }

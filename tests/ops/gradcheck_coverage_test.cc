@@ -66,9 +66,10 @@ Calls calls_below(const std::vector<std::string>& folders, const std::string& fu
 TEST_CASE("gradients: every op that is recorded has a gradient check") {
   REQUIRE_MESSAGE(fs::exists("ops/meson.build"), "run the tests from the root of the sources");
   Calls recorded = calls_below({"ops", "nn", "compress"}, "record", ".cc");
-  // in_batch_blocks records under the name that its caller gives.
+  // These record under the names that their callers give.
   std::erase(recorded.unnamed, "nn/batch_blocks.cc");
-  recorded.names.merge(calls_below({"ops", "nn", "compress"}, "in_batch_blocks", ".cc").names);
+  for (const char* function : {"in_batch_blocks", "norm_in_batch_blocks"})
+    recorded.names.merge(calls_below({"ops", "nn", "compress"}, function, ".cc").names);
   const Calls checked = calls_below({"tests"}, "gradcheck", "_test.cc");
   for (const std::string& file : recorded.unnamed) FAIL_CHECK(file << ": record() wants the op's name as a literal");
   for (const std::string& name : recorded.names)

@@ -1,0 +1,68 @@
+#include "nn/norm_groups.h"
+
+namespace bantam {
+
+bool is_binary_layer(const NetSpec& spec, int index) {
+  const NodeSpec& node = spec.nodes[size_t(index)];
+  const auto* conv = std::get_if<ConvConfig>(&node.config);
+  const auto* linear = std::get_if<LinearConfig>(&node.config);
+  if (!conv && !linear) return false;
+  if ((conv ? conv->weight : linear->weight).scheme != Scheme::kSign || (conv && conv->groups != 1)) return false;
+  const auto* in = std::get_if<QuantizeConfig>(&spec.nodes[size_t(node.inputs[0])].config);
+  return in && in->quant.scheme == Scheme::kSign;
+}
+
+bool is_cheap(const NetSpec& spec, const std::vector<Shape>& shapes, int conv) {
+  const NodeSpec& node = spec.nodes[size_t(conv)];
+  const auto& c = std::get<ConvConfig>(node.config);
+  const int64_t products = c.kernel_h * c.kernel_w * shapes[size_t(node.inputs[0])][3] / c.groups;
+  return is_binary_layer(spec, conv) || products <= 32;
+}
+
+std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<Shape>& shapes) {
+  const int n = int(spec.nodes.size());
+  std::vector<int> readers(size_t(n), 0), reader(size_t(n), -1);
+  for (int i = 0; i < n; ++i)
+    for (int j : spec.nodes[size_t(i)].inputs) {
+      ++readers[size_t(j)];
+      reader[size_t(j)] = i;
+    }
+  const auto kind = [&](int i) { return spec.nodes[size_t(i)].kind; };
+  const auto input = [&](int i) { return spec.nodes[size_t(i)].inputs[0]; };
+  const auto only_reader = [&](int i) { return readers[size_t(i)] == 1 ? reader[size_t(i)] : -1; };
+  std::vector<bool> taken(size_t(n), false);
+  std::vector<NormGroup> groups;
+  for (int i = 0; i < n; ++i) {
+    if (kind(i) != Kind::kBatchNorm) continue;
+    NormGroup g;
+    g.norm = g.end = i;
+    g.source = input(i);
+    if ((kind(g.source) == Kind::kRelu || kind(g.source) == Kind::kPRelu) && readers[size_t(g.source)] == 1) {
+      g.pre = g.source;
+      g.source = input(g.pre);
+    }
+    const bool pooled = kind(g.source) == Kind::kMaxPool && readers[size_t(g.source)] == 1;
+    const int conv = pooled ? input(g.source) : g.source;
+    if (kind(conv) == Kind::kConv && readers[size_t(conv)] == 1 && is_cheap(spec, shapes, conv)) {
+      g.conv = conv;
+      if (pooled) g.pool = g.source;
+      g.source = input(conv);
+    }
+    if (const int r = only_reader(i); r >= 0 && kind(r) == Kind::kAdd && !taken[size_t(r)]) {
+      const std::vector<int>& terms = spec.nodes[size_t(r)].inputs;
+      g.residual = terms[terms[0] == i ? 1 : 0];
+      if (shapes[size_t(g.residual)] == shapes[size_t(i)]) {
+        g.add = g.end = r;
+        taken[size_t(r)] = true;
+      } else {
+        g.residual = -1;
+      }
+    }
+    if (const int r = only_reader(g.end); r >= 0 && (kind(r) == Kind::kRelu || (kind(r) == Kind::kHardtanh && g.add < 0)))
+      g.post = g.end = r;
+    groups.push_back(g);
+  }
+  return groups;
+}
+
+}  // namespace bantam
