@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "core/parallel.h"
 #include "ops/kernels/elementwise.h"
@@ -108,12 +109,18 @@ class PieceGradient {
   }
   // dy: of the part's output. The input's gradient goes to `room` where nobody holds a sum of it already.
   void add(Part part, const Tensor& dy, const Tensor& room = {}) {
-    backward({part.output}, {dy});
+    Tensor root = Tensor::virtual_like(part.output.shape(), part.output.dtype());  // the values are not needed any more
+    root.set_node(part.output.node());
     part.output = Tensor();
+    backward({root}, {dy});
     if (!b_.needs[0]) return;
     if (!dx_.defined()) {
       dx_ = b_.take_sum(0);
       adds_ = dx_.defined();
+      if (!adds_ && part.input->grad.size() == form_.shape.size()) {  // all images at once
+        dx_ = std::exchange(part.input->grad, Tensor());
+        return;
+      }
       if (!adds_) dx_ = room.defined() ? room.view(form_.shape) : Tensor::empty(form_.shape, form_.dtype);
     }
     if (adds_)

@@ -52,7 +52,7 @@ PoolParams pool_params(const NodeSpec& node) {
   return {c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
 }
 
-// A cheap convolution whose full-size output is larger than this runs a few images at a time, so many that theirs takes about so
+// A cheap convolution whose full-size output or input is larger than this runs a few images at a time, so many that theirs takes about so
 // much: small enough to be scratch, large enough for whole tasks for every thread.
 constexpr int64_t kWholeBytes = int64_t(12) << 20, kBlockBytes = int64_t(4) << 20;
 // A norm's output may be made again through so many norms of a residual chain, one before the other; then one is kept.
@@ -367,7 +367,8 @@ bool Model::pooled_in_blocks(size_t conv, int64_t images) const {
 }
 
 int64_t Model::block_of(size_t conv, int64_t images) const {
-  const int64_t image = int64_t(image_bytes(conv));
+  // Forward the output counts, backward the gradient of the input too.
+  const int64_t image = int64_t(std::max(image_bytes(conv), image_bytes(size_t(spec_.nodes[conv].inputs[0]))));
   return images * image <= kWholeBytes ? images : std::max<int64_t>(1, kBlockBytes / image);
 }
 

@@ -367,9 +367,14 @@ TEST_CASE("trainer: events of a profile nest, and name phases and nodes, forward
       CHECK_MESSAGE(times(std::string("step/") + phase + ":" + phase) == 5, phase);
     CHECK(times("step/checkpoint:checkpoint") == 1);  // of the epoch's end
     CHECK(times("step/evaluation:evaluation") == 1);
-    for (const char* node : {"conv:conv1", "batch_norm:bn1", "conv:conv2", "hardtanh:hardtanh", "dropout:drop", "linear:fc"}) {
+    for (const char* node : {"batch_norm:bn1", "batch_norm:bn2", "dropout:drop", "linear:fc"}) {
       CHECK_MESSAGE(times(std::string("step/forward/") + node) == 5, node);
       CHECK_MESSAGE(times(std::string("step/backward/") + node) == 5, node);
+    }
+    // These convolutions are cheap: each is run by the norm behind it, and made again in backward.
+    for (const char* node : {"batch_norm/conv:conv1", "batch_norm/conv:conv2"}) {
+      CHECK_MESSAGE(times(std::string("step/forward/") + node) == 5, node);
+      CHECK_MESSAGE(times(std::string("step/backward/") + node) >= 5, node);
     }
     // Eight parameters, one update each where it goes along with the backward pass.
     CHECK(times("step/backward/optimizer:optimizer") == (std::string(fused) == "on" ? 5 * 8 : 0));

@@ -24,7 +24,7 @@ std::string group_of(const NetSpec& spec, const std::string& norm) {
   return "none";
 }
 
-ModelOptions cifar(Form form) { return {.form = form, .width = 0.25, .classes = 10, .h = 32, .w = 32, .c = 3}; }
+ModelOptions cifar(Form form) { return {.form = form, .width = 1, .classes = 10, .h = 32, .w = 32, .c = 3}; }
 
 }  // namespace
 
