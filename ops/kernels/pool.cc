@@ -26,10 +26,25 @@ HWY_INLINE void store_some(VF v, float* p, int64_t k) {
 }
 HWY_INLINE VF load_some(const float* p, int64_t k) { return k >= kLanes ? hn::LoadU(DF(), p) : load_part(p, k); }
 
+// Stores lanes that hold 0..255, the first k of them.
+HWY_INLINE void store_bytes(VF v, uint8_t* p, int64_t k) {
+  const hn::Rebind<int32_t, DF> di;
+  const hn::Rebind<uint8_t, DF> du;
+  const auto bytes = hn::DemoteTo(du, hn::ConvertTo(di, v));
+  if (k >= kLanes) {
+    hn::StoreU(bytes, du, p);
+    return;
+  }
+  HWY_ALIGN uint8_t buffer[kLanes < 16 ? 16 : kLanes];
+  hn::StoreU(bytes, du, buffer);
+  for (int64_t i = 0; i < k; ++i) p[i] = buffer[i];
+}
+
 HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {
   const DF d;
-  for (int64_t row = row_begin; row < row_end; ++row) {
-    const ref::PoolWindow w(s, row);
+  ref::PoolWalk walk(s, row_begin);
+  for (int64_t row = row_begin; row < row_end; ++row, walk.next()) {
+    const ref::PoolWindow w = walk.window();
     const float* corner = x + ((w.n * s.h + w.y0) * s.w + w.x0) * s.c;
     for (int64_t c = 0; c < s.c; c += kLanes) {
       const int64_t k = s.c - c;
@@ -45,11 +60,7 @@ HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* ar
           first = false;
         }
       store_some(best, y + row * s.c + c, k);
-      if (argmax) {
-        HWY_ALIGN float position[kLanes];
-        hn::Store(where, d, position);
-        for (int64_t i = 0; i < kLanes && i < k; ++i) argmax[row * s.c + c + i] = uint8_t(position[i]);
-      }
+      if (argmax) store_bytes(where, argmax + row * s.c + c, k);
     }
   }
 }

@@ -12,14 +12,36 @@ struct PoolWindow {
   int64_t n, y0, x0, ky0, ky1, kx0, kx1;
   PoolWindow(const ConvShape& s, int64_t row) {
     const int64_t ow = s.out_w(), oh = s.out_h();
-    n = row / (oh * ow);
-    y0 = row / ow % oh * s.stride_h - s.pad_h;
-    x0 = row % ow * s.stride_w - s.pad_w;
+    *this = PoolWindow(s, row / (oh * ow), row / ow % oh, row % ow);
+  }
+  PoolWindow(const ConvShape& s, int64_t image, int64_t oy, int64_t ox) {
+    n = image;
+    y0 = oy * s.stride_h - s.pad_h;
+    x0 = ox * s.stride_w - s.pad_w;
     ky0 = y0 < 0 ? -y0 : 0;
     kx0 = x0 < 0 ? -x0 : 0;
     ky1 = s.h - y0 < s.kh ? s.h - y0 : s.kh;
     kx1 = s.w - x0 < s.kw ? s.w - x0 : s.kw;
   }
+};
+
+// The windows of output pixels from `row` on, in order, without a division for each.
+class PoolWalk {
+ public:
+  PoolWalk(const ConvShape& s, int64_t row)
+      : s_(s), ow_(s.out_w()), oh_(s.out_h()), n_(row / (oh_ * ow_)), oy_(row / ow_ % oh_), ox_(row % ow_) {}
+  PoolWindow window() const { return PoolWindow(s_, n_, oy_, ox_); }
+  void next() {
+    if (++ox_ < ow_) return;
+    ox_ = 0;
+    if (++oy_ < oh_) return;
+    oy_ = 0;
+    ++n_;
+  }
+
+ private:
+  const ConvShape& s_;
+  int64_t ow_, oh_, n_, oy_, ox_;
 };
 
 template <class T>

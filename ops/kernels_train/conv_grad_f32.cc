@@ -199,6 +199,16 @@ HWY_ATTR void bias_grad(const float* dy, int64_t rows, int64_t k, float* sum) {
   int64_t n = 0;
   for (; n + 4 * kN <= k; n += 4 * kN) column_sums<4>(dy + n, rows, k, sum + n);
   for (; n + kN <= k; n += kN) column_sums<1>(dy + n, rows, k, sum + n);
+#if HWY_TARGET == HWY_AVX2 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
+  if (n < k) {  // masked loads touch nothing beyond the row
+    const DF d;
+    const auto mask = hn::FirstN(d, size_t(k - n));
+    VF acc = hn::Zero(d);
+    for (int64_t r = 0; r < rows; ++r) acc = hn::Add(acc, hn::MaskedLoad(mask, d, dy + r * k + n));
+    hn::BlendedStore(acc, mask, d, sum + n);
+    return;
+  }
+#endif
   for (; n < k; ++n) {
     float acc = 0.0f;
     for (int64_t r = 0; r < rows; ++r) acc += dy[r * k + n];

@@ -37,24 +37,67 @@ HWY_INLINE void for_each_holder(const ConvShape& s, int64_t row, const F& f) {
       f(((n * oh + oy) * ow + ox) * s.c, (y - oy * s.stride_h + s.pad_h) * s.kw + x - ox * s.stride_w + s.pad_w);
 }
 
+// dy where argmax is `at`, 0 elsewhere. No branches: which is the largest, nobody can predict.
+HWY_INLINE HWY_ATTR VF where_at(const float* HWY_RESTRICT dy, const uint8_t* HWY_RESTRICT argmax, int64_t at) {
+  const DF d;
+  const hn::Rebind<int32_t, DF> di;
+  const hn::Rebind<uint8_t, DF> du;
+  const auto hit = hn::Eq(hn::PromoteTo(di, hn::LoadU(du, argmax)), hn::Set(di, int32_t(at)));
+  return hn::IfThenElseZero(hn::RebindMask(d, hit), hn::LoadU(d, dy));
+}
+HWY_INLINE float where_at_one(const float* dy, const uint8_t* argmax, int64_t at) {
+  uint32_t bits;
+  memcpy(&bits, dy, sizeof bits);
+  bits &= 0u - uint32_t(*argmax == at);
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 // dx += dy where argmax is `at`.
 HWY_INLINE HWY_ATTR void add_where(const float* HWY_RESTRICT dy, const uint8_t* HWY_RESTRICT argmax, int64_t at,
                                    float* HWY_RESTRICT dx, int64_t c) {
   const DF d;
-  const hn::Rebind<int32_t, DF> di;
-  const hn::Rebind<uint8_t, DF> du;
-  const auto position = hn::Set(di, int32_t(at));
   int64_t j = 0;
-  for (; j + kLanes <= c; j += kLanes) {
-    const auto hit = hn::Eq(hn::PromoteTo(di, hn::LoadU(du, argmax + j)), position);
-    const VF g = hn::IfThenElseZero(hn::RebindMask(d, hit), hn::LoadU(d, dy + j));
-    hn::StoreU(hn::Add(hn::LoadU(d, dx + j), g), d, dx + j);
+  for (; j + kLanes <= c; j += kLanes) hn::StoreU(hn::Add(hn::LoadU(d, dx + j), where_at(dy + j, argmax + j, at)), d, dx + j);
+  for (; j < c; ++j) dx[j] += where_at_one(dy + j, argmax + j, at);
+}
+
+// Where windows neither overlap nor reach outside, an input pixel has one window or none: rows are walked without a division.
+HWY_ATTR void max_pool_grad_apart(const ConvShape& s, const float* dy, const uint8_t* argmax, float* dx, int64_t row_begin,
+                                  int64_t row_end) {
+  const DF d;
+  const int64_t oh = s.out_h(), ow = s.out_w(), covered = ow * s.kw;
+  for (int64_t row = row_begin; row < row_end;) {
+    const int64_t n = row / (s.h * s.w), y = row / s.w % s.h, x0 = row % s.w, oy = y / s.kh;
+    const int64_t x1 = s.w - x0 < row_end - row ? s.w : x0 + row_end - row;
+    float* HWY_RESTRICT out = dx + row * s.c;
+    row += x1 - x0;
+    const int64_t end = oy < oh ? (x1 < covered ? x1 : covered) : x0;
+    int64_t ox = x0 / s.kw, kx = x0 % s.kw;
+    const int64_t first = ((n * oh + oy) * ow) * s.c, line = y % s.kh * s.kw;
+    int64_t x = x0;
+    for (; x < end; ++x, out += s.c) {
+      const float* HWY_RESTRICT g = dy + first + ox * s.c;
+      const uint8_t* HWY_RESTRICT a = argmax + first + ox * s.c;
+      const int64_t at = line + kx;
+      int64_t j = 0;
+      // 0 is added, as where windows overlap: it makes +0 of -0.
+      for (; j + kLanes <= s.c; j += kLanes) hn::StoreU(hn::Add(where_at(g + j, a + j, at), hn::Zero(d)), d, out + j);
+      for (; j < s.c; ++j) out[j] = where_at_one(g + j, a + j, at) + 0.0f;
+      if (++kx == s.kw) {
+        kx = 0;
+        ++ox;
+      }
+    }
+    if (x < x1) memset(out, 0, size_t((x1 - x) * s.c) * sizeof(float));
   }
-  for (; j < c; ++j) dx[j] += argmax[j] == at ? dy[j] : 0.0f;
 }
 
 HWY_ATTR void max_pool_grad(const ConvShape& s, const float* dy, const uint8_t* argmax, float* dx, int64_t row_begin,
                             int64_t row_end) {
+  if (s.stride_h == s.kh && s.stride_w == s.kw && s.pad_h == 0 && s.pad_w == 0)
+    return max_pool_grad_apart(s, dy, argmax, dx, row_begin, row_end);
   for (int64_t row = row_begin; row < row_end; ++row) {
     float* out = dx + row * s.c;
     memset(out, 0, size_t(s.c) * sizeof(float));
