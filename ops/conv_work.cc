@@ -9,6 +9,8 @@
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels_train/conv_grad_f32.h"
 #include "ops/kernels_train/depthwise_grad.h"
+#include "ops/kernels_train/narrow_f32.h"
+#include "ops/kernels_train/phases.h"
 #include "ops/kernels_train/winograd_f32.h"
 
 namespace bantam {
@@ -106,6 +108,26 @@ void winograd_weight_gradient(const ConvShape& s, const Tensor& x, const Tensor&
   parallel_for(s.k, std::max<int64_t>(1, (1 << 14) / s.c), [&](int64_t b, int64_t e, int) { winograd_weight_grad_finish(s, sums, b, e, wp); });
 }
 
+// The input gradient's rows where it has one phase only: stride 1.
+GemmRows input_grad_rows(const ConvShape& s, const float* dy, float* dx) {
+  GemmRows g;
+  for_each_phase(s, [&](const Phase& phase) {
+    g = phase.rows(s, dy, dx);
+    g.channels = s.k;
+  });
+  return g;
+}
+
+// All lines of narrow rows; panels hold `cols` columns.
+void narrow_product(const GemmRows& g, int64_t macs, const float* panels, int64_t cols, const float* bias, bool skip_outside) {
+  const Scratch scratch(narrow_f32_scratch(g));
+  const int64_t lines = g.images * g.out_h;
+  const int64_t tasks = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * threads());
+  parallel_for(lines, ceil_div(lines, tasks), [&](int64_t b, int64_t e, int lane) {
+    narrow_f32(g, b, e, panels, cols, bias, skip_outside, scratch.lane(lane));
+  });
+}
+
 }  // namespace
 
 ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass) {
@@ -114,11 +136,24 @@ ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass) {
   // where the direct product skips five of nine taps (measured: ops/README.md).
   const bool pays = winograd_possible(s) && s.c >= 32 && s.k >= 32 &&
                     winograd_tiles(pass == ConvPass::kInputGrad ? winograd_input_grad_shape(s) : s) >= 256;
-  return pays ? ConvAlgorithm::kWinograd : ConvAlgorithm::kDirect;
+  if (pays) return ConvAlgorithm::kWinograd;
+  if (s.groups == 1 && s.c % 16 != 0) {
+    const bool input = pass == ConvPass::kInputGrad;
+    if (input && (s.stride_h != 1 || s.stride_w != 1 || s.c > 16)) return ConvAlgorithm::kDirect;
+    if (narrow_f32_possible(input ? input_grad_rows(s, nullptr, nullptr) : conv_f32_gather(s, nullptr, nullptr, 0)))
+      return ConvAlgorithm::kNarrow;
+  }
+  return ConvAlgorithm::kDirect;
 }
 
 const char* name_of(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::kDirect ? "direct" : algorithm == ConvAlgorithm::kDepthwise ? "depthwise" : "winograd";
+  switch (algorithm) {
+    case ConvAlgorithm::kNarrow: return "narrow";
+    case ConvAlgorithm::kDepthwise: return "depthwise";
+    case ConvAlgorithm::kWinograd: return "winograd";
+    case ConvAlgorithm::kDirect: break;
+  }
+  return "direct";
 }
 
 void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y, SumOrder order) {
@@ -143,11 +178,13 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
     return winograd_forward(s, x, bias, y, [&](int64_t b, int64_t e, float* u) { winograd_filters(s, wp, b, e, u); });
   }
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
-  const Scratch scratch(conv_f32_scratch(s, kBlockRows));
   const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
   float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(panels, pack_grain(s.taps() * s.group_c()),
                [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
+  if (conv_algorithm(s, ConvPass::kForward) == ConvAlgorithm::kNarrow)
+    return narrow_product(conv_f32_gather(s, xp, yp, 0), s.macs(), pp, s.k, bp, false);
+  const Scratch scratch(conv_f32_scratch(s, kBlockRows));
   Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
     conv_f32(s, xp, conv_f32_packed(s, pp), bp, yp, r0, r1, p0, p1, scratch.lane(lane), kBlockRows);
   });
@@ -201,11 +238,13 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
                             [&](int64_t b, int64_t e, float* u) { winograd_flipped_filters(s, wp, b, e, u); });
   }
   Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
-  const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
   const float *gp = dy.data<float>(), *wp = w.data<float>();
   float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(panels, pack_grain(s.taps() * s.group_k()),
                [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
+  if (conv_algorithm(s, ConvPass::kInputGrad) == ConvAlgorithm::kNarrow)
+    return narrow_product(input_grad_rows(s, gp, xp), s.macs(), pp, s.c, nullptr, true);
+  const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
   Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
     conv_input_grad_f32(s, gp, pp, xp, r0, r1, p0, p1, scratch.lane(lane), kBlockRows);
   });

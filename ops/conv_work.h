@@ -11,8 +11,9 @@ namespace bantam {
 // How a pass is computed: a choice by shape alone, so that results depend neither on threads nor on the moment.
 //   depthwise  its own kernels
 //   Winograd   F(2x2, 3x3): 3x3 of stride 1 with channels and tiles enough to pay for its transforms
+//   narrow     windows of few channels, read where they lie in an image with its border: the direct product's bytes
 //   direct     the gathered matrix product: everything else
-enum class ConvAlgorithm { kDirect, kDepthwise, kWinograd };
+enum class ConvAlgorithm { kDirect, kNarrow, kDepthwise, kWinograd };
 enum class ConvPass { kForward, kInputGrad, kWeightGrad };
 ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass);
 const char* name_of(ConvAlgorithm algorithm);

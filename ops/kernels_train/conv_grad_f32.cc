@@ -11,6 +11,7 @@
 
 #include "ops/kernels/gather-inl.h"
 #include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels_train/narrow-inl.h"
 #include "ops/kernels_train/phases.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -95,6 +96,28 @@ HWY_ATTR int64_t pack_panel(const GemmRows& g, bool by_tap, const Window* win, i
   return count;
 }
 
+// The windows of `count` pixels from `pixel` on, each at out + i * step, from an image with its border: runs of a window are
+// copied in whole lines, one after the other, each over what the one before wrote too much. `there` is the image that is there.
+HWY_ATTR void copy_windows(const GemmRows& g, const NarrowImage& extent, Pixel& pixel, int64_t count, float* image, int64_t* there,
+                           float* out, int64_t step) {
+  const int64_t line = extent.width * g.channels, run = g.taps_w * g.channels;
+  for (int64_t i = 0; i < count; ++i, out += step, pixel.next(g)) {
+    if (pixel.image != *there) {
+      *there = pixel.image;
+      pad_image(g, extent, pixel.image, image);
+    }
+    const float* in = image + (pixel.oy * g.stride_h * extent.width + pixel.ox * g.stride_w) * g.channels;
+    float* to = out;
+    const int64_t down = g.step_h * line;
+    if (run <= kLine) {
+      for (int64_t ky = 0; ky < g.taps_h; ++ky, in += down, to += run) copy_line(in, to);
+    } else {
+      for (int64_t ky = 0; ky < g.taps_h; ++ky, in += down, to += run)
+        for (int64_t j = 0; j < run; j += kLine) copy_line(in + j, to + j);
+    }
+  }
+}
+
 // dy as A: row groups one after the other, each [pixel][height] and a line of slack: whole lines are copied, and what is
 // too much is overwritten by the next pixel. The lanes between a group's rows and its height hold anything.
 HWY_ATTR void pack_dy(const float* dy, int64_t pixels, int64_t pixel_stride, int64_t kg, const float* dy_end, float* a) {
@@ -114,8 +137,8 @@ HWY_ATTR void pack_dy(const float* dy, int64_t pixels, int64_t pixel_stride, int
 }
 
 // dw[rows][panel] (+)= the block's sum.
-HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_t* index, const float* b, int64_t count,
-                          float* dw, int64_t row_stride, int64_t cols, TileEnd end) {
+HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_t* index, const float* b, size_t ldb,
+                          int64_t count, float* dw, int64_t row_stride, int64_t cols, TileEnd end) {
   HWY_ALIGN float copy[kMR * kGemmPanel];
   float* c[kMR];
   for (int64_t n = 0; n < cols; n += kNR) {
@@ -131,12 +154,12 @@ HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_
     for (int64_t r = 0; r < height; ++r)
       c[r] = whole && r < rows ? dw + r * row_stride + n : copy + r * kGemmPanel;
     if (whole && height == rows) {
-      tile(a, index, b + n, kGemmPanel, count, c, end);
+      tile(a, index, b + n, ldb, count, c, end);
       continue;
     }
     // Rows or columns that are not there: through a copy.
     for (int64_t r = 0; r < height; ++r) c[r] = copy + r * kGemmPanel;
-    tile(a, index, b + n, kGemmPanel, count, c, TileEnd::kStore);
+    tile(a, index, b + n, ldb, count, c, TileEnd::kStore);
     const int64_t valid = whole ? wide : cols - n;
     for (int64_t r = 0; r < rows; ++r) {
       float* out = dw + r * row_stride + n;
@@ -151,7 +174,9 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
   const int64_t kg = s.group_k(), columns = s.taps() * s.group_c(), pixels_all = conv_f32_rows(s);
   const int64_t row_groups = (kg + kMR - 1) / kMR;
   float* b = scratch;
-  float* a = scratch + kWeightGradBlock * kGemmPanel;
+  const int64_t window = plan.narrow ? narrow_window_floats(columns) : kGemmPanel;
+  float* a = scratch + kWeightGradBlock * window;
+  float* image = a + kWeightGradBlock * (kg + 16) + 8 * kg + 64;  // of the narrow ones
   Window win[kWeightGradBlock];
   int32_t index[kWeightGradBlock];
 
@@ -163,21 +188,29 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
     float* sum = (split == 0 ? dw : partial + (split - 1) * s.k * columns) + group * kg * columns;
     const GemmRows g = conv_f32_gather(s, x, nullptr, group);
 
+    const NarrowImage extent(g);
+    int64_t there = -1;
     Pixel pixel(g, first_block * kWeightGradBlock);
     for (int64_t block = first_block; block < last_block; ++block) {
       const int64_t begin = block * kWeightGradBlock;
       const int64_t pixels = pixels_all - begin < kWeightGradBlock ? pixels_all - begin : kWeightGradBlock;
-      for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
+      if (plan.narrow) {
+        copy_windows(g, extent, pixel, pixels, image, &there, b, window);
+        for (int64_t i = 0; i < pixels; ++i) index[i] = int32_t(i);
+      } else {
+        for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
+      }
       pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
       const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
       for (int64_t p = first_panel; p < last_panel; ++p) {
         const Panel panel = panel_at(s, plan, p);
-        const int64_t count = pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
+        const int64_t count = plan.narrow ? pixels : pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
+        const float* values = plan.narrow ? b + panel.begin : b;
         const float* at = a;
         for (int64_t j = 0; j < row_groups; ++j) {
           const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
           const int height = height_for(rows);
-          panel_tiles(height, rows, at, index, b, count, sum + k0 * columns + panel.begin, columns, panel.cols, end);
+          panel_tiles(height, rows, at, index, values, size_t(window), count, sum + k0 * columns + panel.begin, columns, panel.cols, end);
           at += pixels * height + kLine;
         }
       }
