@@ -110,5 +110,41 @@ TEST_CASE("draw_augment: keyed by seed, epoch and sample; the flip does not depe
     CHECK(draw_augment({.pad = 4, .flip = true}, 1, 0, i).flip == draw_augment({.flip = true}, 1, 0, i).flip);
 }
 
+TEST_CASE("draw_crop: boxes lie inside, with areas and aspects in their ranges, and corners that reach the edges") {
+  const ResizedCrop crop = {.on = true};
+  int top = 0, left = 0, bottom = 0, right = 0;
+  double area = 0;
+  constexpr int kDraws = 5000;
+  for (uint64_t i = 0; i < kDraws; ++i) {
+    const Box b = draw_crop(crop, 300, 400, 1, 2, i);
+    REQUIRE((b.h > 0 && b.w > 0 && b.top >= 0 && b.left >= 0 && b.top + b.h <= 300 && b.left + b.w <= 400));
+    const double share = double(b.h) * b.w / (300 * 400), aspect = double(b.w) / b.h;
+    // Sides are rounded by up to 1/2 each: of the least box (0.08, 85 high) that is 2 %.
+    CHECK((share > 0.078 && share <= 1));
+    CHECK((aspect > 0.73 && aspect < 1.36));
+    area += share / kDraws;
+    top += b.top == 0, left += b.left == 0, bottom += b.top + b.h == 300, right += b.left + b.w == 400;
+  }
+  CHECK((top > 0 && left > 0 && bottom > 0 && right > 0));
+  // torchvision's get_params: mean 0.4327, standard deviation 0.2166 over 20,000 draws of this image (large boxes that do
+  // not fit are drawn again). 5 standard deviations of the difference of the two means.
+  CHECK(std::abs(area - 0.4327) < 5 * 0.2166 * std::sqrt(1.0 / kDraws + 1.0 / 20000));
+  const Box a = draw_crop(crop, 300, 400, 1, 2, 3), b = draw_crop(crop, 300, 400, 1, 2, 3);
+  CHECK((a.top == b.top && a.left == b.left && a.h == b.h && a.w == b.w));
+}
+
+TEST_CASE("draw_crop: where nothing fits, the largest center within the ratio is taken, as torchvision does") {
+  const auto box = [](const ResizedCrop& c, int h, int w) {
+    const Box b = draw_crop(c, h, w, 0, 0, 0);
+    return std::vector<int>{b.top, b.left, b.h, b.w};
+  };
+  const ResizedCrop all = {true, 1, 1, 0.75, 4.0 / 3};
+  CHECK(box(all, 10, 100) == std::vector<int>{0, 43, 10, 13});  // 13.3 wide
+  CHECK(box(all, 100, 10) == std::vector<int>{43, 0, 13, 10});
+  CHECK(box({true, 1, 1, 2, 2}, 50, 60) == std::vector<int>{10, 0, 30, 60});
+  CHECK(box({true, 1, 1, 1, 1}, 7, 7) == std::vector<int>{0, 0, 7, 7});  // fits at once
+  CHECK(box({true, 0.0001, 0.0001, 1, 1}, 4, 4) == std::vector<int>{0, 0, 4, 4});  // sides that round to 0
+}
+
 }  // namespace
 }  // namespace bantam
