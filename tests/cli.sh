@@ -268,6 +268,43 @@ json total_steps batches fashion-mnist-bnn --data data --out exchange
 json images images --data data --out pictures
 "$json_check" run/log.jsonl && "$json_check" run/timing.jsonl && ok || bad "log.jsonl is no JSON"
 
+# --- data sets of image files: the pictures again, in folders
+mkdir -p folder/train/even folder/train/odd folder/val/even folder/val/odd
+"$bantam" images --data data --out all --count 40 >out 2>err || bad "images: $(cat err)"
+i=0
+for picture in all/*.png; do
+  case $i in *[02468]) class=even ;; *) class=odd ;; esac
+  case $i in ?) split=val ;; *) split=train ;; esac
+  cp "$picture" "folder/$split/$class/$i.JPEG"
+  i=$((i + 1))
+done
+small="--set data.name=image-folder --set data.image_size=20 --set model.name=lenet --epochs 2 --batch 8 --quiet"
+# shellcheck disable=SC2086
+accepted "test top-1" train lenet-mnist --data folder --out files $small --set data.crop=resized --set data.flip=true --set data.brightness=0.4 --set data.lighting=0.1 --threads 1
+# shellcheck disable=SC2086
+accepted "test top-1" train lenet-mnist --data folder --out files2 $small --set data.crop=resized --set data.flip=true --set data.brightness=0.4 --set data.lighting=0.1 --threads 2
+for file in log.jsonl last.safetensors; do cmp -s files/$file files2/$file && ok || bad "threads change $file of images that are decoded as they are used"; done
+grep -q '"wait_share":' files/timing.jsonl && ok || bad "timing.jsonl does not say what was waited for data"
+accepted "on 10 test images of image-folder" eval files --data folder
+accepted "on 30 train images of image-folder" eval files --data folder --split train --resize 24
+refused 2 "do not cover 20x20" eval files --data folder --resize 19
+# shellcheck disable=SC2086
+accepted "holdout top-1" train lenet-mnist --data folder/train --out held $small --set data.holdout=8
+# shellcheck disable=SC2086
+refused 2 "keep images back with --set data.holdout=N" train lenet-mnist --data folder/train --out r $small
+refused 2 "say how large the net's are" train lenet-mnist --data folder --out r --set data.name=image-folder
+refused 2 "data.crop_scale must be two numbers" train lenet-mnist --out r --set data.crop=resized --set data.crop_scale=0.5
+refused 2 'data.pad_crop has no effect with data.crop = "resized"' train lenet-mnist --out r --set data.crop=resized --set data.pad_crop=4
+refused 3 "but it holds image-folder (train/)" train vgg11-cifar10-float --data folder --out r
+refused 3 "but it holds mnist or fashion-mnist (train-images-idx3-ubyte)" train vgg11-cifar10-float --set data.name=cifar100 --data data --out r
+mkdir -p tiny/train/n1/images && echo n1 >tiny/wnids.txt && printf 'n1\tfish\n' >tiny/words.txt && cp all/0-0.png tiny/train/n1/images
+refused 3 "tiny/val/val_annotations.txt" train lenet-mnist --set data.name=tiny-imagenet --data tiny --out r
+mkdir -p tiny/val/images && printf '../a.JPEG\tn1\t0\t0\t1\t1\n' >tiny/val/val_annotations.txt
+refused 3 "tiny/val/val_annotations.txt: line 1 '../a.JPEG' is not the name of a file" train lenet-mnist --set data.name=tiny-imagenet --data tiny --out r
+head -c 200 folder/train/even/10.JPEG >cut.JPEG && cp cut.JPEG folder/train/even/10.JPEG
+# shellcheck disable=SC2086
+refused 3 "folder/train/even/10.JPEG: the PNG chunk IDAT is cut short" train lenet-mnist --data folder --out broken2 $small
+
 # --- differences, corrupt models, full disks, signals
 "$bantam" verify stopped net.bnt --data data >out 2>err
 [ $? = 6 ] && grep -q "differ" out && ok || bad "verify of another net does not exit with 6: $(cat err)"
