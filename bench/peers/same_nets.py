@@ -1,6 +1,7 @@
 """Whole nets at any size against PyTorch's: outputs, gradients and running statistics, in f64 and in f32.
 
-    same_nets.py NET_PASS [NET ...] [--width W] [--stem S] [--side 224] [--images 2] [--classes 1000] [--form float] [--threads 2]
+    same_nets.py NET_PASS [NET ...] [--width W] [--stem S] [--side 224] [--images 2] [--classes 1000] [--form float]
+                 [--seeds 1] [--threads 2]
 
 NET_PASS is build/bench/net_pass. The same random weights, statistics, batch and dropout masks go to both; PyTorch's f64 is the
 truth. Printed for evaluation and training: bantam's f64 (largest error of outputs, gradients, statistics, each relative to the
@@ -10,6 +11,7 @@ largest element of its tensor), and the f32 errors of bantam and of PyTorch besi
 import argparse
 import json
 import pathlib
+import statistics
 import subprocess
 import tempfile
 
@@ -61,6 +63,39 @@ def whole(got, want):
     return ((g - w).norm() / w.norm()).item()
 
 
+def compare(a, name, seed):
+    torch.manual_seed(seed)
+    net = nets.make(name, a.form, a.width, a.classes, a.stem).double()
+    nets.known_dropout(net)
+    for n, b in net.named_buffers():
+        if n.endswith("running_mean"):
+            b.normal_(0, 0.3)
+        elif n.endswith("running_var"):
+            b.uniform_(0.5, 1.5)
+    net.float().double()  # values that f32 has, too
+    state = {k: v.clone().contiguous() for k, v in net.state_dict().items()}
+    gray = name in ("lenet", "quickstart")
+    x = torch.randn(a.images, 1 if gray else 3, a.side, a.side).double()
+    y = torch.randint(0, a.classes, (a.images,))
+    batch = state | {"batch.x": x, "batch.y": y}
+    row = {"net": name, "seed": seed, "side": a.side, "images": a.images}
+    for mode in ("eval", "train"):
+        net.double().load_state_dict(state)
+        want = torch_pass(net, x, y, mode == "train")
+        got = bantam_pass(a, name, batch, "f64", mode)
+        row[mode + "_f64_outputs"] = largest(got, want, "logits")
+        if mode == "train":
+            row["train_f64_gradients"], row["train_f64_statistics"] = largest(got, want, "grad."), largest(got, want, "after.")
+        got = bantam_pass(a, name, batch, "f32", mode)
+        net.load_state_dict(state)
+        other = torch_pass(net.float(), x.float(), y, mode == "train")
+        row[mode + "_f32_outputs"] = largest(got, want, "logits")
+        row[mode + "_f32_outputs_pytorch"] = largest(other, want, "logits")
+        if mode == "train":
+            row["train_f32_gradients"], row["train_f32_gradients_pytorch"] = whole(got, want), whole(other, want)
+    return row
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("program")
@@ -71,42 +106,18 @@ def main():
     p.add_argument("--side", type=int, default=224)
     p.add_argument("--images", type=int, default=2)
     p.add_argument("--classes", type=int, default=1000)
+    p.add_argument("--seeds", type=int, default=1)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     for name in a.nets:
-        torch.manual_seed(1)
-        net = nets.make(name, a.form, a.width, a.classes, a.stem).double()
-        nets.known_dropout(net)
-        for n, b in net.named_buffers():
-            if n.endswith("running_mean"):
-                b.normal_(0, 0.3)
-            elif n.endswith("running_var"):
-                b.uniform_(0.5, 1.5)
-        net.float().double()  # values that f32 has, too
-        state = {k: v.clone().contiguous() for k, v in net.state_dict().items()}
-        gray = name in ("lenet", "quickstart")
-        x = torch.randn(a.images, 1 if gray else 3, a.side, a.side).double()
-        y = torch.randint(0, a.classes, (a.images,))
-        batch = state | {"batch.x": x, "batch.y": y}
-        row = {"net": name, "side": a.side, "images": a.images}
-        for mode in ("eval", "train"):
-            net.double().load_state_dict(state)
-            want = torch_pass(net, x, y, mode == "train")
-            got = bantam_pass(a, name, batch, "f64", mode)
-            row[mode + "_f64_outputs"] = largest(got, want, "logits")
-            if mode == "train":
-                row["train_f64_gradients"], row["train_f64_statistics"] = largest(got, want, "grad."), largest(got, want, "after.")
-            got = bantam_pass(a, name, batch, "f32", mode)
-            net.load_state_dict(state)
-            other = torch_pass(net.float(), x.float(), y, mode == "train")
-            row[mode + "_f32_outputs"] = largest(got, want, "logits")
-            row[mode + "_f32_outputs_pytorch"] = largest(other, want, "logits")
-            if mode == "train":
-                row["train_f32_gradients"], row["train_f32_gradients_pytorch"] = whole(got, want), whole(other, want)
-        for k, v in row.items():
-            print(f"  {k:32s} {v:.1e}" if isinstance(v, float) else f"{k} {v}", flush=True)
-        print(json.dumps(row), flush=True)
+        rows = []
+        for seed in range(1, a.seeds + 1):
+            rows.append(compare(a, name, seed))
+            print(json.dumps(rows[-1]), flush=True)
+        print(f"{name}, {a.side} px, {a.images} images: medians over {a.seeds} seeds, all f64 figures the largest")
+        for k in [k for k in rows[0] if "_f" in k]:
+            print(f"  {k:32s} {(max if 'f64' in k else statistics.median)(r[k] for r in rows):.1e}", flush=True)
 
 
 main()

@@ -75,8 +75,9 @@ TEST_CASE("adaptive_avg_pool: a divisor's size is avg_pool, 1x1 the global mean,
   CHECK(adaptive_avg_pool(x, 1, 1).values() == global_avg_pool(x).values());
   CHECK(adaptive_avg_pool(x, 6, 8).raw() == x.raw());
   for (const NamedPool& p : kTestPools)
-    for (const auto& [oh, ow] : {std::pair<int64_t, int64_t>{7, 7}, {1, 3}, {2, 1}}) {
-      const auto f = [oh = oh, ow = ow](const Tensors& in) { return adaptive_avg_pool(in[0], oh, ow); };
+    for (const std::pair<int64_t, int64_t>& out : {std::pair<int64_t, int64_t>{7, 7}, {1, 3}, {2, 1}}) {
+      const int64_t oh = out.first, ow = out.second;
+      const auto f = [=](const Tensors& in) { return adaptive_avg_pool(in[0], oh, ow); };
       const Shape shape{p.shape.n, p.shape.h, p.shape.w, p.shape.c};
       if (shape[1] == oh && shape[2] == ow) continue;
       CHECK_MESSAGE(gradcheck("adaptive_avg_pool", f, {random_f64(shape, 1)}) == "", p.name << " to " << oh << "x" << ow);
