@@ -43,7 +43,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
   return record("conv2d", y, {x, weight, bias},
                 {{"input", weight.needs_grad() ? x : Tensor()}, {"weight", x.needs_grad() ? weight : Tensor()}},
-                [s](const BackwardArgs& b) {
+                [s, order = params.order](const BackwardArgs& b) {
                   std::vector<Tensor> grads(3);
                   const DType dtype = b.grad.dtype();
                   if (b.needs[1]) {
@@ -53,7 +53,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                   }
                   if (b.needs[0]) {
                     grads[0] = Tensor::empty({s.n, s.h, s.w, s.c}, dtype);
-                    conv_input_grad(s, b.grad, b[1], &grads[0]);
+                    conv_input_grad(s, b.grad, b[1], &grads[0], order);
                   }
                   if (b.needs[2]) {
                     grads[2] = Tensor::empty({s.k}, dtype);

@@ -17,7 +17,7 @@ struct Conv2dParams {
   int64_t pad_h = 0, pad_w = 0;
   int64_t dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;
-  SumOrder order = SumOrder::kAny;  // of the forward pass
+  SumOrder order = SumOrder::kAny;
 };
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dParams& params = {});

@@ -71,22 +71,22 @@ template <class F> void on_one_thread(F&& body) {
 
 bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
 
-// y = conv(x, w) + bias by Winograd; `filters` transforms panels [b, e) of w. Its input gradient is this, too.
+// y = conv(x, w) + bias by Winograd with tiles of m x m; `filters` transforms panels [b, e) of w. An input gradient is this, too.
 template <class Filters>
-void winograd_forward(const ConvShape& s, const Tensor& x, const Tensor& bias, Tensor* y, const Filters& filters) {
-  const int64_t panels = winograd_panels(s), tiles = winograd_tiles(s);
+void winograd_forward(const ConvShape& s, int m, const Tensor& x, const Tensor& bias, Tensor* y, const Filters& filters) {
+  const int64_t panels = winograd_panels(s), tiles = winograd_tiles(s, m);
   // Transformed tiles and products of a block: about half of L2, in groups of 14; fewer where not every thread had a block.
-  const int64_t tile_bytes = kWinogradPoints * (winograd_round16(s.c) + kGemmPanel) * int64_t(sizeof(float));
+  const int64_t tile_bytes = winograd_points(m) * (winograd_round16(s.c) + kGemmPanel) * int64_t(sizeof(float));
   const int64_t fits = std::max<int64_t>(kWinogradBlockBytes / tile_bytes / 14, 1);
   const int64_t blocks = ceil_div(ceil_div(tiles, 14 * fits), threads()) * threads();
   const int64_t block = 14 * std::max<int64_t>(ceil_div(ceil_div(tiles, blocks), 14), 1);
-  Tensor transformed = Tensor::empty({winograd_filter_floats(s)});
-  const Scratch scratch(winograd_scratch(s, block));
+  Tensor transformed = Tensor::empty({winograd_filter_floats(s, m)});
+  const Scratch scratch(winograd_scratch(s, m, block));
   const float *xp = x.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
   float *yp = y->mutable_data<float>(), *u = transformed.mutable_data<float>();
   parallel_for(panels, 1, [&](int64_t b, int64_t e, int) { filters(b, e, u); });
   parallel_for(tiles, block, [&](int64_t b, int64_t e, int lane) {
-    winograd_f32(s, xp, u, bp, yp, b, e, 0, panels, scratch.lane(lane), block);
+    winograd_f32(s, m, xp, u, bp, yp, b, e, 0, panels, scratch.lane(lane), block);
   });
 }
 
@@ -130,15 +130,19 @@ void narrow_product(const GemmRows& g, int64_t macs, const float* panels, int64_
 
 }  // namespace
 
-ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass) {
+ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass, SumOrder order) {
   if (is_depthwise(s)) return ConvAlgorithm::kDepthwise;
+  const bool input = pass == ConvPass::kInputGrad;
+  const ConvShape t = input && winograd_possible(s) ? winograd_input_grad_shape(s) : s;
   // Narrow channels do not pay for the transforms of their tiles, few tiles not for those of the filters; nor do images of 2x2,
   // where the direct product skips five of nine taps (measured: ops/README.md).
-  const bool pays = winograd_possible(s) && s.c >= 32 && s.k >= 32 &&
-                    winograd_tiles(pass == ConvPass::kInputGrad ? winograd_input_grad_shape(s) : s) >= 256;
-  if (pays) return ConvAlgorithm::kWinograd;
+  if (winograd_possible(s) && !(pass == ConvPass::kForward && order == SumOrder::kCanonical) && s.c >= 32 && s.k >= 32 &&
+      winograd_tiles(t, 2) >= 256) {
+    const bool loose = order == SumOrder::kLoose && pass != ConvPass::kWeightGrad && winograd_tiles(t, 4) >= 256 &&
+                       4 * winograd_points(4) * winograd_tiles(t, 4) <= 3 * winograd_points(2) * winograd_tiles(t, 2);
+    return loose ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd;
+  }
   if (s.groups == 1 && s.c % 16 != 0) {
-    const bool input = pass == ConvPass::kInputGrad;
     if (input && (s.stride_h != 1 || s.stride_w != 1 || s.c > 16)) return ConvAlgorithm::kDirect;
     if (narrow_f32_possible(input ? input_grad_rows(s, nullptr, nullptr) : conv_f32_gather(s, nullptr, nullptr, 0)))
       return ConvAlgorithm::kNarrow;
@@ -151,10 +155,14 @@ const char* name_of(ConvAlgorithm algorithm) {
     case ConvAlgorithm::kNarrow: return "narrow";
     case ConvAlgorithm::kDepthwise: return "depthwise";
     case ConvAlgorithm::kWinograd: return "winograd";
+    case ConvAlgorithm::kWinograd4: return "winograd4";
     case ConvAlgorithm::kDirect: break;
   }
   return "direct";
 }
+
+// Outputs along a tile's side; 0: not by Winograd.
+static int winograd_tile(ConvAlgorithm a) { return a == ConvAlgorithm::kWinograd4 ? 4 : a == ConvAlgorithm::kWinograd ? 2 : 0; }
 
 void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y, SumOrder order) {
   const int64_t rows = conv_f32_rows(s), panels = conv_f32_panels(s);
@@ -173,16 +181,16 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
     parallel_for(rows, depthwise_grain(s), [&](int64_t b, int64_t e, int) { depthwise_f32(s, xp, pp, bp, yp, b, e); });
     return;
   }
-  if (order == SumOrder::kAny && conv_algorithm(s, ConvPass::kForward) == ConvAlgorithm::kWinograd) {
+  if (const int m = winograd_tile(conv_algorithm(s, ConvPass::kForward, order))) {
     const float* wp = w.data<float>();
-    return winograd_forward(s, x, bias, y, [&](int64_t b, int64_t e, float* u) { winograd_filters(s, wp, b, e, u); });
+    return winograd_forward(s, m, x, bias, y, [&](int64_t b, int64_t e, float* u) { winograd_filters(s, m, wp, b, e, u); });
   }
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
   const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
   float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(panels, pack_grain(s.taps() * s.group_c()),
                [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
-  if (conv_algorithm(s, ConvPass::kForward) == ConvAlgorithm::kNarrow)
+  if (conv_algorithm(s, ConvPass::kForward, order) == ConvAlgorithm::kNarrow)
     return narrow_product(conv_f32_gather(s, xp, yp, 0), s.macs(), pp, s.k, bp, false);
   const Scratch scratch(conv_f32_scratch(s, kBlockRows));
   Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
@@ -215,7 +223,7 @@ void product_forward(int64_t n, int64_t c, int64_t k, const Tensor& x, const Ten
   });
 }
 
-void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx) {
+void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx, SumOrder order) {
   if (is_f64(dy)) {
     const double *gp = dy.data<double>(), *wp = w.data<double>();
     double* xp = dx->mutable_data<double>();
@@ -232,17 +240,17 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
                  [&](int64_t b, int64_t e, int) { depthwise_input_grad_f32(s, gp, pp, xp, b, e); });
     return;
   }
-  if (conv_algorithm(s, ConvPass::kInputGrad) == ConvAlgorithm::kWinograd) {
+  if (const int m = winograd_tile(conv_algorithm(s, ConvPass::kInputGrad, order))) {
     const float* wp = w.data<float>();
-    return winograd_forward(winograd_input_grad_shape(s), dy, {}, dx,
-                            [&](int64_t b, int64_t e, float* u) { winograd_flipped_filters(s, wp, b, e, u); });
+    return winograd_forward(winograd_input_grad_shape(s), m, dy, {}, dx,
+                            [&](int64_t b, int64_t e, float* u) { winograd_flipped_filters(s, m, wp, b, e, u); });
   }
   Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
   const float *gp = dy.data<float>(), *wp = w.data<float>();
   float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(panels, pack_grain(s.taps() * s.group_k()),
                [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
-  if (conv_algorithm(s, ConvPass::kInputGrad) == ConvAlgorithm::kNarrow)
+  if (conv_algorithm(s, ConvPass::kInputGrad, order) == ConvAlgorithm::kNarrow)
     return narrow_product(input_grad_rows(s, gp, xp), s.macs(), pp, s.c, nullptr, true);
   const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
   Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
