@@ -35,7 +35,7 @@ void add_memory(const Recipe& recipe, const NetSpec& spec, Json* fields, std::st
   const auto make = [&](std::vector<ParameterGroup> groups) {
     return make_optimizer(recipe.optimizer, groups[0].parameters);
   };
-  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe));
+  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe), sum_order(recipe));
   fields->set("memory", Json::object({{"batch", memory.batch},
                                       {"parameter_bytes", memory.parameter_bytes},
                                       {"gradient_bytes", memory.gradient_bytes},

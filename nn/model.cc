@@ -278,14 +278,14 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
     if (grouped && pooled_in_blocks(i, x.dim(0))) continue;  // its pool runs it
     const size_t conv = node.inputs.empty() ? 0 : size_t(node.inputs[0]);
     if (grouped && group_at_[i] >= 0) {
-      values[i].value = run_group(norm_groups_[size_t(group_at_[i])], values, &chain);
+      values[i].value = run_group(norm_groups_[size_t(group_at_[i])], values, context.sums(), &chain);
     } else {
       AllocLabel label("output", &node.name);
       const WorkScope work({name_of(node.kind), &node.name});
       if (node.kind == Kind::kInput)
         values[i].value = x;
       else if (grouped && node.kind == Kind::kMaxPool && pooled_in_blocks(conv, x.dim(0)))
-        values[i].value = convolve_and_pool(conv, int(i), values[size_t(spec_.nodes[conv].inputs[0])]);
+        values[i].value = convolve_and_pool(conv, int(i), values[size_t(spec_.nodes[conv].inputs[0])], context.sums());
       else
         values[i] = run_node(i, context, values);
       if (node.kind == Kind::kRelu || node.kind == Kind::kPRelu) chain[i] = chain[size_t(node.inputs[0])];
@@ -326,7 +326,7 @@ void Model::plan_reads() {
   }
 }
 
-Tensor Model::run_group(const NormGroup& g, const std::vector<Quantized>& values, std::vector<int>* chain) {
+Tensor Model::run_group(const NormGroup& g, const std::vector<Quantized>& values, SumOrder order, std::vector<int>* chain) {
   const NodeSpec& node = spec_.nodes[size_t(g.norm)];
   AllocLabel label("output", &node.name);
   const WorkScope work({name_of(node.kind), &node.name});
@@ -352,7 +352,7 @@ Tensor Model::run_group(const NormGroup& g, const std::vector<Quantized>& values
   if (g.conv < 0) return norm_act(x.value, form, in, remake);
   const size_t conv = size_t(g.conv);
   return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x, {tensor_of(conv, ".weight"), tensor_of(conv, ".bias")},
-                              piece_of(conv, g.pool), form, in, remake);
+                              piece_of(conv, g.pool, order), form, in, remake);
 }
 
 Tensor Model::tensor_of(size_t node, const char* what) const {
@@ -379,11 +379,11 @@ Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, c
   return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias, params);
 }
 
-Piece Model::piece_of(size_t conv, int pool) const {
-  return [this, conv, pool](const Quantized& images, const std::vector<Tensor>& parameters) {
+Piece Model::piece_of(size_t conv, int pool, SumOrder order) const {
+  return [this, conv, pool, order](const Quantized& images, const std::vector<Tensor>& parameters) {
     const auto convolved = [&] {
       const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
-      return convolve(conv, images, parameters[0], parameters[1], SumOrder::kAny);
+      return convolve(conv, images, parameters[0], parameters[1], order);
     };
     if (pool < 0) return convolved();
     const WorkScope work({name_of(Kind::kMaxPool), &spec_.nodes[size_t(pool)].name});
@@ -391,9 +391,9 @@ Piece Model::piece_of(size_t conv, int pool) const {
   };
 }
 
-Tensor Model::convolve_and_pool(size_t conv, int pool, const Quantized& x) const {
+Tensor Model::convolve_and_pool(size_t conv, int pool, const Quantized& x, SumOrder order) const {
   return in_batch_blocks("conv_max_pool", block_of(conv, x.value.dim(0)), x, {tensor_of(conv, ".weight"), tensor_of(conv, ".bias")},
-                         piece_of(conv, pool), is_binary_layer(spec_, int(conv)));
+                         piece_of(conv, pool, order), is_binary_layer(spec_, int(conv)));
 }
 
 Quantized Model::run_node(size_t index, const Context& context, const std::vector<Quantized>& values) {
@@ -404,7 +404,7 @@ Quantized Model::run_node(size_t index, const Context& context, const std::vecto
   switch (node.kind) {
     case Kind::kConv:
       return real(convolve(index, in, tensor_of(index, ".weight"), tensor_of(index, ".bias"),
-                           context.training ? SumOrder::kAny : context.order));
+                           context.sums()));
     case Kind::kLinear: {
       const auto& c = std::get<LinearConfig>(node.config);
       Tensor w = tensor_of(index, ".weight");

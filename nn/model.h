@@ -25,8 +25,9 @@ struct Context {
   // Dropout draws from (seed, node, step): never the same twice, and the same again after resuming.
   uint64_t seed = 0;
   int64_t step = 0;
-  // How evaluation sums up convolutions: as the packed net does, or as is fastest (training does).
+  // How convolutions may be summed up. Evaluation: in this order, by default the packed net's; training: in any, or loosely.
   SumOrder order = SumOrder::kCanonical;
+  SumOrder sums() const { return training && order == SumOrder::kCanonical ? SumOrder::kAny : order; }
   // Sees every node's output, in order: for verify, calibration, explanation. The value of a quantize node is +-1.
   std::function<void(const NodeSpec& node, const Tensor& value)> tap = {};
 };
@@ -94,11 +95,11 @@ class Model {
   // In training, a cheap convolution and the max pool behind it, without a norm, run a few images at a time (nn/batch_blocks.h).
   bool pooled_in_blocks(size_t conv, int64_t images) const;
   int64_t block_of(size_t conv, int64_t images) const;  // images to run at a time
-  Piece piece_of(size_t conv, int pool) const;          // the convolution, and the pool unless that is -1
-  Tensor convolve_and_pool(size_t conv, int pool, const Quantized& x) const;
+  Piece piece_of(size_t conv, int pool, SumOrder order) const;  // the convolution, and the pool unless that is -1
+  Tensor convolve_and_pool(size_t conv, int pool, const Quantized& x, SumOrder order) const;
   void plan_reads();
   // chain: of each value, through how many norms it would be made again.
-  Tensor run_group(const NormGroup& group, const std::vector<Quantized>& values, std::vector<int>* chain);
+  Tensor run_group(const NormGroup& group, const std::vector<Quantized>& values, SumOrder order, std::vector<int>* chain);
   Quantized run_node(size_t index, const Context& context, const std::vector<Quantized>& values);
 
   NetSpec spec_;

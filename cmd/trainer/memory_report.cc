@@ -47,7 +47,7 @@ size_t bytes_of(const std::vector<AllocEvent>& events, const char* what) {
 }  // namespace
 
 MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
-                           bool update_along) {
+                           bool update_along, SumOrder order) {
   const DryRun dry;
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   MemoryReport report;
@@ -68,6 +68,7 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
       Context context;
       context.training = true;
+      context.order = order;
       const Tensor logits = model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
       const Tensor loss = cross_entropy(logits, inputs[1]);
       if (update_along) {
@@ -83,7 +84,7 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       }
     } else {
       NoGrad no_grad;
-      model.forward({}, inputs[0]);
+      model.forward({.order = evaluation_order(spec), .tap = {}}, inputs[0]);
     }
     std::vector<AllocEvent> events = stop_alloc_trace();
     if (training) {

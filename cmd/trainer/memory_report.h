@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/net_spec.h"
+#include "ops/conv_work.h"
 #include "optim/optimizer.h"
 
 namespace bantam {
@@ -37,8 +38,8 @@ struct MemoryReport {
 using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
 
 // batches_held: batches of input that the loader keeps, the one in use included. update_along: each parameter is updated as soon
-// as its gradient is complete.
+// as its gradient is complete. order: of training's convolutions.
 MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1,
-                           bool update_along = false);
+                           bool update_along = false, SumOrder order = SumOrder::kAny);
 
 }  // namespace bantam

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cmd/trainer/fields.h"
+#include "ops/conv_work.h"
 
 namespace bantam {
 
@@ -65,6 +66,7 @@ struct TrainConfig {
   int64_t eval_every = 1;
   int64_t eval_batch = 200;
   double save_every_seconds = 60;
+  std::string winograd = "2x2";
 };
 
 struct Recipe {
@@ -83,6 +85,9 @@ void fields(OptimizerConfig& c, FieldList& f);
 void fields(ScheduleConfig& c, FieldList& f);
 void fields(TrainConfig& c, FieldList& f);
 FieldList fields(Recipe& r);
+
+// How its training may sum up convolutions, for Context::order.
+SumOrder sum_order(const Recipe& recipe);
 
 // Keys set on the command line: ("optimizer.lr", "0.01"), applied in order.
 using Overrides = std::vector<std::pair<std::string, std::string>>;

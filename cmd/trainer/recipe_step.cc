@@ -50,7 +50,7 @@ void RecipeStep::operator()() {
   } else if (mode_ == StepMode::kEvaluation) {
     const NoGrad no_grad;
     const WorkScope work({"forward"});
-    model_.forward({}, x_);
+    model_.forward({.order = evaluation_order(spec()), .tap = {}}, x_);
   } else {
     const WorkScope work({"optimizer"});
     optimizer_->step(kRate);
@@ -62,7 +62,7 @@ void RecipeStep::train() {
     Tensor logits, loss;  // alive until the end of the backward pass, as in training
     {
       const WorkScope work({"forward"});
-      logits = model_.forward({.training = true, .seed = 0, .step = step_++, .tap = {}}, x_);
+      logits = model_.forward({.training = true, .seed = 0, .step = step_++, .order = sum_order(recipe_), .tap = {}}, x_);
     }
     {
       const WorkScope work({"loss"});

@@ -50,7 +50,7 @@ std::vector<bool> gradient_stops(const NetSpec& spec) {
 }
 
 // One entry a node of the net, without times.
-std::vector<NodeTimes> nodes_of(const NetSpec& spec, const StepBenchOptions& o, double* flops) {
+std::vector<NodeTimes> nodes_of(const NetSpec& spec, const StepBenchOptions& o, SumOrder order, double* flops) {
   const std::vector<Shape> shapes = infer_shapes(spec);
   const std::vector<bool> stops = gradient_stops(spec);
   std::vector<NodeTimes> nodes;
@@ -62,9 +62,9 @@ std::vector<NodeTimes> nodes_of(const NetSpec& spec, const StepBenchOptions& o, 
     ConvShape s;
     if (product_shape(spec, i, shapes, o.batch, &s)) {
       n.macs = s.macs();
-      n.forward = is_binary_layer(spec, int(i)) ? "xnor" : name_of(conv_algorithm(s, ConvPass::kForward));
+      n.forward = is_binary_layer(spec, int(i)) ? "xnor" : name_of(conv_algorithm(s, ConvPass::kForward, o.evaluation ? evaluation_order(spec) : order));
       if (!o.evaluation) {
-        if (!stops[i]) n.input_gradient = name_of(conv_algorithm(s, ConvPass::kInputGrad));
+        if (!stops[i]) n.input_gradient = name_of(conv_algorithm(s, ConvPass::kInputGrad, order));
         n.weight_gradient = name_of(conv_algorithm(s, ConvPass::kWeightGrad));
       }
       *flops += 2.0 * double(n.macs) * (o.evaluation ? 1 : stops[i] ? 2 : 3);
@@ -122,7 +122,7 @@ StepBenchRow bench_steps(const std::string& name, const Recipe& recipe, const St
   row.peak_gflops = 2e-9 * fma_peak();
 
   RecipeStep step(recipe, o.batch, o.evaluation ? StepMode::kEvaluation : StepMode::kTraining);
-  row.nodes = nodes_of(step.spec(), o, &row.flops);
+  row.nodes = nodes_of(step.spec(), o, sum_order(recipe), &row.flops);
   std::vector<double> ms, cpu;
   const auto timed = [&] {
     const double start = monotonic_seconds(), cpu_start = cpu_seconds();

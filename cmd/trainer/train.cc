@@ -167,7 +167,7 @@ void Trainer::step() {
   const double begin = monotonic_seconds();
   const Batch& batch = next_batch();
   const double lr = learning_rate(schedule_, state_.step);
-  const Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .tap = {}};
+  const Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .order = sum_order(recipe_), .tap = {}};
 
   double loss_value = 0, norm = 0;
   int64_t right = 0;
@@ -374,7 +374,7 @@ std::string finite_range(const Tensor& t, int64_t* bad) {
 
 void Trainer::explain_loss(const Batch& batch, double loss) {
   std::string where = "no layer's output; the loss itself overflows";
-  Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .tap = {}};
+  Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .order = sum_order(recipe_), .tap = {}};
   bool found = false;
   context.tap = [&](const NodeSpec& node, const Tensor& value) {
     if (found || !value.has_data() || value.dtype() != DType::kF32) return;

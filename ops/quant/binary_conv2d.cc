@@ -125,13 +125,13 @@ void clip_grad(const Tensor& weight, Tensor* dw) {
   });
 }
 
-std::vector<Tensor> backward(const ConvShape& s, int pad_value, Surrogate surrogate, const Shape& x_shape, const Shape& w_shape,
+std::vector<Tensor> backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate surrogate, const Shape& x_shape, const Shape& w_shape,
                              const BackwardArgs& b) {
   const Tensor& weight = b[1];
   std::vector<Tensor> grads(3);
   if (b.needs[0]) {
     grads[0] = Tensor::empty(x_shape, b.grad.dtype());
-    conv_input_grad(s, b.grad, sign_ste(weight, Surrogate::kIdentity), &grads[0]);
+    conv_input_grad(s, b.grad, sign_ste(weight, Surrogate::kIdentity), &grads[0], order);
   }
   if (b.needs[1]) {
     grads[1] = Tensor::empty(w_shape, b.grad.dtype());
@@ -172,7 +172,7 @@ Tensor binary_conv2d(const Quantized& x, const Tensor& weight, Surrogate surroga
   const Shape out{s.n, s.out_h(), s.out_w(), s.k};
   return record("binary_conv2d", forward(s, pad_value, x.codes.bits, weight, bias, out), {x.value, weight, bias},
                 {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
-                [=](const BackwardArgs& b) { return backward(s, pad_value, surrogate, x_shape, w_shape, b); },
+                [=](const BackwardArgs& b) { return backward(s, params.order, pad_value, surrogate, x_shape, w_shape, b); },
                 [=](const Node& n) {
                   return forward(s, pad_value, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
                 });
@@ -192,7 +192,7 @@ Tensor binary_linear(const Quantized& x, const Tensor& weight, Surrogate surroga
   const Shape out{s.n, s.k};
   return record("binary_linear", forward(s, 0, x.codes.bits, weight, bias, out), {x.value, weight, bias},
                 {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
-                [=](const BackwardArgs& b) { return backward(s, 0, surrogate, x_shape, w_shape, b); },
+                [=](const BackwardArgs& b) { return backward(s, SumOrder::kAny, 0, surrogate, x_shape, w_shape, b); },
                 [=](const Node& n) {
                   return forward(s, 0, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
                 });

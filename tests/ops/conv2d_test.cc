@@ -154,3 +154,43 @@ TEST_CASE("conv2d: what does not fit is refused with the shapes in the message")
   CHECK_THROWS_WITH_AS(conv2d(Tensor::zeros({1, 4, 4, 3}), Tensor::zeros({4, 3, 3, 3}, DType::kF64)),
                        "conv2d: input is f32, weight or bias is not", Error);
 }
+
+TEST_CASE("conv_algorithm: a choice by shape; the canonical order is direct, and tiles of 4x4 are taken only where asked for and where they fill") {
+  const ConvShape wide{128, 16, 16, 64, 128, 3, 3, 1, 1, 1, 1}, small{128, 2, 2, 512, 512, 3, 3, 1, 1, 1, 1};
+  for (const ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad}) {
+    CHECK(conv_algorithm(wide, pass) == ConvAlgorithm::kWinograd);
+    CHECK(conv_algorithm(small, pass) == ConvAlgorithm::kDirect);  // 128 tiles, mostly padding
+    CHECK(conv_algorithm({128, 16, 16, 3, 64, 3, 3, 1, 1, 1, 1}, pass) == ConvAlgorithm::kDirect);
+    CHECK(conv_algorithm({128, 16, 16, 64, 64, 3, 3, 2, 2, 1, 1}, pass) == ConvAlgorithm::kDirect);
+    CHECK(conv_algorithm({128, 16, 16, 64, 64, 5, 5, 1, 1, 2, 2}, pass) == ConvAlgorithm::kDirect);
+    CHECK(conv_algorithm({8, 16, 16, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 64}, pass) == ConvAlgorithm::kDepthwise);
+    CHECK(conv_algorithm(wide, pass, SumOrder::kLoose) ==
+          (pass == ConvPass::kWeightGrad ? ConvAlgorithm::kWinograd : ConvAlgorithm::kWinograd4));
+    // 5x5 outputs: four tiles of 4x4 with 36 products each, against nine with 16.
+    CHECK(conv_algorithm({128, 5, 5, 64, 64, 3, 3, 1, 1, 1, 1}, pass, SumOrder::kLoose) == ConvAlgorithm::kWinograd);
+  }
+  CHECK(conv_algorithm(wide, ConvPass::kForward, SumOrder::kCanonical) == ConvAlgorithm::kDirect);
+}
+
+TEST_CASE("conv2d: Winograd's three passes and tiles of 4x4 follow f64; another order of sums than the canonical one is taken") {
+  const Tensor x = random_f32({16, 12, 12, 48}, 1), w = random_f32({40, 3, 3, 48}, 2), seed = random_f32({16, 12, 12, 40}, 3);
+  const auto run = [&](DType dtype, SumOrder order) {
+    Parameter px("x", x.to(dtype)), pw("w", w.to(dtype));
+    const Tensor y = conv2d(px.tensor(), pw.tensor(), {}, {.pad_h = 1, .pad_w = 1, .order = order});
+    backward({y}, {seed.to(dtype)});
+    return std::vector<Tensor>{y.detach(), px.grad, pw.grad};
+  };
+  const auto want = run(DType::kF64, SumOrder::kAny), canonical = run(DType::kF32, SumOrder::kCanonical);
+  for (const SumOrder order : {SumOrder::kAny, SumOrder::kLoose}) {
+    const auto got = run(DType::kF32, order);
+    CHECK(got[0].values() != canonical[0].values());
+    for (size_t i = 0; i < got.size(); ++i) {
+      double worst = 0, largest = 0;
+      for (int64_t j = 0; j < got[i].size(); ++j) {
+        worst = std::max(worst, std::abs(got[i].at(j) - want[i].at(j)));
+        largest = std::max(largest, std::abs(want[i].at(j)));
+      }
+      CHECK(worst <= (order == SumOrder::kAny ? 2e-6 : 1e-5) * largest);  // 432 and 2,304 terms: sqrt of that, in ulps
+    }
+  }
+}
