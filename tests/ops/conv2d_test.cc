@@ -160,7 +160,7 @@ TEST_CASE("conv_algorithm: a choice by shape; the canonical order is direct, and
   for (const ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad}) {
     CHECK(conv_algorithm(wide, pass) == ConvAlgorithm::kWinograd);
     CHECK(conv_algorithm(small, pass) == ConvAlgorithm::kDirect);  // 128 tiles, mostly padding
-    CHECK(conv_algorithm({128, 16, 16, 3, 64, 3, 3, 1, 1, 1, 1}, pass) == ConvAlgorithm::kDirect);
+    CHECK(conv_algorithm({128, 16, 16, 16, 64, 3, 3, 1, 1, 1, 1}, pass) == ConvAlgorithm::kDirect);
     CHECK(conv_algorithm({128, 16, 16, 64, 64, 3, 3, 2, 2, 1, 1}, pass) == ConvAlgorithm::kDirect);
     CHECK(conv_algorithm({128, 16, 16, 64, 64, 5, 5, 1, 1, 2, 2}, pass) == ConvAlgorithm::kDirect);
     CHECK(conv_algorithm({8, 16, 16, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 64}, pass) == ConvAlgorithm::kDepthwise);
