@@ -188,7 +188,12 @@ struct CommandLine {
     Sub& s = add("train", "train a net by a recipe", "train fashion-mnist-bnn --out runs/bnn",
                  "Trains the net of RECIPE: a built-in name (below) or the path of a TOML file. The run folder\n"
                  "gets the resolved recipe, log, curves, checkpoints and the confusion matrix. After Ctrl-C, a\n"
-                 "crash or a power loss, --resume RUN goes on, bit for bit as if nothing had happened.");
+                 "crash or a power loss, --resume RUN goes on, bit for bit as if nothing had happened.\n\n"
+                 "Data sets (data.name, what lies in DIR; docs/files.md says more):\n"
+                 "  mnist, fashion-mnist  train-images-idx3-ubyte and so on, plain or .gz\n"
+                 "  cifar10, cifar100     the binary versions: data_batch_1.bin, ...; train.bin, test.bin\n"
+                 "  tiny-imagenet         as published: wnids.txt, train/, val/\n"
+                 "  image-folder          train/CLASS/*.JPEG, val/CLASS/*.JPEG; or CLASS/*.JPEG with data.holdout");
     s.app->add_option("RECIPE", train.recipe, "built-in name or path of a TOML file");
     add_data(s.app, train.data);
     s.app->add_option("--out", train.out, "run folder to make")->type_name("RUN");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "bantam_fault.h"
 #include "core/tensor.h"
 
 namespace bantam {
@@ -37,7 +38,9 @@ const uint8_t* sample_pixels(const Dataset& data, int64_t i, const SampleSpec& s
   if (spec.augment.crop.on) {
     const Box box = draw_crop(spec.augment.crop, image.h, image.w, seed, epoch, sample);
     scratch->resizer.run(image, box, h, w, {0, 0, h, w}, draw->flip, out);
+#ifndef BANTAM_FAULT_CROP_MIRRORS_TWICE
     draw->flip = false;  // done on the way
+#endif
   } else {
     fit(image, h, w, spec.resize, &scratch->resizer, out);
   }
