@@ -20,8 +20,8 @@ namespace {
 constexpr int64_t kTaskMacs = 1 << 21;
 // Rows that a lane packs at a time: whole groups of 14 and of 6 rows, 86 KB of scratch.
 constexpr int64_t kBlockRows = 84;
-// Working memory of a block of Winograd tiles.
-constexpr int64_t kWinogradBlockBytes = int64_t(1) << 20;
+// Working memory of a block of Winograd tiles, a third of L2; but 28 tiles at least, that filters are not read for less.
+constexpr int64_t kWinogradBlockBytes = int64_t(320) << 10;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -75,9 +75,9 @@ bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
 template <class Filters>
 void winograd_forward(const ConvShape& s, int m, const Tensor& x, const Tensor& bias, Tensor* y, const Filters& filters) {
   const int64_t panels = winograd_panels(s), tiles = winograd_tiles(s, m);
-  // Transformed tiles and products of a block: about half of L2, in groups of 14; fewer where not every thread had a block.
+  // In groups of 14; fewer where not every thread had a block.
   const int64_t tile_bytes = winograd_points(m) * (winograd_round16(s.c) + kGemmPanel) * int64_t(sizeof(float));
-  const int64_t fits = std::max<int64_t>(kWinogradBlockBytes / tile_bytes / 14, 1);
+  const int64_t fits = std::max<int64_t>(kWinogradBlockBytes / tile_bytes / 14, 2);
   const int64_t blocks = ceil_div(ceil_div(tiles, 14 * fits), threads()) * threads();
   const int64_t block = 14 * std::max<int64_t>(ceil_div(ceil_div(tiles, blocks), 14), 1);
   Tensor transformed = Tensor::empty({winograd_filter_floats(s, m)});
