@@ -67,29 +67,38 @@ Box draw_crop(const ResizedCrop& crop, int h, int w, uint64_t seed, uint64_t epo
 
 namespace {
 
-// The image as it is: c tables of their own, which the compiler can keep in registers.
-template <int kChannels> void normalize_pixels(const uint8_t* image, int64_t pixels, const float* tables, float* out) {
-  for (int64_t p = 0; p < pixels; ++p, image += kChannels, out += kChannels)
-    for (int k = 0; k < kChannels; ++k) out[k] = tables[256 * k + image[k]];
+// kChannels 0: any number of them, `c`.
+template <int kChannels>
+void transform_pixels(const uint8_t* image, int h, int w, int channels, const AugmentDraw& draw, const float* tables,
+                      float* out) {
+  const int c = kChannels ? kChannels : channels;
+  const int step = draw.flip ? -c : c;
+  // The columns [first, last) of the result that lie inside of the image.
+  const int shift = draw.flip ? -draw.dx : draw.dx;
+  const int first = std::clamp(-shift, 0, w), last = std::clamp(w - shift, first, w);
+  const auto outside = [&](int from, int to) {
+    for (int x = from; x < to; ++x)
+      for (int k = 0; k < c; ++k) *out++ = tables[256 * k];
+  };
+  for (int y = 0; y < h; ++y) {
+    const int sy = y + draw.dy;
+    if (sy < 0 || sy >= h) {
+      outside(0, w);
+      continue;
+    }
+    outside(0, first);
+    const uint8_t* pixel = image + (int64_t(sy) * w + (draw.flip ? w - 1 - first : first) + draw.dx) * c;
+    for (int x = first; x < last; ++x, pixel += step)
+      for (int k = 0; k < c; ++k) *out++ = tables[256 * k + pixel[k]];
+    outside(last, w);
+  }
 }
 
 }  // namespace
 
 void transform_image(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, const float* tables,
                      float* out) {
-  if (draw.dy == 0 && draw.dx == 0 && !draw.flip && (c == 1 || c == 3))
-    return (c == 3 ? normalize_pixels<3> : normalize_pixels<1>)(image, int64_t(h) * w, tables, out);
-  for (int y = 0; y < h; ++y) {
-    const int sy = y + draw.dy;
-    const bool row_inside = sy >= 0 && sy < h;
-    const uint8_t* row = image + (row_inside ? int64_t(sy) * w * c : 0);
-    for (int x = 0; x < w; ++x, out += c) {
-      const int sx = (draw.flip ? w - 1 - x : x) + draw.dx;
-      const bool inside = row_inside && sx >= 0 && sx < w;
-      const uint8_t* pixel = row + (inside ? int64_t(sx) * c : 0);
-      for (int k = 0; k < c; ++k) out[k] = tables[256 * k + (inside ? pixel[k] : 0)];
-    }
-  }
+  (c == 3 ? transform_pixels<3> : c == 1 ? transform_pixels<1> : transform_pixels<0>)(image, h, w, c, draw, tables, out);
 }
 
 }  // namespace bantam
