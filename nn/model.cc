@@ -410,7 +410,7 @@ Quantized Model::run_node(size_t index, const Context& context, const std::vecto
       Tensor w = tensor_of(index, ".weight");
       if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias")));
       if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
-      return real(linear(x, w, tensor_of(index, ".bias")));
+      return real(linear(x, w, tensor_of(index, ".bias"), context.training ? SumOrder::kAny : context.order));
     }
     case Kind::kBatchNorm: {
       const auto& c = std::get<BatchNormConfig>(node.config);

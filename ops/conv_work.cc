@@ -9,6 +9,7 @@
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels_train/conv_grad_f32.h"
 #include "ops/kernels_train/depthwise_grad.h"
+#include "ops/kernels_train/few_rows_f32.h"
 #include "ops/kernels_train/narrow_f32.h"
 #include "ops/kernels_train/phases.h"
 #include "ops/kernels_train/winograd_f32.h"
@@ -18,6 +19,8 @@ namespace {
 
 // Multiply-accumulates that are worth handing to another thread: some 20 us.
 constexpr int64_t kTaskMacs = 1 << 21;
+// Weights that are: read once, from some cache.
+constexpr int64_t kTaskWeights = 1 << 18;
 // Rows that a lane packs at a time: whole groups of 14 and of 6 rows, 86 KB of scratch.
 constexpr int64_t kBlockRows = 84;
 // Working memory of a block of Winograd tiles, a third of L2; but 28 tiles at least, that filters are not read for less.
@@ -67,6 +70,11 @@ int64_t pack_grain(int64_t depth) { return std::max<int64_t>(1, (1 << 15) / (dep
 int64_t depthwise_grain(const ConvShape& s) { return std::max<int64_t>(4, kTaskMacs / 8 / (s.c * s.taps())); }
 template <class F> void on_one_thread(F&& body) {
   parallel_for(1, 1, [&](int64_t, int64_t, int) { body(); });
+}
+
+// Columns of a few rows' product that make a task, whole lines of 16: by the bytes of weights, which are what takes the time.
+int64_t few_rows_grain(const ConvShape& s, int64_t columns) {
+  return std::max<int64_t>(kTaskWeights / std::max<int64_t>(s.c * s.k / columns, 1) / 16 * 16, 16);
 }
 
 bool is_f64(const Tensor& t) { return t.dtype() == DType::kF64; }
@@ -142,6 +150,10 @@ ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass, SumOrder order) 
                        4 * winograd_points(4) * winograd_tiles(t, 4) <= 3 * winograd_points(2) * winograd_tiles(t, 2);
     return loose ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd;
   }
+  const bool canonical_forward = pass == ConvPass::kForward && order == SumOrder::kCanonical;
+  if (!canonical_forward && s.n <= kFewRows && s.h == 1 && s.w == 1 && s.taps() == 1 && s.pad_h == 0 && s.pad_w == 0 &&
+      s.groups == 1)
+    return ConvAlgorithm::kFewRows;
   if (s.groups == 1 && s.c % 16 != 0) {
     if (input && (s.stride_h != 1 || s.stride_w != 1 || s.c > 16)) return ConvAlgorithm::kDirect;
     if (narrow_f32_possible(input ? input_grad_rows(s, nullptr, nullptr) : conv_f32_gather(s, nullptr, nullptr, 0)))
@@ -153,6 +165,7 @@ ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass, SumOrder order) 
 const char* name_of(ConvAlgorithm algorithm) {
   switch (algorithm) {
     case ConvAlgorithm::kNarrow: return "narrow";
+    case ConvAlgorithm::kFewRows: return "few rows";
     case ConvAlgorithm::kDepthwise: return "depthwise";
     case ConvAlgorithm::kWinograd: return "winograd";
     case ConvAlgorithm::kWinograd4: return "winograd4";
@@ -184,6 +197,12 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
   if (const int m = winograd_tile(conv_algorithm(s, ConvPass::kForward, order))) {
     const float* wp = w.data<float>();
     return winograd_forward(s, m, x, bias, y, [&](int64_t b, int64_t e, float* u) { winograd_filters(s, m, wp, b, e, u); });
+  }
+  if (conv_algorithm(s, ConvPass::kForward, order) == ConvAlgorithm::kFewRows) {
+    const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
+    float* yp = y->mutable_data<float>();
+    parallel_for(s.k, few_rows_grain(s, s.k), [&](int64_t b, int64_t e, int) { few_rows_forward_f32(s.n, s.c, s.k, xp, wp, bp, yp, b, e); });
+    return;
   }
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
   const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
@@ -245,6 +264,12 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
     return winograd_forward(winograd_input_grad_shape(s), m, dy, {}, dx,
                             [&](int64_t b, int64_t e, float* u) { winograd_flipped_filters(s, m, wp, b, e, u); });
   }
+  if (conv_algorithm(s, ConvPass::kInputGrad) == ConvAlgorithm::kFewRows) {
+    const float *gp = dy.data<float>(), *wp = w.data<float>();
+    float* xp = dx->mutable_data<float>();
+    parallel_for(s.c, few_rows_grain(s, s.c), [&](int64_t b, int64_t e, int) { few_rows_input_grad_f32(s.n, s.c, s.k, gp, wp, xp, b, e); });
+    return;
+  }
   Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
   const float *gp = dy.data<float>(), *wp = w.data<float>();
   float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
@@ -276,6 +301,12 @@ void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Ten
     return;
   }
   if (conv_algorithm(s, ConvPass::kWeightGrad) == ConvAlgorithm::kWinograd) return winograd_weight_gradient(s, x, dy, dw);
+  if (conv_algorithm(s, ConvPass::kWeightGrad) == ConvAlgorithm::kFewRows) {
+    const float *xp = x.data<float>(), *gp = dy.data<float>();
+    float* wp = dw->mutable_data<float>();
+    parallel_for(s.k, few_rows_grain(s, s.k), [&](int64_t b, int64_t e, int) { few_rows_weight_grad_f32(s.n, s.c, s.k, xp, gp, wp, b, e); });
+    return;
+  }
   const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
   const Scratch scratch(plan.scratch);
   Tensor partial = Tensor::empty({plan.partial});

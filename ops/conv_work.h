@@ -13,8 +13,9 @@ namespace bantam {
 //   Winograd   F(2x2, 3x3): 3x3 of stride 1 with channels and tiles enough to pay for its transforms
 //   Winograd4  F(4x4, 3x3), forward and input gradient: where asked for, and tiles are not mostly padding
 //   narrow     windows of few channels, read where they lie in an image with its border: the direct product's bytes
+//   few rows   a linear layer on one to four rows: each weight is read once, where it lies
 //   direct     the gathered matrix product: everything else
-enum class ConvAlgorithm { kDirect, kNarrow, kDepthwise, kWinograd, kWinograd4 };
+enum class ConvAlgorithm { kDirect, kNarrow, kFewRows, kDepthwise, kWinograd, kWinograd4 };
 enum class ConvPass { kForward, kInputGrad, kWeightGrad };
 
 // What sums may look like: in the canonical order (gemm_f32.h), which evaluation shares with the device; in any, with an

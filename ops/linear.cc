@@ -4,7 +4,7 @@
 
 namespace bantam {
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, SumOrder order) {
   if (x.rank() != 2) throw Error("linear: input must be [N,in], is " + to_string(x.shape()));
   if (weight.rank() != 2) throw Error("linear: weight must be [out,in], is " + to_string(weight.shape()));
   if (weight.dim(1) != x.dim(1))
@@ -19,7 +19,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
   const ConvShape s{.n = x.dim(0), .c = x.dim(1), .k = weight.dim(0)};  // 1x1 on images of one pixel
   Tensor y = Tensor::empty({s.n, s.k}, x.dtype());
-  conv_forward(s, x, weight, bias, &y);
+  conv_forward(s, x, weight, bias, &y, order);
 
   return record("linear", y, {x, weight, bias},
                 {{"input", weight.needs_grad() ? x : Tensor()}, {"weight", x.needs_grad() ? weight : Tensor()}},

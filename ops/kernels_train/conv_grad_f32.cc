@@ -180,6 +180,7 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
   Window win[kWeightGradBlock];
   int32_t index[kWeightGradBlock];
 
+  int64_t packed_block = -1, packed_group = -1;  // parts of one block find it packed
   for (int64_t task = task_begin; task < task_end; ++task) {
     const int64_t part = task % plan.parts, split = task / plan.parts % plan.splits;
     const int64_t group = task / (plan.parts * plan.splits);
@@ -194,14 +195,19 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
     for (int64_t block = first_block; block < last_block; ++block) {
       const int64_t begin = block * kWeightGradBlock;
       const int64_t pixels = pixels_all - begin < kWeightGradBlock ? pixels_all - begin : kWeightGradBlock;
-      if (plan.narrow) {
+      const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
+      const bool packed = block == packed_block && group == packed_group;
+      packed_block = block;
+      packed_group = group;
+      if (packed) {
+        // What stands in scratch is this block's.
+      } else if (plan.narrow) {
         copy_windows(g, extent, pixel, pixels, image, &there, b, window);
         for (int64_t i = 0; i < pixels; ++i) index[i] = int32_t(i);
       } else {
         for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
       }
-      pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
-      const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
+      if (!packed) pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
       for (int64_t p = first_panel; p < last_panel; ++p) {
         const Panel panel = panel_at(s, plan, p);
         const int64_t count = plan.narrow ? pixels : pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
