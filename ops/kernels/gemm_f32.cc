@@ -219,7 +219,11 @@ HWY_ATTR void pack_b_rows(const float* src, int64_t row_stride, int64_t depth, i
         if (cols - n >= width) {
           for (int64_t half = 0; half < width; half += 16) copy_line(in + half, out + half);
         } else {
-          for (int64_t j = 0; j < width; ++j) out[j] = j < cols - n ? in[j] : 0.0f;
+          for (int64_t half = 0; half < width; half += 16) {
+            zero_line(out + half);
+            const int64_t left = cols - n - half;
+            if (left > 0) copy_part(in + half, out + half, left < 16 ? left : 16);
+          }
         }
       }
     }

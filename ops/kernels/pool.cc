@@ -37,7 +37,11 @@ HWY_INLINE void store_bytes(VF v, uint8_t* p, int64_t k) {
   }
   HWY_ALIGN uint8_t buffer[kLanes < 16 ? 16 : kLanes];
   hn::StoreU(bytes, du, buffer);
-  for (int64_t i = 0; i < k; ++i) p[i] = buffer[i];
+  int64_t i = 0;  // by powers of two: calls of memcpy for a few bytes would cost more than all else
+  if (k & 8) memcpy(p, buffer, 8), i = 8;
+  if (k & 4) memcpy(p + i, buffer + i, 4), i += 4;
+  if (k & 2) memcpy(p + i, buffer + i, 2), i += 2;
+  if (k & 1) p[i] = buffer[i];
 }
 
 HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {

@@ -127,7 +127,12 @@ HWY_ATTR void few_weight_grad(int64_t rows, int64_t c, int64_t k, const float* x
   const DF d;
   for (int64_t j = k_begin; j < k_end; ++j) {
     float* HWY_RESTRICT out = dw + j * c;
-    for (int64_t i = 0; i < c; i += kN) {
+    int64_t i = 0;
+    if (rows == 1) {
+      const VF g = hn::Set(d, dy[j]);
+      for (; i + kN <= c; i += kN) hn::StoreU(fused(g, hn::LoadU(d, x + i), hn::Zero(d)), d, out + i);
+    }
+    for (; i < c; i += kN) {
       VF acc = hn::Zero(d);
       for (int64_t n = 0; n < rows; ++n) acc = fused(hn::Set(d, dy[n * k + j]), load_first(x + n * c + i, c - i), acc);
       store_first(acc, out + i, c - i);

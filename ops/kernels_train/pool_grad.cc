@@ -38,12 +38,15 @@ HWY_INLINE void for_each_holder(const ConvShape& s, int64_t row, const F& f) {
 }
 
 // dy where argmax is `at`, 0 elsewhere. No branches: which is the largest, nobody can predict.
-HWY_INLINE HWY_ATTR VF where_at(const float* HWY_RESTRICT dy, const uint8_t* HWY_RESTRICT argmax, int64_t at) {
+HWY_INLINE HWY_ATTR VF keep_hits(VF dy, const uint8_t* HWY_RESTRICT argmax, int64_t at) {
   const DF d;
   const hn::Rebind<int32_t, DF> di;
   const hn::Rebind<uint8_t, DF> du;
   const auto hit = hn::Eq(hn::PromoteTo(di, hn::LoadU(du, argmax)), hn::Set(di, int32_t(at)));
-  return hn::IfThenElseZero(hn::RebindMask(d, hit), hn::LoadU(d, dy));
+  return hn::IfThenElseZero(hn::RebindMask(d, hit), dy);
+}
+HWY_INLINE HWY_ATTR VF where_at(const float* HWY_RESTRICT dy, const uint8_t* HWY_RESTRICT argmax, int64_t at) {
+  return keep_hits(hn::LoadU(DF(), dy), argmax, at);
 }
 HWY_INLINE float where_at_one(const float* dy, const uint8_t* argmax, int64_t at) {
   uint32_t bits;
@@ -63,11 +66,19 @@ HWY_INLINE HWY_ATTR void add_where(const float* HWY_RESTRICT dy, const uint8_t* 
   for (; j < c; ++j) dx[j] += where_at_one(dy + j, argmax + j, at);
 }
 
+// The next input pixel of a line: the window's next column, or the next window.
+HWY_INLINE void continue_at(int64_t* ox, int64_t* kx, int64_t kw) {
+  if (++*kx < kw) return;
+  *kx = 0;
+  ++*ox;
+}
+
 // Where windows neither overlap nor reach outside, an input pixel has one window or none: rows are walked without a division.
 HWY_ATTR void max_pool_grad_apart(const ConvShape& s, const float* dy, const uint8_t* argmax, float* dx, int64_t row_begin,
                                   int64_t row_end) {
   const DF d;
   const int64_t oh = s.out_h(), ow = s.out_w(), covered = ow * s.kw;
+  const uint8_t* argmax_end = argmax + s.n * oh * ow * s.c;
   for (int64_t row = row_begin; row < row_end;) {
     const int64_t n = row / (s.h * s.w), y = row / s.w % s.h, x0 = row % s.w, oy = y / s.kh;
     const int64_t x1 = s.w - x0 < row_end - row ? s.w : x0 + row_end - row;
@@ -84,11 +95,13 @@ HWY_ATTR void max_pool_grad_apart(const ConvShape& s, const float* dy, const uin
       int64_t j = 0;
       // 0 is added, as where windows overlap: it makes +0 of -0.
       for (; j + kLanes <= s.c; j += kLanes) hn::StoreU(hn::Add(where_at(g + j, a + j, at), hn::Zero(d)), d, out + j);
-      for (; j < s.c; ++j) out[j] = where_at_one(g + j, a + j, at) + 0.0f;
-      if (++kx == s.kw) {
-        kx = 0;
-        ++ox;
+      if (j < s.c && a + j + kLanes <= argmax_end) {  // positions may be read beyond the pixel's
+        store_part(hn::Add(keep_hits(load_part(g + j, s.c - j), a + j, at), hn::Zero(d)), out + j, s.c - j);
+        continue_at(&ox, &kx, s.kw);
+        continue;
       }
+      for (; j < s.c; ++j) out[j] = where_at_one(g + j, a + j, at) + 0.0f;
+      continue_at(&ox, &kx, s.kw);
     }
     if (x < x1) memset(out, 0, size_t((x1 - x) * s.c) * sizeof(float));
   }
