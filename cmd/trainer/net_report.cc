@@ -20,6 +20,7 @@ NodeCost node_cost(const NetSpec& spec, int index, const std::vector<Shape>& sha
   NodeCost n;
   n.name = node.name;
   n.kind = name_of(node.kind);
+  for (int j : node.inputs) n.inputs.push_back(spec.nodes[size_t(j)].name);
   for (int i = 1; i < out.rank; ++i) n.output.dims[n.output.rank++] = out[i];
   const Shape in = node.inputs.empty() ? Shape{} : shapes[size_t(node.inputs[0])];
   if (const auto* c = std::get_if<ConvConfig>(&node.config)) {
@@ -92,8 +93,11 @@ Json cost_json(const NetCost& cost) {
   for (const NodeCost& n : cost.nodes) {
     Json shape = Json::array();
     for (int i = 0; i < n.output.rank; ++i) shape.push(n.output[i]);
+    Json inputs = Json::array();
+    for (const std::string& input : n.inputs) inputs.push(input);
     nodes.push(Json::object({{"name", n.name},
                              {"kind", n.kind},
+                             {"inputs", inputs},
                              {"output", shape},
                              {"parameters", n.parameters},
                              {"parameter_bits", n.parameter_bits},

@@ -12,6 +12,7 @@ namespace bantam {
 
 struct NodeCost {
   std::string name, kind;
+  std::vector<std::string> inputs;  // names of the nodes it reads
   Shape output;                // of one image, without the batch: [H,W,C] or [F]
   int64_t parameters = 0;      // trained ones; a slope that is shared counts where it comes first
   int64_t parameter_bits = 0;  // as deployed: sign weights have 1 bit, everything else 32

@@ -38,6 +38,8 @@ TEST_CASE("net report: a small net worked by hand") {
   CHECK(cost.binary_macs == 0);
   CHECK(cost_text(cost).find("MACs an image    1,164: 1,164 float, 0 binary") != std::string::npos);
   CHECK(cost_json(cost).at("nodes").size() == cost.nodes.size());
+  CHECK(cost.nodes[0].inputs.empty());
+  CHECK(cost.nodes[2].inputs == std::vector<std::string>{cost.nodes[1].name});
 }
 
 TEST_CASE("net report: the thesis's nets have the thesis's sizes") {
