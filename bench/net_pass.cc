@@ -4,9 +4,9 @@
 //   build/bench/net_pass --net resnet18 [--form float] [--stem imagenet] [--width 1] [--classes 1000] [--dtype f64|f32]
 //                        [--mode train|eval] [--threads 2] IN.safetensors OUT.safetensors
 //
-// IN holds a state dict and "batch.x" [N,C,H,W], "batch.y" I64 [N]. OUT gets "logits" and "loss", and in training "grad.NAME" of
-// every parameter and "after.NAME" of every running statistic, in the layouts of state dicts. Dropout draws from seed 0,
-// step 0.
+// IN holds a state dict and "batch.x" [N,C,H,W], "batch.y" I64 [N]. OUT gets "logits" and "loss", and in training
+// "grad.NAME" of every parameter and "after.NAME" of every running statistic, in the layouts of state dicts. Dropout
+// draws from seed 0, step 0.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -24,15 +24,17 @@ using namespace bantam;
 
 namespace {
 
-template <class E> E named(const std::string& name, std::initializer_list<E> all) {
+template <class E>
+E named(const std::string& name, std::initializer_list<E> all) {
   for (E e : all)
     if (name == name_of(e)) return e;
   throw Error("net_pass: " + name + "?");
 }
 
 void run(int argc, char** argv) {
-  std::map<std::string, std::string> o = {{"net", ""},        {"form", "float"}, {"stem", "imagenet"}, {"width", "1"},
-                                          {"classes", "1000"}, {"dtype", "f64"},  {"mode", "train"},    {"threads", "2"}};
+  std::map<std::string, std::string> o = {{"net", ""},       {"form", "float"},   {"stem", "imagenet"},
+                                          {"width", "1"},    {"classes", "1000"}, {"dtype", "f64"},
+                                          {"mode", "train"}, {"threads", "2"}};
   int i = 1;
   for (; i + 1 < argc && std::string(argv[i]).rfind("--", 0) == 0; i += 2) {
     if (!o.count(argv[i] + 2)) throw Error(std::string("net_pass: ") + argv[i] + "?");
@@ -48,14 +50,15 @@ void run(int argc, char** argv) {
   if (!batch.find("batch.x") || !batch.find("batch.y")) throw Error("net_pass: no batch.x, batch.y");
   const Tensor x = permute(tensor_of(*batch.find("batch.x"), argv[i]).to(dtype), {0, 2, 3, 1});
   const Tensor y = tensor_of(*batch.find("batch.y"), argv[i]);
-  Model model(build_model(o["net"], {.form = named<Form>(o["form"], {Form::kFloat, Form::kBinaryConnect, Form::kBnn}),
-                                     .width = std::atof(o["width"].c_str()),
-                                     .classes = std::atoll(o["classes"].c_str()),
-                                     .h = x.dim(1),
-                                     .w = x.dim(2),
-                                     .c = x.dim(3),
-                                     .stem = named<Stem>(o["stem"], {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})}),
-              dtype);
+  Model model(
+      build_model(o["net"], {.form = named<Form>(o["form"], {Form::kFloat, Form::kBinaryConnect, Form::kBnn}),
+                             .width = std::atof(o["width"].c_str()),
+                             .classes = std::atoll(o["classes"].c_str()),
+                             .h = x.dim(1),
+                             .w = x.dim(2),
+                             .c = x.dim(3),
+                             .stem = named<Stem>(o["stem"], {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})}),
+      dtype);
   std::fprintf(stderr, "%s\n", file.load(&model).text().c_str());
 
   Checkpoint out;
@@ -64,7 +67,8 @@ void run(int argc, char** argv) {
   out.tensors["loss"] = loss.detach();
   if (training) {
     backward(loss);
-    for (const Parameter* p : model.parameters()) out.tensors["grad." + p->name] = model.to_file_layout(p->name, p->grad);
+    for (const Parameter* p : model.parameters())
+      out.tensors["grad." + p->name] = model.to_file_layout(p->name, p->grad);
     for (const NamedTensor& t : model.state_dict())
       if (!model.parameter(t.name)) out.tensors["after." + t.name] = t.tensor;
   }

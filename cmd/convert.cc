@@ -45,13 +45,15 @@ std::optional<Stem> stem_flag(const ConvertArgs& args, const Source& source) {
     if (args.stem == name_of(s)) return s;
     names.push_back(name_of(s));
   }
-  throw UsageError("--stem " + args.stem + ": unknown" + did_you_mean(args.stem, names) + ", known: " + one_of(names).text());
+  throw UsageError("--stem " + args.stem + ": unknown" + did_you_mean(args.stem, names) +
+                   ", known: " + one_of(names).text());
 }
 
 Stem usual_stem(const Source& source, const WeightsFile& file) {
   const SafeTensor* first = file.find(source.first);
   if (source.has_stem && first && first->shape.size() == 4 && first->shape[2] == 3)
-    throw UsageError(file.path() + ": conv1 is 3x3: say --stem tiny-imagenet (a max pool comes after it) or --stem cifar (none)");
+    throw UsageError(file.path() +
+                     ": conv1 is 3x3: say --stem tiny-imagenet (a max pool comes after it) or --stem cifar (none)");
   return Stem::kImageNet;
 }
 
@@ -62,7 +64,8 @@ std::vector<double> numbers(const char* flag, const std::string& text, std::vect
   Field field{flag, &usual, "", std::string(flag) == "--stddev" ? between(1e-6, 100) : between(-10, 10), "", {}};
   field.set_text(text);
   if (usual.size() != 1 && usual.size() != channels)
-    throw UsageError(std::string(flag) + ": 1 or " + std::to_string(channels) + " numbers, not " + std::to_string(usual.size()));
+    throw UsageError(std::string(flag) + ": 1 or " + std::to_string(channels) + " numbers, not " +
+                     std::to_string(usual.size()));
   return usual;
 }
 
@@ -82,15 +85,17 @@ std::vector<std::string> class_names(const ConvertArgs& args, int64_t classes) {
   }
   while (!names.empty() && names.back().empty()) names.pop_back();
   if (int64_t(names.size()) != classes)
-    throw UsageError("--class-names " + args.class_names + ": " + std::to_string(names.size()) + " names, the net has " +
-                     std::to_string(classes) + " classes");
+    throw UsageError("--class-names " + args.class_names + ": " + std::to_string(names.size()) +
+                     " names, the net has " + std::to_string(classes) + " classes");
   return names;
 }
 
-ModelOptions options_of(const ConvertArgs& args, const Source& source, std::optional<Stem> stem, const WeightsFile& file) {
+ModelOptions options_of(const ConvertArgs& args, const Source& source, std::optional<Stem> stem,
+                        const WeightsFile& file) {
   ModelOptions o;
   const SafeTensor* first = file.find(source.first);
-  o.c = first && first->shape.size() == 4 && first->shape[1] >= 1 && first->shape[1] <= 64 ? int64_t(first->shape[1]) : 3;
+  o.c =
+      first && first->shape.size() == 4 && first->shape[1] >= 1 && first->shape[1] <= 64 ? int64_t(first->shape[1]) : 3;
   o.width = args.width;
   o.stem = stem ? *stem : usual_stem(source, file);
   o.h = o.w = args.input ? args.input : o.stem == Stem::kImageNet ? 224 : o.stem == Stem::kTinyImageNet ? 64 : 32;
@@ -100,7 +105,8 @@ ModelOptions options_of(const ConvertArgs& args, const Source& source, std::opti
   else if (last && last->shape.size() == 2 && last->shape[0] >= 1 && last->shape[0] <= 1000000)
     o.classes = int64_t(last->shape[0]);
   else if (!last)
-    throw FileError(file.path(), "has no tensor '" + std::string(source.last) + "' to tell the classes: say --classes N");
+    throw FileError(file.path(),
+                    "has no tensor '" + std::string(source.last) + "' to tell the classes: say --classes N");
   else
     throw FileError(file.path(), "'" + std::string(source.last) + "' is no matrix of classes and features");
   return o;
@@ -149,8 +155,10 @@ int run_convert(const ConvertArgs& args) {
     throw UsageError("--input " + std::to_string(options.h) + ": " + e.what());
   }
   const bool color = options.c == 3;  // then ImageNet's, else none
-  info.mean = numbers("--mean", args.mean, color ? std::vector{0.485, 0.456, 0.406} : std::vector<double>(size_t(options.c), 0.0));
-  info.stddev = numbers("--stddev", args.stddev, color ? std::vector{0.229, 0.224, 0.225} : std::vector<double>(size_t(options.c), 1.0));
+  info.mean = numbers("--mean", args.mean,
+                      color ? std::vector{0.485, 0.456, 0.406} : std::vector<double>(size_t(options.c), 0.0));
+  info.stddev = numbers("--stddev", args.stddev,
+                        color ? std::vector{0.229, 0.224, 0.225} : std::vector<double>(size_t(options.c), 1.0));
   info.class_names = class_names(args, options.classes);
   file.check(info.spec);  // before any memory is taken
   Model model(info.spec);
@@ -178,8 +186,9 @@ int run_convert(const ConvertArgs& args) {
   }
   const std::string side = std::to_string(options.h);
   print(args.file + ": " + loaded.text() + "\n" + notes(loaded) + args.out + ": " + source.model +
-        (stem.empty() ? "" : ", stem " + stem) + ", images " + side + "x" + side + "x" + std::to_string(options.c) + ", " + thousands(options.classes) +
-        " classes, " + bytes_text(std::filesystem::file_size(args.out)) + "\nNext: bantam predict " + args.out + " IMAGE...\n");
+        (stem.empty() ? "" : ", stem " + stem) + ", images " + side + "x" + side + "x" + std::to_string(options.c) +
+        ", " + thousands(options.classes) + " classes, " + bytes_text(std::filesystem::file_size(args.out)) +
+        "\nNext: bantam predict " + args.out + " IMAGE...\n");
   return kExitOk;
 }
 

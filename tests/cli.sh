@@ -214,6 +214,11 @@ accepted "test top-1" train lenet-mnist --out tuned --data data --epochs 1 --set
 grep -qF "122/122 loaded, 0 missing, 0 unexpected" err && ok || bad "--init of converted weights: $(cat err)"
 # shellcheck disable=SC2086
 accepted "120/122 loaded, 2 missing, 2 unexpected" convert $narrow --classes 7 --allow-missing 'fc.*' --allow-unexpected 'fc.*' $weights -o c7.safetensors
+accepted "schedule.csv" batches lenet-mnist --data data --out small --steps 0 --set model.name=resnet18 --set model.width=0.05 --set model.stem=cifar
+# shellcheck disable=SC2086
+refused 2 "conv1 is 3x3: say --stem tiny-imagenet (a max pool comes after it) or --stem cifar (none)" convert $narrow small/init.safetensors -o x
+# shellcheck disable=SC2086
+accepted "stem tiny-imagenet, images 28x28x1" convert $narrow --stem tiny-imagenet small/init.safetensors -o c.safetensors
 printf 'a\nb\n' >names.txt
 # shellcheck disable=SC2086
 {

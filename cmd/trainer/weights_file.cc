@@ -92,7 +92,7 @@ WeightsFile::WeightsFile(SafeTensors file, WeightRules rules) : file_(std::move(
     const auto [it, is_new] = by_name_.emplace(name, &e);
     if (!is_new)
       throw FileError(path(), "holds " + quote_name(name) + " twice: " + quote_name(it->second->name) + " and " +
-                                quote_name(e.name) + "; leave one set out with --allow-unexpected PATTERN");
+                                  quote_name(e.name) + "; leave one set out with --allow-unexpected PATTERN");
   }
 }
 
@@ -122,9 +122,11 @@ void WeightsFile::check(const NetSpec& spec) const {
       continue;
     }
     if (!same_shape(t.tensor.shape(), e->shape))
-      throw FileError(path(), quote_name(e->name) + " is " + shape_text(e->shape) + ", in the net " + to_string(t.tensor.shape()));
+      throw FileError(
+          path(), quote_name(e->name) + " is " + shape_text(e->shape) + ", in the net " + to_string(t.tensor.shape()));
     if (!is_float(e->dtype))
-      throw FileError(path(), "tensor " + quote_name(e->name) + ": dtype " + name_of(e->dtype) + " is none of F16, BF16, F32, F64");
+      throw FileError(
+          path(), "tensor " + quote_name(e->name) + ": dtype " + name_of(e->dtype) + " is none of F16, BF16, F32, F64");
   }
   for (const auto& [name, e] : by_name_)
     if (!known.count(name)) unexpected.push_back(e->name);

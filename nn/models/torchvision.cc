@@ -1,5 +1,5 @@
-// torchvision's ResNets and VGGs, node for node. Names of nodes with parameters are those of its modules; the others only
-// have to be unique.
+// torchvision's ResNets and VGGs, node for node. Names of nodes with parameters are those of its modules; the others
+// only have to be unique.
 #include <optional>
 #include <string>
 

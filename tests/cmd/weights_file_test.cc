@@ -38,7 +38,8 @@ std::vector<Entry> good() {
           {"fc.bias", t, {3}, {18, 19, 20}}};
 }
 
-template <class T> void append(Bytes& bytes, T v) {
+template <class T>
+void append(Bytes& bytes, T v) {
   const size_t at = bytes.size();
   bytes.resize(at + sizeof v);
   memcpy(bytes.data() + at, &v, sizeof v);
@@ -55,14 +56,24 @@ SafeTensors made(const std::vector<Entry>& entries) {
       uint32_t bits;
       memcpy(&bits, &f32, sizeof bits);
       switch (e.dtype) {
-        case StDType::kF64: append(data[i], v); break;
-        case StDType::kI64: append(data[i], int64_t(v)); break;
-        case StDType::kI32: append(data[i], int32_t(v)); break;
-        case StDType::kBF16: append(data[i], uint16_t(bits >> 16)); break;
-        case StDType::kF16:
-          append(data[i], uint16_t(v == 0 ? 0 : (bits >> 16 & 0x8000) | ((bits >> 23) - 112) << 10 | (bits >> 13 & 0x3ff)));
+        case StDType::kF64:
+          append(data[i], v);
           break;
-        default: append(data[i], f32);
+        case StDType::kI64:
+          append(data[i], int64_t(v));
+          break;
+        case StDType::kI32:
+          append(data[i], int32_t(v));
+          break;
+        case StDType::kBF16:
+          append(data[i], uint16_t(bits >> 16));
+          break;
+        case StDType::kF16:
+          append(data[i],
+                 uint16_t(v == 0 ? 0 : (bits >> 16 & 0x8000) | ((bits >> 23) - 112) << 10 | (bits >> 13 & 0x3ff)));
+          break;
+        default:
+          append(data[i], f32);
       }
     }
     tensors.push_back({e.name, e.dtype, e.shape, data[i]});
@@ -106,7 +117,8 @@ TEST_CASE("weights file: every tensor goes to its place, from F16, BF16, F32 and
 }
 
 TEST_CASE("weights file: prefixes of wrappers are dropped, in any order and number") {
-  for (const char* prefix : {"module.", "model.", "_orig_mod.", "state_dict.", "state_dict.module._orig_mod.model.module."}) {
+  for (const char* prefix :
+       {"module.", "model.", "_orig_mod.", "state_dict.", "state_dict.module._orig_mod.model.module."}) {
     std::vector<Entry> entries = good();
     for (Entry& e : entries) e.name = prefix + e.name;
     CHECK(loading(entries) == "8/8 loaded, 0 missing, 0 unexpected");
@@ -119,9 +131,11 @@ TEST_CASE("weights file: prefixes of wrappers are dropped, in any order and numb
 
 TEST_CASE("weights file: what is missing, unexpected, of another shape or type is named") {
   CHECK(loading(changed([](auto& e) { e.erase(e.begin() + 3); })) == "has no tensor 'bn.running_mean'");
-  CHECK(loading(changed([](auto& e) { e.erase(e.begin(), e.begin() + 3); })) == "has no tensor 'conv.weight' and 2 more");
-  CHECK(loading(changed([](auto& e) { e.push_back({"epoch", StDType::kI64, {}, {3}}); })) ==
-        "has a tensor that the net lacks: 'epoch'");
+  CHECK(loading(changed([](auto& e) { e.erase(e.begin(), e.begin() + 3); })) ==
+        "has no tensor 'conv.weight' and 2 more");
+  CHECK(loading(changed([](auto& e) {
+          e.push_back({"epoch", StDType::kI64, {}, {3}});
+        })) == "has a tensor that the net lacks: 'epoch'");
   CHECK(loading(changed([](auto& e) { e[6].shape = {2, 3}; })) == "'fc.weight' is [2,3], in the net [3,2]");
   CHECK(loading(changed([](auto& e) { e[7].dtype = StDType::kI32; })) ==
         "tensor 'fc.bias': dtype I32 is none of F16, BF16, F32, F64");

@@ -21,7 +21,8 @@ struct Pass {
 };
 
 // In training, from the rule's weights; `prepare` may change more of the model.
-inline Pass forward_backward(const NetSpec& spec, int64_t batch, DType dtype, const std::function<void(Model&)>& prepare = {}) {
+inline Pass forward_backward(const NetSpec& spec, int64_t batch, DType dtype,
+                             const std::function<void(Model&)>& prepare = {}) {
   Pass r;
   r.model = std::make_unique<Model>(spec, dtype);
   fill(*r.model);
@@ -35,7 +36,8 @@ inline Pass forward_backward(const NetSpec& spec, int64_t batch, DType dtype, co
 }
 
 // Sums of a tensor's elements against the stored ones: rounding errors of n elements add up like a random walk.
-inline void compare_projections(const Fixture& f, const std::string& c, const std::string& name, const Tensor& t, double allowed) {
+inline void compare_projections(const Fixture& f, const std::string& c, const std::string& name, const Tensor& t,
+                                double allowed) {
   const double unit = f.tensor(c + "/max/" + name).item() * std::sqrt(double(t.size()));
   const std::vector<double> want = f.tensor(c + "/proj/" + name).values(), got = projections(name, t);
   for (size_t j = 0; j < 8; ++j) CHECK(std::abs(got[j] - want[j]) <= allowed * unit);

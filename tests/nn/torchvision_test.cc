@@ -39,7 +39,8 @@ Tensor evaluate(const Case& c, DType dtype) {
 }  // namespace
 
 // f64 rounds at 1.1e-16, up to 53 layers and sums of 25,000 terms lose some of it, norms by cancellation some more.
-TEST_CASE("torchvision: in training, ResNets and VGGs give its loss, logits, gradients and statistics in f64 to 1e-10") {
+TEST_CASE(
+    "torchvision: in training, ResNets and VGGs give its loss, logits, gradients and statistics in f64 to 1e-10") {
   const Fixture f("torchvision");
   for (const Case& c : kCases) {
     CAPTURE(std::string(c.name));
@@ -60,8 +61,8 @@ TEST_CASE("torchvision: in evaluation, ResNets and VGGs give its logits in f64 t
   }
 }
 
-// f32 rounds at 6e-8. Measured: 2e-6 and less, but 3.9e-5 for ResNet-50 in training, where PyTorch's own f32 is off by 3.4e-5:
-// 53 norms, each over few values, one after the other.
+// f32 rounds at 6e-8. Measured: 2e-6 and less, but 3.9e-5 for ResNet-50 in training, where PyTorch's own f32 is off
+// by 3.4e-5: 53 norms, each over few values, one after the other.
 TEST_CASE("torchvision: in f32, ResNets and VGGs give its logits to 1e-4, in training and in evaluation") {
   const Fixture f("torchvision");
   for (const Case& c : kCases) {
