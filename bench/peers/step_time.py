@@ -198,6 +198,7 @@ def measure(a, name, threads):
     row = {"row": name, "title": title, "recipe": recipe, "mode": mode, "batch": d["batch"], "threads": threads,
            "optimizer": d["optimizer"], "set": overrides + a.set, "engines": result, "peer": peer,
            "ratio": result["bantam"]["median"] / peers[peer],
+           "ratio_of_minima": result["bantam"]["min"] / min(v["min"] for k, v in result.items() if k != "bantam"),
            "at_most": most[threads] if isinstance(most, dict) and threads in most else None if isinstance(most, dict) else most,
            "stretch": stretch, "probe_gflops_before": before, "probe_gflops_after": after}
     if mode == "training":
@@ -282,7 +283,7 @@ def main():
             done.append(row)
             for label, e in row["engines"].items():
                 print(f"{row['title']}, {threads} threads, {label:22s} {span(e)}", flush=True)
-            print(f"  ratio {row['ratio']:.3f}; probe {row['probe_gflops_before']} {row['probe_gflops_after']} GFLOP/s", flush=True)
+            print(f"  ratio {row['ratio']:.3f}, of minima {row['ratio_of_minima']:.3f}; probe {row['probe_gflops_before']} {row['probe_gflops_after']} GFLOP/s", flush=True)
             if a.out:
                 with open(a.out, "a") as f:
                     f.write(json.dumps(row) + "\n")

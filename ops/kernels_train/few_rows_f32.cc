@@ -55,9 +55,11 @@ HWY_INLINE HWY_ATTR float sum_of_16(const VF* v) {
   return lanes[0];
 }
 
-// Outputs in pairs: two chains a vector of columns, so that the additions' latency is half hidden, and two rows of w in flight.
+// Outputs in pairs: two chains a vector of columns, so that the additions' latency is half hidden, and two rows of w in
+// flight.
 template <int J>
-HWY_INLINE HWY_ATTR void forward_outputs(int64_t c, const float* HWY_RESTRICT x, const float* HWY_RESTRICT w, float* out) {
+HWY_INLINE HWY_ATTR void forward_outputs(int64_t c, const float* HWY_RESTRICT x, const float* HWY_RESTRICT w,
+                                         float* out) {
   const DF d;
   VF acc[J * kVectors];
   static_for<J * kVectors>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
@@ -82,8 +84,8 @@ HWY_INLINE HWY_ATTR void forward_outputs(int64_t c, const float* HWY_RESTRICT x,
   static_for<J>([&](auto j) BANTAM_LAMBDA { out[j] = sum_of_16(acc + j * kVectors); });
 }
 
-HWY_ATTR void few_forward(int64_t rows, int64_t c, int64_t k, const float* x, const float* w, const float* bias, float* y,
-                          int64_t k_begin, int64_t k_end) {
+HWY_ATTR void few_forward(int64_t rows, int64_t c, int64_t k, const float* x, const float* w, const float* bias,
+                          float* y, int64_t k_begin, int64_t k_end) {
   constexpr int kOutputs = kVectors == 1 ? 8 : kVectors == 2 ? 4 : 2;
   int64_t j = k_begin;
   for (; j + kOutputs <= k_end; j += kOutputs)
@@ -97,8 +99,8 @@ HWY_ATTR void few_forward(int64_t rows, int64_t c, int64_t k, const float* x, co
 
 // V vectors of columns of one row of dx; `cols` of them exist.
 template <int V>
-HWY_INLINE HWY_ATTR void input_columns(int64_t c, int64_t k, const float* HWY_RESTRICT dy, const float* HWY_RESTRICT w, float* dx,
-                                       int64_t cols) {
+HWY_INLINE HWY_ATTR void input_columns(int64_t c, int64_t k, const float* HWY_RESTRICT dy, const float* HWY_RESTRICT w,
+                                       float* dx, int64_t cols) {
   const DF d;
   VF acc[V];
   static_for<V>([&](auto v) BANTAM_LAMBDA { acc[v] = hn::Zero(d); });
@@ -111,19 +113,20 @@ HWY_INLINE HWY_ATTR void input_columns(int64_t c, int64_t k, const float* HWY_RE
   static_for<V>([&](auto v) BANTAM_LAMBDA { store_first(acc[v], dx + v * kN, cols - v * kN); });
 }
 
-HWY_ATTR void few_input_grad(int64_t rows, int64_t c, int64_t k, const float* dy, const float* w, float* dx, int64_t c_begin,
-                             int64_t c_end) {
+HWY_ATTR void few_input_grad(int64_t rows, int64_t c, int64_t k, const float* dy, const float* w, float* dx,
+                             int64_t c_begin, int64_t c_end) {
   constexpr int kWide = 8;
   for (int64_t n = 0; n < rows; ++n) {
     int64_t i = c_begin;
-    for (; i + kWide * kN <= c_end; i += kWide * kN) input_columns<kWide>(c, k, dy + n * k, w + i, dx + n * c + i, kWide * kN);
+    for (; i + kWide * kN <= c_end; i += kWide * kN)
+      input_columns<kWide>(c, k, dy + n * k, w + i, dx + n * c + i, kWide * kN);
     for (; i + 3 * kN <= c_end; i += 3 * kN) input_columns<3>(c, k, dy + n * k, w + i, dx + n * c + i, 3 * kN);
     for (; i < c_end; i += kN) input_columns<1>(c, k, dy + n * k, w + i, dx + n * c + i, c_end - i);
   }
 }
 
-HWY_ATTR void few_weight_grad(int64_t rows, int64_t c, int64_t k, const float* x, const float* dy, float* dw, int64_t k_begin,
-                              int64_t k_end) {
+HWY_ATTR void few_weight_grad(int64_t rows, int64_t c, int64_t k, const float* x, const float* dy, float* dw,
+                              int64_t k_begin, int64_t k_end) {
   const DF d;
   for (int64_t j = k_begin; j < k_end; ++j) {
     float* HWY_RESTRICT out = dw + j * c;
@@ -152,16 +155,16 @@ HWY_EXPORT(few_forward);
 HWY_EXPORT(few_input_grad);
 HWY_EXPORT(few_weight_grad);
 
-void few_rows_forward_f32(int64_t rows, int64_t c, int64_t k, const float* x, const float* w, const float* bias, float* y,
-                          int64_t k_begin, int64_t k_end) noexcept {
+void few_rows_forward_f32(int64_t rows, int64_t c, int64_t k, const float* x, const float* w, const float* bias,
+                          float* y, int64_t k_begin, int64_t k_end) noexcept {
   HWY_DYNAMIC_DISPATCH(few_forward)(rows, c, k, x, w, bias, y, k_begin, k_end);
 }
-void few_rows_input_grad_f32(int64_t rows, int64_t c, int64_t k, const float* dy, const float* w, float* dx, int64_t c_begin,
-                             int64_t c_end) noexcept {
+void few_rows_input_grad_f32(int64_t rows, int64_t c, int64_t k, const float* dy, const float* w, float* dx,
+                             int64_t c_begin, int64_t c_end) noexcept {
   HWY_DYNAMIC_DISPATCH(few_input_grad)(rows, c, k, dy, w, dx, c_begin, c_end);
 }
-void few_rows_weight_grad_f32(int64_t rows, int64_t c, int64_t k, const float* x, const float* dy, float* dw, int64_t k_begin,
-                              int64_t k_end) noexcept {
+void few_rows_weight_grad_f32(int64_t rows, int64_t c, int64_t k, const float* x, const float* dy, float* dw,
+                              int64_t k_begin, int64_t k_end) noexcept {
   HWY_DYNAMIC_DISPATCH(few_weight_grad)(rows, c, k, x, dy, dw, k_begin, k_end);
 }
 

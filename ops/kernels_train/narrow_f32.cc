@@ -30,11 +30,12 @@ HWY_INLINE HWY_ATTR void store_columns(VF v, float* p, int64_t cols) {
 #endif
 }
 
-// c[r][0..cols) = bias + sum over k of a[offset[k] + r * row_step] b[k][..], for r < rows <= R; the lanes behind are not there.
+// c[r][0..cols) = bias + sum over k of a[offset[k] + r * row_step] b[k][..], for r < rows <= R; the lanes behind are
+// not there.
 template <int R, int V>
 HWY_NOINLINE HWY_ATTR void narrow_tile(const float* HWY_RESTRICT a, int row_step, const int32_t* HWY_RESTRICT offset,
-                                       int64_t depth, const float* HWY_RESTRICT b, size_t ldb, const float* bias, float* c,
-                                       int64_t ldc, int64_t rows, int64_t cols) {
+                                       int64_t depth, const float* HWY_RESTRICT b, size_t ldb, const float* bias,
+                                       float* c, int64_t ldc, int64_t rows, int64_t cols) {
   const DF d;
   VF acc[R * V];
   static_for<R * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
@@ -45,20 +46,21 @@ HWY_NOINLINE HWY_ATTR void narrow_tile(const float* HWY_RESTRICT a, int row_step
     static_for<R * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Add(acc[i], bv[i % V]); });
   }
   static_for<R>([&](auto r) BANTAM_LAMBDA {
-    if (r < rows) static_for<V>([&](auto v) BANTAM_LAMBDA { store_columns(acc[r * V + v], c + r * ldc + v * kN, cols - v * kN); });
+    if (r < rows)
+      static_for<V>([&](auto v) BANTAM_LAMBDA { store_columns(acc[r * V + v], c + r * ldc + v * kN, cols - v * kN); });
   });
 }
 
-using NarrowTile = void (*)(const float*, int, const int32_t*, int64_t, const float*, size_t, const float*, float*, int64_t,
-                            int64_t, int64_t);
+using NarrowTile = void (*)(const float*, int, const int32_t*, int64_t, const float*, size_t, const float*, float*,
+                            int64_t, int64_t, int64_t);
 
 // The least height there is a tile for that holds so many rows.
 template <int V>
 HWY_INLINE NarrowTile narrow_tile_for(int64_t rows, int* height) {
-#define BANTAM_NARROW(R)          \
-  if (R <= kMR && rows <= R) {    \
-    *height = R;                  \
-    return narrow_tile<R, V>;     \
+#define BANTAM_NARROW(R)       \
+  if (R <= kMR && rows <= R) { \
+    *height = R;               \
+    return narrow_tile<R, V>;  \
   }
   BANTAM_NARROW(2)
   if constexpr (kMR >= 6) {
@@ -77,8 +79,168 @@ HWY_INLINE NarrowTile narrow_tile_for(int64_t rows, int* height) {
   return narrow_tile<kMR, V>;
 }
 
+// The depth from the first to the last line of taps that lies inside the image for output line oy.
+struct DepthRange {
+  int64_t begin, end;
+};
+DepthRange inside_range(const GemmRows& g, int64_t oy, int64_t tap_line) {
+  DepthRange r{0, g.depth()};
+  const auto outside = [&](int64_t ty) {
+    return uint64_t(oy * g.stride_h + g.first_h + ty * g.step_h) >= uint64_t(g.h);
+  };
+  while (r.begin < r.end && outside(r.begin / tap_line)) r.begin += tap_line;
+  while (r.begin < r.end && outside(r.end / tap_line - 1)) r.end -= tap_line;
+  return r;
+}
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+// Few columns leave most lanes of a vector of columns empty: there, vectors lie along a line's pixels instead, over an
+// image whose channels are planes. The same chains.
+constexpr int64_t kPlanarColumns = 8;
+bool planar_pays(const GemmRows& g, int64_t cols) {
+  return cols <= kPlanarColumns && g.stride_w == 1 && 3 * g.out_w >= 2 * ((g.out_w + kN - 1) / kN * kN);
+}
+
+// [channel][line][width + 16] of the image with its border.
+HWY_ATTR void pad_planes(const GemmRows& g, const NarrowImage& extent, int64_t n, float* HWY_RESTRICT planes) {
+  const int64_t pitch = extent.width + 16, plane = extent.height * pitch;
+  memset(planes, 0, size_t(plane * g.channels) * sizeof(float));
+  const int64_t lo = extent.left < 0 ? -extent.left : 0;
+  const int64_t hi = g.w - extent.left < extent.width ? g.w - extent.left : extent.width;
+  for (int64_t y = 0; y < extent.height; ++y) {
+    const int64_t from = extent.top + y;
+    if (uint64_t(from) >= uint64_t(g.h)) continue;
+    const float* src = g.src + ((n * g.h + from) * g.w + extent.left) * g.channels;
+    for (int64_t x = lo; x < hi; ++x)
+      for (int64_t c = 0; c < g.channels; ++c) planes[c * plane + y * pitch + x] = src[x * g.channels + c];
+  }
+}
+
+// J columns (even) of up to 16 pixels, turned over into pixels of J columns: fours of columns by 4x4 blocks, a last
+// pair in pairs.
+template <int J>
+HWY_INLINE HWY_ATTR void store_pixels(const VF* columns, float* out, int64_t pixels, int64_t dst_pixel) {
+  const DF d;
+  const hn::Repartition<uint64_t, DF> d64;
+  constexpr int kFours = J / 4;
+  HWY_ALIGN float fours[kFours > 0 ? kFours * 4 * kN : 1], pairs[2 * kN];
+  static_for<kFours>([&](auto f) BANTAM_LAMBDA {
+    const VF *c = columns + 4 * f, lo01 = hn::InterleaveLower(d, c[0], c[1]), hi01 = hn::InterleaveUpper(d, c[0], c[1]);
+    const VF lo23 = hn::InterleaveLower(d, c[2], c[3]), hi23 = hn::InterleaveUpper(d, c[2], c[3]);
+    const auto a = hn::BitCast(d64, lo01), b = hn::BitCast(d64, lo23), e = hn::BitCast(d64, hi01),
+               g = hn::BitCast(d64, hi23);
+    // Pixel 4 i + r is block i of vector r.
+    float* to = fours + f * 4 * kN;
+    hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, a, b)), d, to);
+    hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, a, b)), d, to + kN);
+    hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, e, g)), d, to + 2 * kN);
+    hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, e, g)), d, to + 3 * kN);
+  });
+  if (J % 4 == 2) {
+    hn::Store(hn::InterleaveLower(d, columns[J - 2], columns[J - 1]), d, pairs);  // pixels 4 i and 4 i + 1
+    hn::Store(hn::InterleaveUpper(d, columns[J - 2], columns[J - 1]), d, pairs + kN);
+  }
+  for (int64_t i = 0; i < pixels; ++i, out += dst_pixel) {
+    static_for<kFours>([&](auto f) BANTAM_LAMBDA {
+      memcpy(out + 4 * f, fours + (f * 4 + i % 4) * kN + i / 4 * 4, 4 * sizeof(float));
+    });
+    if (J % 4 == 2) memcpy(out + J - 2, pairs + i / 2 % 2 * kN + i / 4 * 4 + i % 2 * 2, 2 * sizeof(float));
+  }
+}
+
+// J columns, V vectors of pixels: out[v][pixel * dst_pixel + j] = bias[j] + sum over k of a[v][offset[k] + pixel]
+// b[k][j].
+template <int J, int V>
+HWY_NOINLINE HWY_ATTR void planar_tile(const float* const* a, const int32_t* HWY_RESTRICT offset, int64_t depth,
+                                       const float* HWY_RESTRICT b, size_t ldb, const float* bias, float* const* out,
+                                       const int64_t* pixels, int64_t dst_pixel, int64_t cols) {
+  const DF d;
+  VF acc[J * V];
+  static_for<J * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
+  for (int64_t k = 0; k < depth; ++k, b += ldb) {
+    VF x[V];
+    static_for<V>([&](auto v) BANTAM_LAMBDA { x[v] = hn::LoadU(d, a[v] + offset[k]); });
+    static_for<J>([&](auto j) BANTAM_LAMBDA {
+      const VF w = hn::Set(d, b[j]);
+      static_for<V>([&](auto v) BANTAM_LAMBDA { acc[j * V + v] = fused(x[v], w, acc[j * V + v]); });
+    });
+  }
+  if (bias) {
+    static_for<J>([&](auto j) BANTAM_LAMBDA {
+      const VF bv = hn::Set(d, bias[j]);
+      static_for<V>([&](auto v) BANTAM_LAMBDA { acc[j * V + v] = hn::Add(acc[j * V + v], bv); });
+    });
+  }
+  static_for<V>([&](auto v) BANTAM_LAMBDA {
+    if (cols == J) {
+      VF columns[J];
+      static_for<J>([&](auto j) BANTAM_LAMBDA { columns[j] = acc[j * V + v]; });
+      store_pixels<J>(columns, out[v], pixels[v], dst_pixel);
+    } else {
+      HWY_ALIGN float values[J * kN];
+      static_for<J>([&](auto j) BANTAM_LAMBDA { hn::Store(acc[j * V + v], d, values + j * kN); });
+      for (int64_t i = 0; i < pixels[v]; ++i)
+        for (int64_t j = 0; j < cols; ++j) out[v][i * dst_pixel + j] = values[j * kN + i];
+    }
+  });
+}
+
+HWY_ATTR void planar(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
+                     const float* bias, bool skip_outside, float* scratch) {
+  constexpr int kV = 3;
+  const NarrowImage extent(g);
+  const int64_t depth = g.depth(), pitch = extent.width + 16, plane = extent.height * pitch,
+                tap_line = g.taps_w * g.channels;
+  int32_t* offset = reinterpret_cast<int32_t*>(scratch);
+  float* planes = scratch + (depth + 15) / 16 * 16;
+  for (int64_t t = 0, k = 0; t < g.taps_h * g.taps_w; ++t)
+    for (int64_t c = 0; c < g.channels; ++c)
+      offset[k++] = int32_t(c * plane + t / g.taps_w * g.step_h * pitch + t % g.taps_w * g.step_w);
+  const int64_t per_line = (g.out_w + kN - 1) / kN;
+  int64_t there = -1;
+  for (int64_t l = line_begin; l < line_end;) {
+    const int64_t n = l / g.out_h;
+    if (n != there) {
+      pad_planes(g, extent, n, planes);
+      there = n;
+    }
+    // Vectors of the image's lines, in threes.
+    const int64_t first = l % g.out_h, image_end = (n + 1) * g.out_h,
+                  lines = (line_end < image_end ? line_end : image_end) - l;
+    for (int64_t v0 = 0; v0 < lines * per_line; v0 += kV) {
+      const float* a[kV];
+      float* out[kV];
+      int64_t pixels[kV], k0 = depth, k1 = 0;
+      for (int64_t i = 0; i < kV; ++i) {
+        const bool real = v0 + i < lines * per_line;
+        const int64_t v = real ? v0 + i : v0, oy = first + v / per_line, x0 = v % per_line * kN;
+        a[i] = planes + (oy * g.stride_h + g.first_h - extent.top) * pitch + g.first_w - extent.left + x0;
+        out[i] = g.dst + n * g.dst_image + oy * g.dst_row + x0 * g.dst_pixel;
+        pixels[i] = !real ? 0 : g.out_w - x0 < kN ? g.out_w - x0 : kN;
+        const DepthRange range = skip_outside ? inside_range(g, oy, tap_line) : DepthRange{0, depth};
+        k0 = range.begin < k0 ? range.begin : k0;
+        k1 = range.end > k1 ? range.end : k1;
+      }
+      if (k0 > k1) k0 = k1 = 0;
+      const auto tile = cols <= 2   ? planar_tile<2, kV>
+                        : cols <= 4 ? planar_tile<4, kV>
+                        : cols <= 6 ? planar_tile<6, kV>
+                                    : planar_tile<8, kV>;
+      HWY_ALIGN float some_bias[kPlanarColumns] = {};
+      if (bias) memcpy(some_bias, bias, size_t(cols) * sizeof(float));
+      tile(a, offset + k0, k1 - k0, panels + k0 * 16, 16, bias ? some_bias : nullptr, out, pixels, g.dst_pixel, cols);
+    }
+    l += lines;
+  }
+}
+#else
+bool planar_pays(const GemmRows&, int64_t) { return false; }
+void planar(const GemmRows&, int64_t, int64_t, const float*, int64_t, const float*, bool, float*) {}
+#endif
+
 HWY_ATTR void narrow(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
                      const float* bias, bool skip_outside, float* scratch) {
+  if (planar_pays(g, cols)) return planar(g, line_begin, line_end, panels, cols, bias, skip_outside, scratch);
   const NarrowImage extent(g);
   const int64_t depth = g.depth(), line = extent.width * g.channels;
   int32_t* offset = reinterpret_cast<int32_t*>(scratch);
@@ -97,15 +259,10 @@ HWY_ATTR void narrow(const GemmRows& g, int64_t line_begin, int64_t line_end, co
       pad_image(g, extent, n, image);
       there = n;
     }
-    const float* first = image + ((oy * g.stride_h + g.first_h - extent.top) * extent.width + g.first_w - extent.left) * g.channels;
+    const float* first =
+        image + ((oy * g.stride_h + g.first_h - extent.top) * extent.width + g.first_w - extent.left) * g.channels;
     float* out = g.dst + n * g.dst_image + oy * g.dst_row;
-    int64_t k0 = 0, k1 = depth;
-    if (skip_outside) {
-      const int64_t tap_line = g.taps_w * g.channels;
-      const auto outside = [&](int64_t ty) { return uint64_t(oy * g.stride_h + g.first_h + ty * g.step_h) >= uint64_t(g.h); };
-      while (k0 < k1 && outside(k0 / tap_line)) k0 += tap_line;
-      while (k0 < k1 && outside(k1 / tap_line - 1)) k1 -= tap_line;
-    }
+    const auto [k0, k1] = skip_outside ? inside_range(g, oy, g.taps_w * g.channels) : DepthRange{0, depth};
     for (int64_t p = 0; p < cols; p += kGemmPanel) {
       const int64_t width = cols - p > 16 ? kGemmPanel : 16, valid = cols - p < width ? cols - p : width;
       const float* b = panels + p * depth;
@@ -120,7 +277,8 @@ HWY_ATTR void narrow(const GemmRows& g, int64_t line_begin, int64_t line_end, co
           int height;
           NarrowTile tile = narrow_tile_for<2>(rows, &height);
           if (valid - v <= kN) tile = narrow_tile_for<1>(rows, &height);
-          tile(a, row_step, offset + k0, k1 - k0, b + k0 * width + v, size_t(width), bias ? some_bias + v : nullptr, c + v, g.dst_pixel, rows, valid - v);
+          tile(a, row_step, offset + k0, k1 - k0, b + k0 * width + v, size_t(width), bias ? some_bias + v : nullptr,
+               c + v, g.dst_pixel, rows, valid - v);
         }
       }
     }
@@ -137,8 +295,8 @@ namespace bantam {
 
 HWY_EXPORT(narrow);
 
-void narrow_f32(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols, const float* bias,
-                bool skip_outside, float* scratch) noexcept {
+void narrow_f32(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
+                const float* bias, bool skip_outside, float* scratch) noexcept {
   HWY_DYNAMIC_DISPATCH(narrow)(g, line_begin, line_end, panels, cols, bias, skip_outside, scratch);
 }
 

@@ -30,10 +30,10 @@ constexpr bool narrow_f32_possible(const GemmRows& g) {
   return g.pixel == g.channels && g.depth() > 0 && g.depth() <= kNarrowDepth && g.out_w >= 8 &&
          i.height * i.width * g.channels <= kNarrowImageFloats;
 }
-// Floats of scratch: the image, what a tile may read behind it, and the offsets of a window's values.
+// Floats of scratch: the image, what a tile may read behind it or behind its lines, and the offsets of a window's values.
 constexpr int64_t narrow_f32_scratch(const GemmRows& g) {
   const NarrowImage i(g);
-  return i.height * i.width * g.channels + 16 * g.stride_w * g.channels + 16 + g.depth();
+  return i.height * (i.width + 16) * g.channels + 16 * g.stride_w * g.channels + 16 + g.depth();
 }
 
 // Floats between windows that are copied side by side, each in whole lines of 16.
