@@ -102,6 +102,11 @@ void add_data(CLI::App* app, std::string& data) {
   app->add_option("--data", data, "folder of the data set (default: where Debian's package puts it)")->type_name("DIR");
 }
 
+void add_mem_limit(CLI::App* app, std::string& limit) {
+  app->add_option("--mem-limit", limit, "memory of a training step at most: what does not fit is computed again in backward, or refused")
+      ->type_name("BYTES[KiB|MiB|GiB]");
+}
+
 void add_kind(CLI::App* app, std::string& kind) {
   app->add_option("--kind", kind, "which data set it is (default: the one trained on, or by its files)")
       ->type_name("K");
@@ -208,6 +213,7 @@ struct CommandLine {
     s.app->add_option("--profile-steps", train.profile_steps, "steps to profile, after some to warm up (5)")
         ->type_name("N")
         ->check(in_range(1, 1000));
+    add_mem_limit(s.app, train.mem_limit);
     add_common(s.app, train.common, true);
     s.app->footer(recipe_list() + "\nKeys for --set (`bantam info RECIPE` shows their values):\n" +
                   document_recipe_keys());
@@ -247,6 +253,7 @@ struct CommandLine {
     Sub& s = add("info", "what is in a recipe, checkpoint or packed model", "info resnet14-cifar10-bnn --memory",
                  "Prints nodes, shapes, parameters, bits and multiply-accumulates (MACs) of a net.");
     s.required.push_back(s.app->add_option("WHAT", info.what, "recipe, checkpoint or packed model"));
+    add_mem_limit(s.app, info.mem_limit);
     s.app->add_flag("--memory", info.memory, "memory of a training step and of inference, tensor by tensor");
     add_recipe_options(s.app, info.set);
     add_common(s.app, info.common, false);

@@ -23,6 +23,7 @@ struct TrainArgs {
   int64_t max_steps = 0;         // stop after so many, as if interrupted; 0: not
   std::string profile;           // write a trace of some steps here
   std::optional<int64_t> profile_steps;
+  std::string mem_limit;         // "512MiB"; empty: none
 };
 int run_train(const TrainArgs& args);
 
@@ -47,6 +48,7 @@ struct InfoArgs {
   std::vector<std::string> set;
   bool memory = false;
   int64_t batch = 0;  // for --memory; 0: the recipe's
+  std::string mem_limit;
 };
 int run_info(const InfoArgs& args);
 

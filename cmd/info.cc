@@ -6,6 +6,7 @@
 #include "cmd/output.h"
 #include "cmd/trainer/data_source.h"
 #include "cmd/trainer/errors.h"
+#include "cmd/trainer/memory_plan.h"
 #include "cmd/trainer/memory_report.h"
 #include "cmd/trainer/net_report.h"
 #include "cmd/trainer/recipe.h"
@@ -31,11 +32,21 @@ Json plan_json(const MemoryPlan& plan) {
   return Json::object({{"peak_bytes", plan.peak_bytes}, {"at_peak", items}});
 }
 
-void add_memory(const Recipe& recipe, const NetSpec& spec, Json* fields, std::string* text) {
+void add_memory(const InfoArgs& args, const Recipe& recipe, const NetSpec& spec, Json* fields, std::string* text) {
   const auto make = [&](std::vector<ParameterGroup> groups) {
     return make_optimizer(recipe.optimizer, groups[0].parameters);
   };
-  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe), sum_order(recipe));
+  RecomputePlan plan;
+  if (!args.mem_limit.empty()) {
+    plan = plan_recipe(recipe, spec, parse_bytes(args.mem_limit));
+    *text += "\n--mem-limit " + args.mem_limit + ": " + describe(plan, spec) + "\n";
+    Json segments = Json::array();
+    for (const Segment& s : plan.segments)
+      segments.push(Json::object({{"from", spec.nodes[size_t(s.begin + 1)].name}, {"to", spec.nodes[size_t(s.end)].name}}));
+    fields->set("recompute", Json::object({{"segments", segments}, {"share_of_forward", plan.extra}}));
+  }
+  const MemoryReport memory =
+      memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe), sum_order(recipe), plan.segments);
   fields->set("memory", Json::object({{"batch", memory.batch},
                                       {"parameter_bytes", memory.parameter_bytes},
                                       {"gradient_bytes", memory.gradient_bytes},
@@ -53,9 +64,9 @@ void report_net(const InfoArgs& args, const Recipe* recipe, const NetSpec& spec,
   const Json cost_fields = cost_json(cost);
   for (const auto& [key, value] : cost_fields.as_object()) fields.set(key, value);
   text += cost_text(cost);
-  if (args.memory) {
+  if (args.memory || !args.mem_limit.empty()) {
     if (!recipe) throw UsageError("info: --memory needs the recipe, and " + args.what + " holds none");
-    add_memory(*recipe, spec, &fields, &text);
+    add_memory(args, *recipe, spec, &fields, &text);
   }
   if (args.common.json)
     print_report("info", fields);

@@ -5,6 +5,7 @@
 #include "cmd/output.h"
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/interrupt.h"
+#include "cmd/trainer/memory_plan.h"
 #include "cmd/trainer/text.h"
 #include "cmd/trainer/train.h"
 #include "core/hash.h"
@@ -31,6 +32,14 @@ void check_arguments(const TrainArgs& args) {
   if (!args.init.empty()) throw UsageError("train: --resume takes the weights of the run; leave out --init");
 }
 
+// What each step computes a second time to keep within --mem-limit.
+std::vector<Segment> fit(const TrainArgs& args, const Recipe& recipe, const NetSpec& spec, Progress* progress) {
+  if (args.mem_limit.empty()) return {};
+  const RecomputePlan plan = plan_recipe(recipe, spec, parse_bytes(args.mem_limit));
+  progress->line("--mem-limit " + args.mem_limit + ": " + describe(plan, spec));
+  return plan.segments;
+}
+
 struct Run {
   std::unique_ptr<RunFolder> folder;
   DataSource data;
@@ -52,8 +61,10 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
     progress->line(args.init + ": " + load_weights(args.init, initial.get()));
     more.set("init_sha256", sha256_hex(read_file(checkpoint_path(args.init), kMaxCheckpointBytes)));
   }
+  std::vector<Segment> recompute = fit(args, run->recipe, initial->spec(), progress);
   run->folder = RunFolder::create(args.out);
   run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(initial));
+  run->trainer->set_recompute(std::move(recompute));
   run->trainer->begin(more);
   run->folder->commit(dump(run->recipe));
 }
@@ -74,6 +85,7 @@ void go_on(const TrainArgs& args, Run* run, Progress* progress) {
   run->data = open_data(run->recipe.data, args.data);
   run->folder->open_log(checkpoint.state ? checkpoint.state->log_bytes : 0);
   run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(checkpoint));
+  run->trainer->set_recompute(fit(args, run->recipe, run->trainer->model().spec(), progress));
   progress->line("going on after step " + thousands(run->trainer->state().step) + " of " +
                  thousands(run->trainer->total_steps()));
 }

@@ -160,7 +160,7 @@ Tensor run_again(int64_t block, const InputForm& form, size_t parameters, const 
 }  // namespace
 
 Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
-                       bool remake) {
+                       bool remake, const Piece& first) {
   const InputForm form(x);
   const size_t parameters = rest.size();
   std::vector<Tensor> inputs{x.value};
@@ -168,7 +168,7 @@ Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, cons
   RecomputeFn recompute;
   if (remake) recompute = [=](const Node& node) { return run_again(block, form, parameters, piece, node); };
   return record(
-      name, run(block, x, rest, piece), inputs, saved_piece(x, rest),
+      name, run(block, x, rest, first ? first : piece), inputs, saved_piece(x, rest),
       [=](const BackwardArgs& b) {
         std::vector<Tensor> grads(b.needs.size());
         PieceGradient gradient(form, piece, parameters, b);

@@ -16,9 +16,10 @@ namespace bantam {
 using Piece = std::function<Tensor(const Quantized& x, const std::vector<Tensor>& rest)>;
 
 // Equal to piece(x, rest) bit for bit; gradients of `rest` are summed block by block. Blocks have `block` images. Saves the
-// input (its codes, of signs). With `remake`, whoever would save the output computes it again instead.
+// input (its codes, of signs). With `remake`, whoever would save the output computes it again instead. `first`, if given, is
+// what runs forward: a piece that also does what must be done once.
 Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
-                       bool remake);
+                       bool remake, const Piece& first = {});
 
 // norm_act(piece(x, rest), form, norm), whose statistics need the whole batch: forward the piece's output is made once and
 // becomes the norm's in place; backward it is made twice block by block (once where a block is all), for the norm's sums and

@@ -271,29 +271,39 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
   if (x.dtype() != dtype_) throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
   std::vector<Quantized> values(spec_.nodes.size());
   std::vector<int> chain(spec_.nodes.size(), 0);
+  values[0].value = x;
+  const Pass pass{context, x.dim(0), nullptr, false};
+  int next = 0;
+  if (context.training && !context.tap)
+    for (const Segment& s : context.recompute) {
+      run_nodes(next, s.begin, pass, &values, &chain);
+      values[size_t(s.end)].value = run_segment(s, context, values[size_t(s.begin)]);
+      values[size_t(s.begin)] = {};
+      next = s.end + 1;
+    }
+  run_nodes(next, int(spec_.nodes.size()) - 1, pass, &values, &chain);
+  return values.back().value;
+}
+
+void Model::run_nodes(int first, int last, const Pass& pass, std::vector<Quantized>* all, std::vector<int>* chain) {
+  std::vector<Quantized>& values = *all;
+  const Context& context = pass.context;
   const bool grouped = context.training && !context.tap;
-  for (size_t i = 0; i < spec_.nodes.size(); ++i) {
+  for (size_t i = size_t(first); i <= size_t(last); ++i) {
     const NodeSpec& node = spec_.nodes[i];
     if (grouped && group_at_[i] == kPartOfGroup) continue;  // the group's end runs it
-    if (grouped && pooled_in_blocks(i, x.dim(0))) continue;  // its pool runs it
-    const size_t conv = node.inputs.empty() ? 0 : size_t(node.inputs[0]);
+    if (grouped && pooled_in_blocks(i, pass.images)) continue;  // its pool runs it
+    AllocLabel label("output", &node.name);
     if (grouped && group_at_[i] >= 0) {
-      values[i].value = run_group(norm_groups_[size_t(group_at_[i])], values, context.sums(), &chain);
-    } else {
-      AllocLabel label("output", &node.name);
+      values[i].value = run_group(norm_groups_[size_t(group_at_[i])], pass, values, chain);
+    } else if (node.kind != Kind::kInput) {
       const WorkScope work({name_of(node.kind), &node.name});
-      if (node.kind == Kind::kInput)
-        values[i].value = x;
-      else if (grouped && node.kind == Kind::kMaxPool && pooled_in_blocks(conv, x.dim(0)))
-        values[i].value = convolve_and_pool(conv, int(i), values[size_t(spec_.nodes[conv].inputs[0])], context.sums());
-      else
-        values[i] = run_node(i, context, values);
-      if (node.kind == Kind::kRelu || node.kind == Kind::kPRelu) chain[i] = chain[size_t(node.inputs[0])];
+      values[i] = run_node(i, pass, values);
+      if (node.kind == Kind::kRelu || node.kind == Kind::kPRelu) (*chain)[i] = (*chain)[size_t(node.inputs[0])];
     }
     if (context.tap) context.tap(node, materialize(values[i]));
     for (int j : last_reads_[grouped][i]) values[size_t(j)] = {};  // what backward needs, the graph holds
   }
-  return values.back().value;
 }
 
 // Which values nobody reads any more after each node, one by one and in groups.
@@ -326,20 +336,24 @@ void Model::plan_reads() {
   }
 }
 
-Tensor Model::run_group(const NormGroup& g, const std::vector<Quantized>& values, SumOrder order, std::vector<int>* chain) {
+Tensor Model::run_group(const NormGroup& g, const Pass& pass, const std::vector<Quantized>& values, std::vector<int>* chain) {
   const NodeSpec& node = spec_.nodes[size_t(g.norm)];
   AllocLabel label("output", &node.name);
   const WorkScope work({name_of(node.kind), &node.name});
   const auto& c = std::get<BatchNormConfig>(node.config);
   NormForm form{.momentum = c.momentum, .eps = c.eps};
   Norm& norm = norms_.at(node.name);
-  ++norm.batches;
-  NormInputs in{.slope = {}, .gamma = tensor_of(size_t(g.norm), ".weight"), .beta = tensor_of(size_t(g.norm), ".bias"), .residual = {},
-                .running_mean = &norm.running_mean, .running_var = &norm.running_var};
+  NormInputs in{.slope = {}, .gamma = tensor_of(size_t(g.norm), ".weight", pass), .beta = tensor_of(size_t(g.norm), ".bias", pass),
+                .residual = {}};
+  if (!pass.again) {
+    ++norm.batches;
+    in.running_mean = &norm.running_mean;
+    in.running_var = &norm.running_var;
+  }
   if (g.pre >= 0) {
     const auto* p = std::get_if<PReluConfig>(&spec_.nodes[size_t(g.pre)].config);
     form.pre = p ? NormPre::kPRelu : NormPre::kRelu;
-    if (p) in.slope = parameter(p->parameter + ".weight")->tensor();
+    if (p) in.slope = leaf(*parameter(p->parameter + ".weight"), pass);
   }
   if (g.post >= 0) form.post = spec_.nodes[size_t(g.post)].kind == Kind::kRelu ? NormPost::kRelu : NormPost::kHardtanh;
   if (g.add >= 0) in.residual = values[size_t(g.residual)].value;
@@ -351,13 +365,15 @@ Tensor Model::run_group(const NormGroup& g, const std::vector<Quantized>& values
   const Quantized& x = values[size_t(g.source)];
   if (g.conv < 0) return norm_act(x.value, form, in, remake);
   const size_t conv = size_t(g.conv);
-  return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x, {tensor_of(conv, ".weight"), tensor_of(conv, ".bias")},
-                              piece_of(conv, g.pool, order), form, in, remake);
+  return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x,
+                              {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)}, piece_of(conv, g.pool, pass.context.sums()), form, in, remake);
 }
 
-Tensor Model::tensor_of(size_t node, const char* what) const {
+Tensor Model::leaf(const Parameter& p, const Pass& pass) { return pass.leaves ? pass.leaves->at(&p) : p.tensor(); }
+
+Tensor Model::tensor_of(size_t node, const char* what, const Pass& pass) const {
   const Parameter* p = parameter(spec_.nodes[node].name + what);
-  return p ? p->tensor() : Tensor();
+  return p ? leaf(*p, pass) : Tensor();
 }
 
 size_t Model::image_bytes(size_t node) const { return size_t(shapes_[node].size()) * size_of(dtype_); }
@@ -391,42 +407,44 @@ Piece Model::piece_of(size_t conv, int pool, SumOrder order) const {
   };
 }
 
-Tensor Model::convolve_and_pool(size_t conv, int pool, const Quantized& x, SumOrder order) const {
-  return in_batch_blocks("conv_max_pool", block_of(conv, x.value.dim(0)), x, {tensor_of(conv, ".weight"), tensor_of(conv, ".bias")},
-                         piece_of(conv, pool, order), is_binary_layer(spec_, int(conv)));
-}
-
-Quantized Model::run_node(size_t index, const Context& context, const std::vector<Quantized>& values) {
+Quantized Model::run_node(size_t index, const Pass& pass, const std::vector<Quantized>& values) {
+  const Context& context = pass.context;
   const NodeSpec& node = spec_.nodes[index];
   const Quantized& in = values[size_t(node.inputs[0])];
   const Tensor& x = in.value;
   auto real = [](Tensor t) { return Quantized{std::move(t), {}, 1}; };
   switch (node.kind) {
     case Kind::kConv:
-      return real(convolve(index, in, tensor_of(index, ".weight"), tensor_of(index, ".bias"),
+      return real(convolve(index, in, tensor_of(index, ".weight", pass), tensor_of(index, ".bias", pass),
                            context.sums()));
     case Kind::kLinear: {
       const auto& c = std::get<LinearConfig>(node.config);
-      Tensor w = tensor_of(index, ".weight");
-      if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias")));
+      Tensor w = tensor_of(index, ".weight", pass);
+      if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias", pass)));
       if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
-      return real(linear(x, w, tensor_of(index, ".bias"), context.training ? SumOrder::kAny : context.order));
+      return real(linear(x, w, tensor_of(index, ".bias", pass), context.training ? SumOrder::kAny : context.order));
     }
     case Kind::kBatchNorm: {
       const auto& c = std::get<BatchNormConfig>(node.config);
       Norm& norm = norms_.at(node.name);
       if (context.training) ++norm.batches;
-      const Tensor gamma = tensor_of(index, ".weight"), beta = tensor_of(index, ".bias");
+      const Tensor gamma = tensor_of(index, ".weight", pass), beta = tensor_of(index, ".bias", pass);
       if (context.training) return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
       return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
     }
     case Kind::kRelu: return real(relu(x));
-    case Kind::kPRelu: return real(prelu(x, parameter(std::get<PReluConfig>(node.config).parameter + ".weight")->tensor()));
+    case Kind::kPRelu: return real(prelu(x, leaf(*parameter(std::get<PReluConfig>(node.config).parameter + ".weight"), pass)));
     case Kind::kHardtanh: return real(hardtanh(x));
     case Kind::kSigmoid: return real(sigmoid(x));
     case Kind::kTanh: return real(tanh(x));
     case Kind::kSoftmax: return real(softmax(x));
-    case Kind::kMaxPool: return real(max_pool(x, pool_params(node)));
+    case Kind::kMaxPool: {
+      const size_t conv = size_t(node.inputs[0]);
+      if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images)) return real(max_pool(x, pool_params(node)));
+      return real(in_batch_blocks("conv_max_pool", block_of(conv, pass.images), values[size_t(spec_.nodes[conv].inputs[0])],
+                                  {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)}, piece_of(conv, int(index), context.sums()),
+                                  is_binary_layer(spec_, int(conv))));
+    }
     case Kind::kAvgPool: return real(avg_pool(x, pool_params(node)));
     case Kind::kGlobalAvgPool: return real(global_avg_pool(x));
     case Kind::kAdaptiveAvgPool: {

@@ -19,6 +19,11 @@
 
 namespace bantam {
 
+// Nodes begin + 1 to end, which read nothing older than begin's value; both are of Model::cuts().
+struct Segment {
+  int begin = 0, end = 0;
+};
+
 // What a forward pass is told: there is no global mode.
 struct Context {
   bool training = false;
@@ -30,6 +35,9 @@ struct Context {
   SumOrder sums() const { return training && order == SumOrder::kCanonical ? SumOrder::kAny : order; }
   // Sees every node's output, in order: for verify, calibration, explanation. The value of a quantize node is +-1.
   std::function<void(const NodeSpec& node, const Tensor& value)> tap = {};
+  // In training: segments, in order, that keep only their input and run a second time in backward. Values and gradients are the
+  // same, bit for bit. A tap turns them off.
+  std::vector<Segment> recompute = {};
 };
 
 struct NamedTensor {
@@ -50,6 +58,19 @@ class Model {
   // x [N,H,W,C] -> logits [N,classes]. In training, norms use the batch's statistics and move their running ones.
   // Throws Error if x is not what the input node says.
   Tensor forward(const Context& context, const Tensor& x);
+
+  // Nodes at which the net can be cut: all that later nodes read is their value, and they are no codes. The input and the output
+  // are the first and the last.
+  std::vector<int> cuts() const;
+  // What a segment takes, for a batch of so many images, above what is alive before; in a DryRun.
+  struct SegmentCost {
+    size_t kept = 0;           // from its forward to its backward pass, its output included
+    size_t forward_peak = 0;   // kept included
+    size_t backward_peak = 0;  // kept and the output's gradient included
+    size_t output = 0, gradients = 0;  // bytes of its output, of its parameters' gradients
+    bool remakes = false;              // whoever reads the output in backward can have it made again
+  };
+  SegmentCost cost_of(const Segment& segment, int64_t images, SumOrder order = SumOrder::kAny);
 
   const NetSpec& spec() const { return spec_; }
   DType dtype() const { return dtype_; }
@@ -89,18 +110,27 @@ class Model {
     int64_t h, w, c;
   };
   Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
-  Tensor tensor_of(size_t node, const char* what) const;  // a node's parameter, for the graph; undefined if it has none
+  struct Pass {
+    const Context& context;
+    int64_t images;
+    const std::map<const Parameter*, Tensor>* leaves;  // that stand for the parameters, or null
+    bool again;                                        // in backward: what is done once has been done
+  };
+  static Tensor leaf(const Parameter& p, const Pass& pass);
+  Tensor tensor_of(size_t node, const char* what, const Pass& pass) const;  // a node's parameter; undefined if it has none
   size_t image_bytes(size_t node) const;                  // of a node's output
   Tensor convolve(size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const;
-  // In training, a cheap convolution and the max pool behind it, without a norm, run a few images at a time (nn/batch_blocks.h).
+  // In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
   bool pooled_in_blocks(size_t conv, int64_t images) const;
   int64_t block_of(size_t conv, int64_t images) const;  // images to run at a time
   Piece piece_of(size_t conv, int pool, SumOrder order) const;  // the convolution, and the pool unless that is -1
-  Tensor convolve_and_pool(size_t conv, int pool, const Quantized& x, SumOrder order) const;
   void plan_reads();
   // chain: of each value, through how many norms it would be made again.
-  Tensor run_group(const NormGroup& group, const std::vector<Quantized>& values, SumOrder order, std::vector<int>* chain);
-  Quantized run_node(size_t index, const Context& context, const std::vector<Quantized>& values);
+  void run_nodes(int first, int last, const Pass& pass, std::vector<Quantized>* values, std::vector<int>* chain);
+  Tensor run_group(const NormGroup& group, const Pass& pass, const std::vector<Quantized>& values, std::vector<int>* chain);
+  Quantized run_node(size_t index, const Pass& pass, const std::vector<Quantized>& values);
+  std::vector<Parameter*> parameters_of(const Segment& segment) const;
+  Tensor run_segment(const Segment& segment, const Context& context, const Quantized& x);
 
   NetSpec spec_;
   DType dtype_;

@@ -43,7 +43,10 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
     }
     const bool pooled = kind(g.source) == Kind::kMaxPool && readers[size_t(g.source)] == 1;
     const int conv = pooled ? input(g.source) : g.source;
-    if (kind(conv) == Kind::kConv && readers[size_t(conv)] == 1 && is_cheap(spec, shapes, conv)) {
+    // A pooled output is a quarter and less: of a real layer it is kept, rather than making all of it twice more.
+    const bool worth = kind(conv) == Kind::kConv && readers[size_t(conv)] == 1 && is_cheap(spec, shapes, conv) &&
+                       (!pooled || is_binary_layer(spec, conv));
+    if (worth) {
       g.conv = conv;
       if (pooled) g.pool = g.source;
       g.source = input(conv);

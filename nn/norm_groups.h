@@ -11,7 +11,7 @@ namespace bantam {
 
 // Nodes by index, -1 where there is none; in the order in which the net runs them. Each but the last is read by the next alone.
 struct NormGroup {
-  int conv = -1, pool = -1;  // cheap convolution, and the max pool behind it
+  int conv = -1, pool = -1;  // cheap convolution, and, of signs, the max pool behind it
   int pre = -1;              // relu or prelu
   int norm = -1;
   int add = -1;

@@ -159,6 +159,28 @@ accepted "test top-1" train fashion-mnist-bnn --out again $quick
 for file in recipe.toml log.jsonl curves.csv curves.svg confusion.csv last.safetensors best.safetensors; do
   cmp -s run/$file again/$file && ok || bad "two equal runs differ in $file"
 done
+# A limit of memory: the same bytes in less, or by how much it does not fit; no folder is left behind then.
+narrow="--data data --batch 16 --threads 1 --epochs 1 --set model.name=resnet14 --set model.width=0.1 --set train.eval_batch=4"
+# shellcheck disable=SC2086
+accepted "test top-1" train fashion-mnist-float --out free $narrow
+# shellcheck disable=SC2086
+accepted "test top-1" train fashion-mnist-float --out limited $narrow --mem-limit 2900KiB
+grep -qF "computed again in backward" err && ok || bad "--mem-limit does not say what it does: $(cat err)"
+for file in recipe.toml log.jsonl last.safetensors best.safetensors; do
+  cmp -s free/$file limited/$file && ok || bad "--mem-limit changes $file"
+done
+# shellcheck disable=SC2086
+accepted "stopped after step" train fashion-mnist-float --out half $narrow --mem-limit 2900KiB --max-steps 2
+accepted "test top-1" train --resume half --data data --mem-limit 2900KiB
+cmp -s free/last.safetensors half/last.safetensors && ok || bad "a run that goes on within a limit differs"
+# shellcheck disable=SC2086
+refused 2 "--mem-limit 1.46 MiB: a step of batch 16 takes at least" train fashion-mnist-float --out tight $narrow --mem-limit 1500KiB
+refused 2 "takes at least" info vgg11-cifar10-bnn --mem-limit 120MiB --set train.eval_batch=8
+refused 2 "evaluation of train.eval_batch = 200 images takes" info resnet14-cifar10-float --mem-limit 200MiB
+refused 2 "'12MB' is not a number of bytes" train fashion-mnist-float --out tight --data data --mem-limit 12MB
+[ ! -e tight ] && ok || bad "a limit that was refused has left a folder"
+accepted "computed again in backward" info resnet14-cifar10-float --set optimizer.name=sgd --mem-limit 340MiB
+
 refused 4 "the last checkpoint is untouched" train fashion-mnist-float --out nan --data data --quiet --lr 1e30 --epochs 3 --batch 8
 
 # --- reports

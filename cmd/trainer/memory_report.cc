@@ -47,7 +47,7 @@ size_t bytes_of(const std::vector<AllocEvent>& events, const char* what) {
 }  // namespace
 
 MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
-                           bool update_along, SumOrder order) {
+                           bool update_along, SumOrder order, const std::vector<Segment>& recompute) {
   const DryRun dry;
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   MemoryReport report;
@@ -69,6 +69,7 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       Context context;
       context.training = true;
       context.order = order;
+      context.recompute = recompute;
       const Tensor logits = model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
       const Tensor loss = cross_entropy(logits, inputs[1]);
       if (update_along) {
@@ -90,12 +91,32 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
     if (training) {
       report.parameter_bytes = bytes_of(events, "parameter");
       report.optimizer_bytes = bytes_of(events, "optimizer");
+      report.batch_bytes = bytes_of(events, "batch");
       report.training = peak_of(events);
     } else {
       report.inference = peak_of(events);
     }
   }
   return report;
+}
+
+size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer, int batches_held) {
+  const DryRun dry;
+  start_alloc_trace();
+  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
+  Model model(spec);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
+  std::vector<Tensor> inputs;
+  for (const int64_t n : {batch, eval_batch})
+    for (int i = 0; i < batches_held; ++i) {
+      inputs.push_back(Tensor::empty({n, in.h, in.w, in.c}));
+      inputs.push_back(Tensor::empty({n}, DType::kI32));
+    }
+  {
+    const NoGrad no_grad;
+    model.forward({.order = evaluation_order(spec), .tap = {}}, inputs[inputs.size() - 2]);
+  }
+  return peak_of(stop_alloc_trace()).peak_bytes;
 }
 
 }  // namespace bantam

@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/net_spec.h"
-#include "ops/conv_work.h"
+#include "nn/model.h"
 #include "optim/optimizer.h"
 
 namespace bantam {
@@ -31,6 +30,7 @@ struct MemoryReport {
   size_t parameter_bytes = 0;        // weights, slopes, norms with their running statistics
   size_t gradient_bytes = 0;         // of all parameters, as after a backward pass; 0 where each is updated during it
   size_t optimizer_bytes = 0;
+  size_t batch_bytes = 0;            // input batches held by the loader
   MemoryPlan training;               // a step: forward, loss, backward, update
   MemoryPlan inference;              // evaluation of one image
 };
@@ -38,8 +38,12 @@ struct MemoryReport {
 using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
 
 // batches_held: batches of input that the loader keeps, the one in use included. update_along: each parameter is updated as soon
-// as its gradient is complete. order: of training's convolutions.
+// as its gradient is complete. order, recompute: as in Context, of training.
 MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1,
-                           bool update_along = false, SumOrder order = SumOrder::kAny);
+                           bool update_along = false, SumOrder order = SumOrder::kAny,
+                           const std::vector<Segment>& recompute = {});
+
+// The pool's high-water mark in evaluation between two epochs: the trainer's state and batches are held beside it.
+size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer, int batches_held);
 
 }  // namespace bantam

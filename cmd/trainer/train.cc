@@ -167,7 +167,12 @@ void Trainer::step() {
   const double begin = monotonic_seconds();
   const Batch& batch = next_batch();
   const double lr = learning_rate(schedule_, state_.step);
-  const Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .order = sum_order(recipe_), .tap = {}};
+  const Context context{.training = true,
+                        .seed = uint64_t(recipe_.train.seed),
+                        .step = state_.step,
+                        .order = sum_order(recipe_),
+                        .tap = {},
+                        .recompute = recompute_};
 
   double loss_value = 0, norm = 0;
   int64_t right = 0;

@@ -28,9 +28,10 @@ ModelOptions cifar(Form form) { return {.form = form, .width = 1, .classes = 10,
 
 }  // namespace
 
-TEST_CASE("norm groups: of binary nets, convolutions with their pools belong to them; of float nets, first layers alone") {
+TEST_CASE("norm groups: of binary nets, convolutions with their pools belong to them; of float nets, a first layer that is not pooled") {
   const NetSpec vgg = vgg11(cifar(Form::kBnn)), resnet = resnet14(cifar(Form::kBnn)), real = resnet14(cifar(Form::kFloat));
-  CHECK(group_of(vgg, "bn1") == "conv1 pool1 - bn1 - hardtanh1 < input -");
+  CHECK(group_of(vgg, "bn1") == "- - - bn1 - hardtanh1 < pool1 -");
+  CHECK(group_of(vgg, "bn2") == "conv2 pool2 - bn2 - hardtanh2 < act2 -");
   CHECK(group_of(vgg, "bn3") == "conv3 - - bn3 - hardtanh3 < act3 -");
   CHECK(group_of(resnet, "bn1") == "conv1 - relu1 bn1 - - < input -");
   CHECK(group_of(resnet, "layer1.0.bn1") == "layer1.0.conv1 - layer1.0.prelu1 layer1.0.bn1 - - < layer1.0.act1 -");

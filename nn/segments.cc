@@ -1,0 +1,98 @@
+// Pieces of a net that keep only their input in training and run again in backward.
+#include <algorithm>
+
+#include "core/pool.h"
+#include "nn/batch_blocks.h"
+#include "nn/model.h"
+
+namespace bantam {
+
+std::vector<int> Model::cuts() const {
+  const int n = int(spec_.nodes.size());
+  std::vector<int> last(size_t(n), -1);  // who reads each value last
+  for (int i = 0; i < n; ++i)
+    for (int j : spec_.nodes[size_t(i)].inputs) last[size_t(j)] = i;
+  std::vector<bool> inside(size_t(n), false);  // between the ends of what runs as one
+  for (const NormGroup& g : norm_groups_) {
+    int first = g.norm;
+    for (int i : {g.conv, g.pool, g.pre})
+      if (i >= 0) first = std::min(first, i);
+    // A group reads its source when it ends: what lies between belongs to it.
+    for (int i = first; i < g.end; ++i) inside[size_t(i)] = true;
+  }
+  std::vector<int> cuts;
+  int reach = -1;  // the last reader of all values before i
+  for (int i = 0; i < n; ++i) {
+    if (reach <= i && !inside[size_t(i)] && !cheap_before_pool_[size_t(i)] && spec_.nodes[size_t(i)].kind != Kind::kQuantize)
+      cuts.push_back(i);
+    reach = std::max(reach, last[size_t(i)]);
+  }
+  return cuts;
+}
+
+std::vector<Parameter*> Model::parameters_of(const Segment& segment) const {
+  std::vector<Parameter*> all;
+  const auto take = [&](const std::string& name) {
+    Parameter* p = parameter(name);
+    if (p && std::find(all.begin(), all.end(), p) == all.end()) all.push_back(p);
+  };
+  for (int i = segment.begin + 1; i <= segment.end; ++i) {
+    const NodeSpec& node = spec_.nodes[size_t(i)];
+    if (const auto* p = std::get_if<PReluConfig>(&node.config)) {
+      take(p->parameter + ".weight");
+    } else {
+      take(node.name + ".weight");
+      take(node.name + ".bias");
+    }
+  }
+  return all;
+}
+
+Tensor Model::run_segment(const Segment& segment, const Context& context, const Quantized& x) {
+  const std::vector<Parameter*> parameters = parameters_of(segment);
+  const auto run = [=, this](const Quantized& in, const std::vector<Tensor>& rest, bool again) {
+    std::map<const Parameter*, Tensor> leaves;
+    for (size_t i = 0; i < parameters.size(); ++i) leaves[parameters[i]] = rest[i];
+    std::vector<Quantized> values(spec_.nodes.size());
+    std::vector<int> chain(spec_.nodes.size(), 0);
+    values[size_t(segment.begin)] = in;
+    run_nodes(segment.begin + 1, segment.end, {context, in.value.dim(0), &leaves, again}, &values, &chain);
+    return values[size_t(segment.end)].value;
+  };
+  std::vector<Tensor> rest;
+  for (const Parameter* p : parameters) rest.push_back(p->tensor());
+  return in_batch_blocks(
+      "segment", x.value.dim(0), x, rest, [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, true); }, false,
+      [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, false); });
+}
+
+Model::SegmentCost Model::cost_of(const Segment& segment, int64_t images, SumOrder order) {
+  Context context;
+  context.training = true;
+  context.order = order;
+  Shape shape = shapes_[size_t(segment.begin)];
+  shape[0] = images;
+  Parameter input("", Tensor::empty(shape, dtype_));
+  input.frozen = segment.begin == 0;
+  SegmentCost cost;
+  for (const Parameter* p : parameters_of(segment)) cost.gradients += size_class(p->value.bytes());
+  const size_t before = pool_stats().live_bytes;
+  reset_high_water();
+  std::vector<Quantized> values(spec_.nodes.size());
+  std::vector<int> chain(spec_.nodes.size(), 0);
+  values[size_t(segment.begin)].value = input.tensor();
+  run_nodes(segment.begin + 1, segment.end, {context, images, nullptr, true}, &values, &chain);
+  const Tensor y = values[size_t(segment.end)].value;
+  values.clear();
+  cost.output = size_class(y.bytes());
+  cost.remakes = recomputable(y);
+  cost.kept = pool_stats().live_bytes - before;
+  cost.forward_peak = pool_stats().high_water_bytes - before;
+  if (!y.needs_grad()) return cost;
+  reset_high_water();
+  backward({y}, {Tensor::empty(y.shape(), dtype_)}, [](Parameter& p) { p.zero_grad(); });
+  cost.backward_peak = pool_stats().high_water_bytes - before;
+  return cost;
+}
+
+}  // namespace bantam
