@@ -103,8 +103,8 @@ void add_data(CLI::App* app, std::string& data) {
 }
 
 void add_mem_limit(CLI::App* app, std::string& limit) {
-  app->add_option("--mem-limit", limit, "memory of a training step at most: what does not fit is computed again in backward, or refused")
-      ->type_name("BYTES[KiB|MiB|GiB]");
+  app->add_option("--mem-limit", limit, "most memory of a step, as 512MiB: pieces are computed twice to fit")
+      ->type_name("BYTES");
 }
 
 void add_kind(CLI::App* app, std::string& kind) {

@@ -164,14 +164,14 @@ narrow="--data data --batch 16 --threads 1 --epochs 1 --set model.name=resnet14 
 # shellcheck disable=SC2086
 accepted "test top-1" train fashion-mnist-float --out free $narrow
 # shellcheck disable=SC2086
-accepted "test top-1" train fashion-mnist-float --out limited $narrow --mem-limit 2900KiB
+accepted "test top-1" train fashion-mnist-float --out fitted $narrow --mem-limit 2900KiB
 grep -qF "computed again in backward" err && ok || bad "--mem-limit does not say what it does: $(cat err)"
 for file in recipe.toml log.jsonl last.safetensors best.safetensors; do
-  cmp -s free/$file limited/$file && ok || bad "--mem-limit changes $file"
+  cmp -s free/$file fitted/$file && ok || bad "--mem-limit changes $file"
 done
 # shellcheck disable=SC2086
 accepted "stopped after step" train fashion-mnist-float --out half $narrow --mem-limit 2900KiB --max-steps 2
-accepted "test top-1" train --resume half --data data --mem-limit 2900KiB
+accepted "test top-1" train --resume half --data data --threads 1 --mem-limit 2900KiB
 cmp -s free/last.safetensors half/last.safetensors && ok || bad "a run that goes on within a limit differs"
 # shellcheck disable=SC2086
 refused 2 "--mem-limit 1.46 MiB: a step of batch 16 takes at least" train fashion-mnist-float --out tight $narrow --mem-limit 1500KiB
