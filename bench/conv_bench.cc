@@ -13,7 +13,6 @@
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "ops/conv_work.h"
-#include "ops/kernels/conv_ref.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;
@@ -48,36 +47,42 @@ struct Layer {
     if (pass == Pass::kWeightGrad) conv_weight_grad(s, x, y, &out);
     return out;
   }
-  // Checked on one image, whose share of the sums the definition can do quickly; the weight gradient as a whole by
-  // <dw, w> = <y, conv(x, w)>.
-  bool right(Pass pass) const {
+  // The rounding error of one image, relative to the size of what is computed: root mean squares, against f64. The weight
+  // gradient is of all images, too many for f64: it is checked by <dw, w> = <y, conv(x, w)>.
+  double error(Pass pass) const {
     const Tensor got = run(pass);
-    double worst = 0;
+    if (pass == Pass::kWeightGrad) {
+      const Tensor conv = run(Pass::kForward);
+      double a = 0, b = 0, size = 0;
+      for (int64_t i = 0; i < w.size(); ++i) a += got.at(i) * w.at(i);
+      for (int64_t i = 0; i < y.size(); ++i) b += conv.at(i) * y.at(i), size += conv.at(i) * conv.at(i);
+      return std::fabs(a - b) / std::sqrt(size * double(y.size()));
+    }
+    const auto first = [](const Tensor& t) { return t.slice_outer(0, 1).clone().to(DType::kF64); };
+    const Tensor w64 = w.to(DType::kF64);
+    Tensor want;
+    ConvShape one = s;
+    one.n = 1;
     if (pass == Pass::kForward) {
-      Tensor want = Tensor::empty({1, s.out_h(), s.out_w(), s.k});
-      ref::conv_forward<float>(s, x.data<float>(), w.data<float>(), nullptr, want.mutable_data<float>(), 0, s.out_h() * s.out_w());
-      for (int64_t i = 0; i < want.size(); ++i) worst = std::fmax(worst, std::fabs(want.at(i) - got.at(i)));
-      return worst <= (conv_algorithm(s, ConvPass::kForward, g_order) == ConvAlgorithm::kDirect ? 0 : 1e-3);
+      want = Tensor::empty({1, s.out_h(), s.out_w(), s.k}, DType::kF64);
+      conv_forward(one, first(x), w64, {}, &want);
+    } else {
+      want = Tensor::empty({1, s.h, s.w, s.c}, DType::kF64);
+      conv_input_grad(one, first(y), w64, &want);
     }
-    if (pass == Pass::kInputGrad) {
-      Tensor want = Tensor::empty({1, s.h, s.w, s.c});
-      ref::conv_input_grad<float>(s, y.data<float>(), w.data<float>(), want.mutable_data<float>(), 0, 1);
-      for (int64_t i = 0; i < want.size(); ++i) worst = std::fmax(worst, std::fabs(want.at(i) - got.at(i)));
-      return worst < 1e-3;  // sums of up to 4,608 products of size 0.1
-    }
-    const Tensor conv = run(Pass::kForward);
-    double a = 0, b = 0, size = 0;
-    for (int64_t i = 0; i < w.size(); ++i) a += got.at(i) * w.at(i);
-    for (int64_t i = 0; i < y.size(); ++i) b += conv.at(i) * y.at(i), size += conv.at(i) * conv.at(i);
-    return std::fabs(a - b) < 1e-4 * std::sqrt(size * double(y.size()));
+    double wrong = 0, size = 0;
+    for (int64_t i = 0; i < want.size(); ++i) wrong += (got.at(i) - want.at(i)) * (got.at(i) - want.at(i)), size += want.at(i) * want.at(i);
+    return std::sqrt(wrong / size);
   }
 };
 
 void layer(benchmark::State& state, const NamedConv& conv, Pass pass) {
   const Layer l(conv.shape);
-  if (!l.right(pass)) return state.SkipWithError("the result is wrong");
+  const double error = l.error(pass);
+  if (!(error < 1e-4)) return state.SkipWithError("the result is wrong");
   const double limit = fma_peak(), macs = double(conv.shape.macs());
   for (auto _ : state) benchmark::DoNotOptimize(l.run(pass));
+  state.counters["rms_error"] = error;
   state.counters["GMAC/s"] = benchmark::Counter(macs * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["of_peak"] = benchmark::Counter(macs / limit, benchmark::Counter::kIsIterationInvariantRate);
 }
