@@ -148,6 +148,8 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
   // many times each node is used.
   std::vector<NodePtr> order;
   std::vector<std::pair<NodePtr, size_t>> stack;
+  order.reserve(64);
+  stack.reserve(64);
   auto enter = [&](const NodePtr& node) {
     if (node->visit_ == visit) return;
     if (node->ran_) throw Error(std::string("backward: the graph below ") + node->op + " has already been walked, and freed");

@@ -4,16 +4,28 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
-#include <unordered_map>
 
 namespace bantam {
 namespace {
 
 constexpr size_t kAlignment = 64;
 
+// Size classes, in order: 64, 128, ... 512, then eight a doubling.
+constexpr size_t kClasses = 8 + 8 * (64 - 9) + 1;
+size_t class_number(size_t class_bytes) {
+  if (class_bytes <= 8 * kAlignment) return class_bytes / kAlignment;
+  const size_t below = std::bit_floor(class_bytes - 1);
+  return 8 * size_t(std::countr_zero(below) - 9) + 8 + (class_bytes - below) / (below / 8);
+}
+size_t class_of_number(size_t number) {
+  if (number <= 8) return number * kAlignment;
+  const size_t below = size_t(512) << (number - 9) / 8;
+  return below + ((number - 9) % 8 + 1) * (below / 8);
+}
+
 struct Pool {
   std::mutex mutex;
-  std::unordered_map<size_t, std::vector<void*>> free_lists;  // by size class
+  std::vector<void*> free_lists[kClasses];  // by number of the size class
   PoolStats stats;
 };
 
@@ -53,7 +65,7 @@ Buffer::Buffer(size_t bytes, bool with_memory) : bytes_(bytes), class_bytes_(siz
     std::lock_guard lock(p.mutex);
     if (with_memory) {
 #ifndef BANTAM_POOL_OFF
-      auto& list = p.free_lists[class_bytes_];
+      auto& list = p.free_lists[class_number(class_bytes_)];
       if (!list.empty()) {
         data_ = list.back();
         list.pop_back();
@@ -87,7 +99,7 @@ Buffer::~Buffer() {
     p.stats.live_bytes -= class_bytes_;
     if (data_) {
 #ifndef BANTAM_POOL_OFF
-      p.free_lists[class_bytes_].push_back(data_);
+      p.free_lists[class_number(class_bytes_)].push_back(data_);
 #else
       p.stats.reserved_bytes -= class_bytes_;
       std::free(data_);
@@ -112,9 +124,10 @@ void reset_high_water() {
 void release_free_buffers() {
   Pool& p = pool();
   std::lock_guard lock(p.mutex);
-  for (auto& [bytes, list] : p.free_lists) {
+  for (size_t number = 0; number < kClasses; ++number) {
+    std::vector<void*>& list = p.free_lists[number];
     for (void* data : list) std::free(data);
-    p.stats.reserved_bytes -= bytes * list.size();
+    p.stats.reserved_bytes -= class_of_number(number) * list.size();
     list.clear();
   }
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <set>
+#include <string_view>
 
 #include "core/parallel.h"
 #include "core/rng.h"
@@ -107,6 +108,7 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
       }
     }
   }
+  for (const NodeSpec& node : spec_.nodes) own_.emplace_back(parameter(node.name + ".weight"), parameter(node.name + ".bias"));
 }
 
 Parameter& Model::add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout) {
@@ -372,7 +374,7 @@ Tensor Model::run_group(const NormGroup& g, const Pass& pass, const std::vector<
 Tensor Model::leaf(const Parameter& p, const Pass& pass) { return pass.leaves ? pass.leaves->at(&p) : p.tensor(); }
 
 Tensor Model::tensor_of(size_t node, const char* what, const Pass& pass) const {
-  const Parameter* p = parameter(spec_.nodes[node].name + what);
+  const Parameter* p = what == std::string_view(".weight") ? own_[node].first : own_[node].second;
   return p ? leaf(*p, pass) : Tensor();
 }
 

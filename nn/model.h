@@ -136,6 +136,7 @@ class Model {
   DType dtype_;
   std::map<std::string, std::unique_ptr<Parameter>> parameters_;
   std::vector<Parameter*> parameter_list_;  // in the order of the net
+  std::vector<std::pair<Parameter*, Parameter*>> own_;  // of each node: its weight and bias, null where it has none
   std::map<std::string, FileLayout> layouts_;
   std::map<std::string, Norm> norms_;
   std::vector<Shape> shapes_;               // of every node's output, for one image

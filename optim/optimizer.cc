@@ -49,9 +49,12 @@ class Adam : public Optimizer {
 
  private:
   void update_at(size_t index, Parameter& p, double lr, double weight_decay) override {
-    const double t = double(steps());
-    const double step = lr / (1 - std::pow(config_.beta1, t));
-    const double root = 1 / std::sqrt(1 - std::pow(config_.beta2, t));
+    if (corrected_ != steps()) {  // once a step, not for each parameter
+      corrected_ = steps();
+      correction1_ = 1 - std::pow(config_.beta1, double(corrected_));
+      correction2_ = 1 / std::sqrt(1 - std::pow(config_.beta2, double(corrected_)));
+    }
+    const double step = lr / correction1_, root = correction2_;
     auto run = [&]<class T>(T, auto kernel) {
       T* theta = p.value.mutable_data<T>();
       const T* g = p.grad.data<T>();
@@ -69,6 +72,8 @@ class Adam : public Optimizer {
 
   AdamConfig config_;
   std::vector<Tensor> s_, r_;
+  int64_t corrected_ = -1;  // the step of these corrections of the means' bias
+  double correction1_ = 1, correction2_ = 1;
 };
 
 }  // namespace

@@ -72,3 +72,20 @@ TEST_CASE("pool: a dry run counts the same bytes without memory, and a trace tel
   CHECK(events[1].died < events[3].born);
   CHECK(events[2].died != UINT64_MAX);
 }
+
+TEST_CASE("pool: what is free of every size class is given back, to the byte") {
+#ifndef BANTAM_POOL_OFF
+  release_free_buffers();
+  const size_t before = pool_stats().reserved_bytes;
+  {
+    std::vector<BufferPtr> all;
+    for (size_t bytes = 1; bytes < (size_t(1) << 22); bytes = bytes * 17 / 16 + 1) all.push_back(allocate(bytes));
+    CHECK(pool_stats().reserved_bytes > before);
+  }
+  const uint64_t mallocs = pool_stats().mallocs;
+  for (size_t bytes = 1; bytes < (size_t(1) << 22); bytes = bytes * 17 / 16 + 1) allocate(bytes);  // each finds its own
+  CHECK(pool_stats().mallocs == mallocs);
+  release_free_buffers();
+  CHECK(pool_stats().reserved_bytes == before);
+#endif
+}
