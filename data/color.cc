@@ -15,7 +15,7 @@ int gray(const uint8_t* p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 +
 // PIL's blend: a + factor (b - a) in f32, cut towards 0 and clamped.
 uint8_t blend(int a, int b, float factor) {
   const float v = float(a) + factor * float(b - a);
-  return v <= 0 ? 0 : v >= 255 ? 255 : uint8_t(v);
+  return uint8_t(int(std::min(std::max(v, 0.0f), 255.0f)));
 }
 
 // Blends every value with the same one.
