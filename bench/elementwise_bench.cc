@@ -1,6 +1,7 @@
 // Operations that only move memory, one thread: "of_copy" is the rate of bytes (each pass over an operand counted) over that of
 // memcpy on arrays of the same size in the same run; 1 is what can be had without moving less. Passes: relu and prelu read 1 and
-// write 1, add reads 2, batch norm reads 2 (the input twice) and writes 1 forward, reads 4 and writes 1 backward.
+// write 1, add reads 2, batch norm reads 2 (the input twice) and writes 1 forward, reads 4 and writes 1 backward, where
+// the gradient that comes in becomes the one that goes out in place: its lines are in the cache, so ratios above 1 occur.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -17,6 +18,9 @@
 #include "ops/activations.h"
 #include "ops/arith.h"
 #include "ops/batch_norm.h"
+#include "ops/dropout.h"
+#include "ops/norm_act.h"
+#include "ops/pool.h"
 
 namespace bantam {
 namespace {
@@ -133,6 +137,59 @@ void batch_norm_backward(benchmark::State& state) {
   gradient(state, batch_norm(x.tensor(), gamma.tensor(), beta.tensor(), nullptr, nullptr), x.value, 5);
 }
 
+// prelu, norm, residual sum and relu as one: forward reads the input twice and the sum's other term, and writes; behind it the
+// gradient is masked into the residual's, then as for the norm.
+struct NormAct {
+  Tensor x;
+  Parameter in, gamma, beta, slope, other;
+  Tensor y;
+  explicit NormAct(const Tensor& input, bool residual)
+      : x(input), in("x", input), gamma("gamma", Tensor::full({input.shape()[-1]}, 1)), beta("beta", Tensor::zeros({input.shape()[-1]})),
+        slope("slope", Tensor::full({1}, 0.25)), other("other", residual ? input.clone() : Tensor()) {}
+  Tensor operator()() {
+    return norm_act(in.tensor(), {.pre = NormPre::kPRelu, .post = NormPost::kRelu},
+                    {.slope = slope.tensor(), .gamma = gamma.tensor(), .beta = beta.tensor(),
+                     .residual = other.value.defined() ? other.tensor() : Tensor()});
+  }
+};
+void prelu_norm_relu_forward(benchmark::State& state) {
+  NormAct op(input(state), false);
+  require(op().at(5) >= 0, "norm_act");
+  const NoGrad off;
+  run(state, op.x, 3, [&] { op(); });
+}
+void prelu_norm_add_relu_forward(benchmark::State& state) {
+  NormAct op(input(state), true);
+  require(op().at(5) >= 0, "norm_act");
+  const NoGrad off;
+  run(state, op.x, 4, [&] { op(); });
+}
+void prelu_norm_relu_backward(benchmark::State& state) {
+  NormAct op(input(state), false);
+  gradient(state, op(), op.x, 5);
+}
+void prelu_norm_add_relu_backward(benchmark::State& state) {
+  NormAct op(input(state), true);
+  gradient(state, op(), op.x, 7 + 1.0 / 32);
+}
+void dropout_forward(benchmark::State& state) {
+  const Tensor x = input(state);
+  require(dropout(x, 0.5, Rng(1, kRngTest)).size() == x.size(), "dropout");
+  run(state, x, 2, [&] { dropout(x, 0.5, Rng(1, kRngTest)); });
+}
+void max_pool_forward(benchmark::State& state) {
+  const Tensor x = input(state);
+  require(max_pool(x).at(0) >= x.at(0), "max_pool");
+  run(state, x, 1.25, [&] { max_pool(x); });
+}
+void max_pool_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  const Tensor y = max_pool(x.tensor());
+  const Node& node = *y.node();
+  const Tensor dy = random(y.shape());
+  run(state, x.value, 1.25 + 1.0 / 16, [&] { node.backward(BackwardArgs{dy, node.saved, node.needs}); });
+}
+
 BENCHMARK(relu_forward)->Apply(shapes);
 BENCHMARK(prelu_forward)->Apply(shapes);
 BENCHMARK(residual_add)->Apply(shapes);
@@ -143,6 +200,13 @@ BENCHMARK(relu_backward)->Apply(shapes);
 BENCHMARK(prelu_backward)->Apply(shapes);
 BENCHMARK(hardtanh_backward)->Apply(shapes);
 BENCHMARK(batch_norm_backward)->Apply(shapes);
+BENCHMARK(prelu_norm_relu_forward)->Apply(shapes);
+BENCHMARK(prelu_norm_add_relu_forward)->Apply(shapes);
+BENCHMARK(prelu_norm_relu_backward)->Apply(shapes);
+BENCHMARK(prelu_norm_add_relu_backward)->Apply(shapes);
+BENCHMARK(dropout_forward)->Apply(shapes);
+BENCHMARK(max_pool_forward)->Apply(shapes);
+BENCHMARK(max_pool_backward)->Apply(shapes);
 
 }  // namespace
 }  // namespace bantam
