@@ -35,7 +35,7 @@ HWY_INLINE void store_bytes(VF v, uint8_t* p, int64_t k) {
     hn::StoreU(bytes, du, p);
     return;
   }
-  HWY_ALIGN uint8_t buffer[kLanes < 16 ? 16 : kLanes];
+  HWY_ALIGN uint8_t buffer[kLanes < 16 ? 16 : kLanes] = {};
   hn::StoreU(bytes, du, buffer);
   int64_t i = 0;  // by powers of two: calls of memcpy for a few bytes would cost more than all else
   if (k & 8) memcpy(p, buffer, 8), i = 8;
@@ -44,7 +44,47 @@ HWY_INLINE void store_bytes(VF v, uint8_t* p, int64_t k) {
   if (k & 1) p[i] = buffer[i];
 }
 
+// The largest of a whole window, and where: one vector of channels.
+template <class Load>
+HWY_INLINE VF window_max(const ConvShape& s, const float* corner, const Load& load, VF* where) {
+  const DF d;
+  VF best = load(corner);
+  *where = hn::Zero(d);
+  for (int64_t ky = 0, at = 0; ky < s.kh; ++ky)
+    for (int64_t kx = 0; kx < s.kw; ++kx, ++at) {
+      const VF v = load(corner + (ky * s.w + kx) * s.c);  // the first again: it is not larger than itself
+      const auto larger = hn::Gt(v, best);
+      best = hn::IfThenElse(larger, v, best);
+      *where = hn::IfThenElse(larger, hn::Set(d, float(at)), *where);
+    }
+  return best;
+}
+
+// Without padding every window is whole.
+HWY_ATTR void max_pool_whole(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {
+  const int64_t oh = s.out_h(), ow = s.out_w(), full = s.c / kLanes * kLanes;
+  const PartLoad part{s.c - full};
+  for (int64_t row = row_begin; row < row_end;) {
+    const int64_t n = row / (oh * ow), oy = row / ow % oh, ox = row % ow;
+    const int64_t line = ow - ox < row_end - row ? ow - ox : row_end - row;
+    const float* corner = x + ((n * s.h + oy * s.stride_h) * s.w + ox * s.stride_w) * s.c;
+    for (int64_t i = 0; i < line; ++i, ++row, corner += s.stride_w * s.c) {
+      VF where;
+      int64_t c = 0;
+      for (; c < full; c += kLanes) {
+        hn::StoreU(window_max(s, corner + c, WholeLoad(), &where), DF(), y + row * s.c + c);
+        if (argmax) store_bytes(where, argmax + row * s.c + c, kLanes);
+      }
+      if (c < s.c) {
+        store_part(window_max(s, corner + c, part, &where), y + row * s.c + c, part.k);
+        if (argmax) store_bytes(where, argmax + row * s.c + c, part.k);
+      }
+    }
+  }
+}
+
 HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {
+  if (s.pad_h == 0 && s.pad_w == 0) return max_pool_whole(s, x, y, argmax, row_begin, row_end);
   const DF d;
   ref::PoolWalk walk(s, row_begin);
   for (int64_t row = row_begin; row < row_end; ++row, walk.next()) {
