@@ -2,9 +2,9 @@
 //
 //   BANTAM_IMAGES=/path/to/val ninja -C build bench/data_bench && build/bench/data_bench
 //
-// BANTAM_IMAGES is a folder of class folders, read into memory first. stb_alone is the limit of a build with stb_image: the
-// decoder without the door in front of it, and without the crop behind. bench/peers/decode.py runs Pillow, torchvision
-// and OpenCV beside this program.
+// BANTAM_IMAGES is a folder of class folders, read into memory first. stb_alone is the limit of a build with stb_image:
+// the decoder without the door in front of it, and without the crop behind. bench/peers/decode.py runs Pillow,
+// torchvision and OpenCV beside this program.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -53,7 +53,8 @@ const std::vector<File>& files() {
 }
 
 // body(file, its number) over all files, again and again; one iteration is one image.
-template <class Body> void each_image(benchmark::State& state, Body&& body) {
+template <class Body>
+void each_image(benchmark::State& state, Body&& body) {
   size_t i = 0, turns = 0;
   for (auto _ : state) {
     body(files()[i], uint64_t(turns++));
@@ -95,7 +96,8 @@ void crop_flip(benchmark::State& state) {  // of images that are decoded already
   each_image(state, [&](const File&, uint64_t turn) {
     const Image& image = images[turn % images.size()];
     const Box box = draw_crop({.on = true}, image.h, image.w, 0, 0, turn);
-    resizer.run(image, box, kSide, kSide, {0, 0, kSide, kSide}, draw_augment({.flip = true}, 0, 0, turn).flip, out.data());
+    resizer.run(image, box, kSide, kSide, {0, 0, kSide, kSide}, draw_augment({.flip = true}, 0, 0, turn).flip,
+                out.data());
   });
 }
 

@@ -19,7 +19,7 @@ struct CifarFormat {
   int64_t test_records, train_records;  // of each file
   size_t record() const { return (superclasses ? 2 : 1) + kCifarPixels; }
 };
-constexpr CifarFormat kCifar10 = {"CIFAR-10", 0, 10, 10000, 10000};     // five files of training images
+constexpr CifarFormat kCifar10 = {"CIFAR-10", 0, 10, 10000, 10000};  // five files of training images
 constexpr CifarFormat kCifar100 = {"CIFAR-100", 20, 100, 10000, 50000};
 
 // Appends the images [32,32,3] and labels (of classes) of a file, which must hold exactly `records` of them. Throws

@@ -7,8 +7,8 @@
 
 namespace bantam {
 
-// Strengths; 0 leaves a property alone. A factor is uniform in [max(0, 1 - strength), 1 + strength], the shift of the hue
-// in [-hue, hue], a part of the circle.
+// Strengths; 0 leaves a property alone. A factor is uniform in [max(0, 1 - strength), 1 + strength], the shift of the
+// hue in [-hue, hue], a part of the circle.
 struct ColorJitter {
   double brightness = 0, contrast = 0, saturation = 0, hue = 0;
   bool on() const { return brightness > 0 || contrast > 0 || saturation > 0 || hue > 0; }
@@ -28,7 +28,8 @@ enum class ColorStep : uint8_t { kBrightness, kContrast, kSaturation, kHue };
 
 // What is done to one sample.
 struct ColorDraw {
-  std::array<ColorStep, 4> order = {ColorStep::kBrightness, ColorStep::kContrast, ColorStep::kSaturation, ColorStep::kHue};
+  std::array<ColorStep, 4> order = {ColorStep::kBrightness, ColorStep::kContrast, ColorStep::kSaturation,
+                                    ColorStep::kHue};
   std::array<double, 4> factor = {1, 1, 1, 0};  // by ColorStep
 };
 ColorDraw draw_color(const ColorJitter& jitter, uint64_t seed, uint64_t epoch, uint64_t sample);
@@ -36,9 +37,9 @@ ColorDraw draw_color(const ColorJitter& jitter, uint64_t seed, uint64_t epoch, u
 // What is added to red, green and blue, of pixels in [0, 1].
 std::array<double, 3> draw_lighting(const Lighting& lighting, uint64_t seed, uint64_t epoch, uint64_t sample);
 
-// The steps of PIL's ImageEnhance (the hue: torchvision's adjust_hue), on pixels [n][c] in place; c is 1 or 3. Each blends
-// with black, with the image's mean gray, or with each pixel's gray, in f32, cut to u8; saturation and hue do nothing to
-// gray images.
+// The steps of PIL's ImageEnhance (the hue: torchvision's adjust_hue), on pixels [n][c] in place; c is 1 or 3. Each
+// blends with black, with the image's mean gray, or with each pixel's gray, in f32, cut to u8; saturation and hue do
+// nothing to gray images.
 void adjust_brightness(uint8_t* pixels, int64_t n, int c, double factor);
 void adjust_contrast(uint8_t* pixels, int64_t n, int c, double factor);
 void adjust_saturation(uint8_t* pixels, int64_t n, int c, double factor);

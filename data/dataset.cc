@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kKinds[] = {"auto", "mnist", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet", "image-folder"};
+constexpr const char* kKinds[] = {"auto",     "mnist",         "fashion-mnist", "cifar10",
+                                  "cifar100", "tiny-imagenet", "image-folder"};
 constexpr uint32_t kMaxSide = 4096;
 
 // The two that share file names and sizes are told apart by their first labels.
@@ -221,7 +222,8 @@ Dataset open_dataset(const std::string& dir, Split split, const std::string& ask
   } else if (kind == "image-folder") {
     const SplitFolder folder = find_image_folder(dir, split == Split::kTrain);
     if (folder.path.empty())
-      throw FileError(dir, std::string("has no folder ") + (split == Split::kTrain ? "train/, only val/" : "val/, only train/"));
+      throw FileError(
+          dir, std::string("has no folder ") + (split == Split::kTrain ? "train/, only val/" : "val/, only train/"));
     list_image_folder(dir, folder, d);
   } else {
     read_idx_pair(dir, asked, d);
@@ -240,8 +242,9 @@ void load_image(const Dataset& data, int64_t i, Image* out) {
   const std::string path = data.path(i);
   decode_image(read_file(path, kMaxImageFile), data.c, path, out);
   if (data.h != 0 && (out->h != data.h || out->w != data.w))
-    throw FileError(path, "has " + std::to_string(out->w) + "x" + std::to_string(out->h) + " pixels, the first image of the set " +
-                              std::to_string(data.w) + "x" + std::to_string(data.h));
+    throw FileError(path, "has " + std::to_string(out->w) + "x" + std::to_string(out->h) +
+                              " pixels, the first image of the set " + std::to_string(data.w) + "x" +
+                              std::to_string(data.h));
 }
 
 Dataset part_of(const Dataset& data, int64_t begin, int64_t end) {
@@ -252,7 +255,8 @@ Dataset part_of(const Dataset& data, int64_t begin, int64_t end) {
   part.h = data.h, part.w = data.w, part.c = data.c;
   part.folder = data.folder;
   if (data.decoded())
-    part.images.assign(data.images.begin() + begin * data.image_bytes(), data.images.begin() + end * data.image_bytes());
+    part.images.assign(data.images.begin() + begin * data.image_bytes(),
+                       data.images.begin() + end * data.image_bytes());
   else
     for (int64_t i = begin; i < end; ++i) part.files.add(data.files[size_t(i)]);
   part.labels.assign(data.labels.begin() + begin, data.labels.begin() + end);

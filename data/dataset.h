@@ -59,8 +59,8 @@ void load_image(const Dataset& data, int64_t i, Image* out);
 // Images [begin, end).
 Dataset part_of(const Dataset& data, int64_t begin, int64_t end);
 
-// CRC-32 over sizes, labels, and images (of files that are not decoded: their names): tells whether a run is resumed, or
-// a net evaluated, on the same data.
+// CRC-32 over sizes, labels, and images (of files that are not decoded: their names): tells whether a run is resumed,
+// or a net evaluated, on the same data.
 uint32_t fingerprint(const Dataset& data);
 
 }  // namespace bantam

@@ -1,5 +1,5 @@
-// PNG by libpng. It leaves by longjmp where it fails: each function that has a setjmp below calls nothing but libpng and
-// holds no object with a destructor; vectors live in their caller.
+// PNG by libpng. It leaves by longjmp where it fails: each function that has a setjmp below calls nothing but libpng
+// and holds no object with a destructor; vectors live in their caller.
 #include <png.h>
 
 #include <csetjmp>

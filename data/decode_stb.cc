@@ -103,8 +103,8 @@ struct DecoderMemory {
 namespace bantam {
 namespace {
 
-// Decodes to stb_image's own channels (1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha), or to `ask` of them, and drops
-// alpha.
+// Decodes to stb_image's own channels (1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha), or to `ask` of them, and
+// drops alpha.
 std::string decode(ByteSpan file, int ask, uint64_t room, Image* out) {
   const DecoderMemory memory(room);
   int w = 0, h = 0, have = 0;
@@ -128,7 +128,8 @@ std::string decode(ByteSpan file, int ask, uint64_t room, Image* out) {
   } else if (have == 2) {
     for (size_t i = 0; i < n; ++i) to[i] = pixels[2 * i];
   } else {
-    for (size_t i = 0; i + 1 < n; ++i) memcpy(to + 3 * i, pixels + 4 * i, 4);  // the fourth byte gives way to the next pixel
+    for (size_t i = 0; i + 1 < n; ++i)
+      memcpy(to + 3 * i, pixels + 4 * i, 4);  // the fourth byte gives way to the next pixel
     memcpy(to + 3 * (n - 1), pixels + 4 * (n - 1), 3);
   }
   return "";

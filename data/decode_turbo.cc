@@ -1,7 +1,7 @@
 // JPEG by libjpeg-turbo: PIL's pixels, bit for bit (accurate integer IDCT, smooth upsampling).
 //
-// libjpeg leaves by longjmp where it fails. Each function that has a setjmp below calls nothing but libjpeg and holds no
-// object with a destructor; vectors live in their caller.
+// libjpeg leaves by longjmp where it fails. Each function that has a setjmp below calls nothing but libjpeg and holds
+// no object with a destructor; vectors live in their caller.
 #include <csetjmp>
 #include <cstdio>  // which jpeglib.h needs
 #include <cstring>

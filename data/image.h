@@ -1,5 +1,5 @@
-// Image files (PNG and JPEG) to u8 pixels and, PNG only, back. This is the one door to the decoders (decoders.h): nothing
-// reaches one that image_check.h has not walked, and what it allocates is capped and freed whatever happens.
+// Image files (PNG and JPEG) to u8 pixels and, PNG only, back. This is the one door to the decoders (decoders.h):
+// nothing reaches one that image_check.h has not walked, and what it allocates is capped and freed whatever happens.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxFolders = 100000, kMaxFiles = size_t{1} << 26, kMaxFolderName = 100;
 
-template <class Take> std::vector<std::string> entries(const std::string& dir, size_t most, Take&& take) {
+template <class Take>
+std::vector<std::string> entries(const std::string& dir, size_t most, Take&& take) {
   std::vector<std::string> names;
   std::error_code error;
   if (!fs::is_directory(dir, error)) return names;

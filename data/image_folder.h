@@ -22,8 +22,8 @@ class FileNames {
   std::vector<uint64_t> begin_ = {0};
 };
 
-// Whether a file is taken for an image: its name ends in .jpeg, .jpg or .png, in any case of letters, and does not start
-// with a dot.
+// Whether a file is taken for an image: its name ends in .jpeg, .jpg or .png, in any case of letters, and does not
+// start with a dot.
 bool is_image_name(std::string_view name);
 
 // Names of the folders, and of the images, that lie in a folder, sorted by byte; nothing where there is no such folder.
@@ -38,8 +38,8 @@ struct LabeledFiles {
   std::vector<int32_t> labels;
 };
 
-// DIR/CLASS[/SUB]/image for each class, whose label is its index. The files are dealt like cards: the k-th of n files of
-// a class stands where (k + 1/2) / n says, so that any stretch of the list holds the classes in proportion, and the
+// DIR/CLASS[/SUB]/image for each class, whose label is its index. The files are dealt like cards: the k-th of n files
+// of a class stands where (k + 1/2) / n says, so that any stretch of the list holds the classes in proportion, and the
 // first or last images make a fair part of the set. Throws FileError on a class without images.
 LabeledFiles files_of_classes(const std::string& dir, const std::vector<std::string>& classes, const std::string& sub);
 

@@ -76,7 +76,8 @@ std::vector<FoundLayout> find_layouts(const fs::path& dir) {
     if (const fs::path p = find_cifar(dir, classes); !p.empty()) {
       const bool ten = classes == 10;
       const fs::path file = p / (ten ? "data_batch_1.bin" : "train.bin");
-      found.push_back({ten ? "cifar10" : "cifar100", shown(is_file(file) ? file : p / (ten ? "test_batch.bin" : "test.bin"))});
+      found.push_back(
+          {ten ? "cifar10" : "cifar100", shown(is_file(file) ? file : p / (ten ? "test_batch.bin" : "test.bin"))});
     }
   if (is_tiny_imagenet(dir)) {
     found.push_back({"tiny-imagenet", "wnids.txt"});

@@ -27,8 +27,9 @@ Batcher::Batcher(const Dataset& data, const BatchSpec& spec) : data_(data), spec
   check_sample_spec(spec.sample, data, "loader");
   if (data.count < 1 || data.count > INT32_MAX)
     throw Error("loader: a data set of " + std::to_string(data.count) + " images cannot be batched");
-  if (int64_t(data.labels.size()) != data.count || (data.decoded()
-          ? int64_t(data.images.size()) != data.count * data.image_bytes() : int64_t(data.files.size()) != data.count))
+  if (int64_t(data.labels.size()) != data.count ||
+      (data.decoded() ? int64_t(data.images.size()) != data.count * data.image_bytes()
+                      : int64_t(data.files.size()) != data.count))
     throw Error("loader: images or labels of the data set are not as many as its sizes say");
   steps_ = spec.drop_last ? data.count / spec.batch : (data.count + spec.batch - 1) / spec.batch;
   if (steps_ == 0)

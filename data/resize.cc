@@ -19,9 +19,9 @@ void check_sides(const char* what, int h, int w) {
 
 void check_inside(const char* what, const Box& box, int h, int w) {
   if (box.h < 1 || box.w < 1 || box.top < 0 || box.left < 0 || box.h > h - box.top || box.w > w - box.left)
-    throw Error(std::string("resize: the ") + what + " at (" + std::to_string(box.top) + "," + std::to_string(box.left) +
-                ") of " + std::to_string(box.h) + "x" + std::to_string(box.w) + " is not inside of " + std::to_string(h) +
-                "x" + std::to_string(w));
+    throw Error(std::string("resize: the ") + what + " at (" + std::to_string(box.top) + "," +
+                std::to_string(box.left) + ") of " + std::to_string(box.h) + "x" + std::to_string(box.w) +
+                " is not inside of " + std::to_string(h) + "x" + std::to_string(w));
 }
 
 ResizeTaps taps_of(const Resizer::Filter& f) {
@@ -166,7 +166,8 @@ void fit(const Image& image, int h, int w, int shorter, Resizer* resizer, uint8_
     const int64_t nh = by_height ? h : int64_t(image.h) * w / image.w;
     const int64_t nw = by_height ? int64_t(image.w) * h / image.h : w;
     if (nh > kMaxImageSide || nw > kMaxImageSide)
-      throw Error("fit: the image " + std::to_string(image.h) + "x" + std::to_string(image.w) + " is too long and thin");
+      throw Error("fit: the image " + std::to_string(image.h) + "x" + std::to_string(image.w) +
+                  " is too long and thin");
     to = {0, 0, int(nh), int(nw)};
   }
   resizer->run(image, {0, 0, image.h, image.w}, to.h, to.w, center_box(to.h, to.w, h, w), false, out);

@@ -12,12 +12,12 @@ struct Box {
 };
 
 // PIL's crop(box).resize(BILINEAR): a triangle filter whose support grows with the reduction (antialiasing) and ends at
-// the box, first along the rows, then along the columns, with 22-bit fixed-point weights, each pass rounded to u8. Keeps
-// its memory from call to call: one a thread.
+// the box, first along the rows, then along the columns, with 22-bit fixed-point weights, each pass rounded to u8.
+// Keeps its memory from call to call: one a thread.
 class Resizer {
  public:
-  // The box of the image [h,w,c], resized to h x w; of that the window, mirrored left to right if asked for, goes to out
-  // [window.h, window.w, c]: only what the window needs is computed. Throws Error on sides outside of 1 ..
+  // The box of the image [h,w,c], resized to h x w; of that the window, mirrored left to right if asked for, goes to
+  // out [window.h, window.w, c]: only what the window needs is computed. Throws Error on sides outside of 1 ..
   // kMaxImageSide, and on a box or a window that does not lie inside.
   void run(const Image& image, const Box& box, int h, int w, const Box& window, bool flip, uint8_t* out);
 
@@ -45,8 +45,8 @@ Image resize_shorter(const Image& image, int side);
 Box center_box(int image_h, int image_w, int h, int w);
 Image center_crop(const Image& image, int h, int w);
 
-// Makes any picture fit a net's input. shorter > 0: torchvision's Resize(shorter) and CenterCrop. 0: as it is if the size
-// is right already, otherwise the smallest resize that covers h x w, and its center.
+// Makes any picture fit a net's input. shorter > 0: torchvision's Resize(shorter) and CenterCrop. 0: as it is if the
+// size is right already, otherwise the smallest resize that covers h x w, and its center.
 void fit(const Image& image, int h, int w, int shorter, Resizer* resizer, uint8_t* out);
 Image fit(const Image& image, int h, int w, int shorter = 0);
 

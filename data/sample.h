@@ -1,4 +1,5 @@
-// One image of a data set on its way to a net: decoded if it has to be, brought to the net's size, augmented, normalized.
+// One image of a data set on its way to a net: decoded if it has to be, brought to the net's size, augmented,
+// normalized.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ struct SampleScratch {
 // Throws Error if the spec cannot be met by the data set's images: "WHO: ...".
 void check_sample_spec(const SampleSpec& spec, const Dataset& data, const char* who);
 
-// Image i at the net's size, u8 [h,w,c]: decoded, cropped or fitted, colors jittered. The draw has what is still to be done
-// by transform_image. The pixels are the data set's or the scratch's. Throws FileError for a damaged file.
+// Image i at the net's size, u8 [h,w,c]: decoded, cropped or fitted, colors jittered. The draw has what is still to be
+// done by transform_image. The pixels are the data set's or the scratch's. Throws FileError for a damaged file.
 const uint8_t* sample_pixels(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_t seed, uint64_t epoch,
                              SampleScratch* scratch, AugmentDraw* draw);
 

@@ -1,8 +1,8 @@
 // The text files of Tiny ImageNet's original layout. Where its images lie: train/WNID/images, val/images.
 //
-//   wnids.txt                one class id a line, in no order that matters: classes are numbered by the order of their ids
+//   wnids.txt                one class id a line, in any order: classes are numbered by the order of their ids
 //   words.txt                "WNID<tab>word, synonym, ..." for all of WordNet; the first word is kept
-//   val/val_annotations.txt  "FILE<tab>WNID<tab>x0<tab>y0<tab>x1<tab>y1", the box of the object, which is checked and dropped
+//   val/val_annotations.txt  "FILE<tab>WNID<tab>x0<tab>y0<tab>x1<tab>y1"; the object's box is checked and dropped
 //
 // Each throws FileError "NAME: line N ..." and takes memory in proportion to its file, at most kMaxListBytes.
 #pragma once

@@ -98,7 +98,9 @@ void transform_pixels(const uint8_t* image, int h, int w, int channels, const Au
 
 void transform_image(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, const float* tables,
                      float* out) {
-  (c == 3 ? transform_pixels<3> : c == 1 ? transform_pixels<1> : transform_pixels<0>)(image, h, w, c, draw, tables, out);
+  (c == 3   ? transform_pixels<3>
+   : c == 1 ? transform_pixels<1>
+            : transform_pixels<0>)(image, h, w, c, draw, tables, out);
 }
 
 }  // namespace bantam

@@ -1,6 +1,6 @@
-// The random choices of augmentation, and the way from u8 pixels to the f32 image that a net sees. Every choice is keyed by
-// (seed, epoch, sample): it depends neither on the batch that the sample falls in, nor on the thread that works on it, nor
-// on where a run was resumed.
+// The random choices of augmentation, and the way from u8 pixels to the f32 image that a net sees. Every choice is
+// keyed by (seed, epoch, sample): it depends neither on the batch that the sample falls in, nor on the thread that
+// works on it, nor on where a run was resumed.
 #pragma once
 
 #include <array>
@@ -28,8 +28,8 @@ struct ResizedCrop {
 };
 
 struct Augment {
-  int pad = 0;        // crop from the image padded by this many pixels of value 0 (before normalization)
-  bool flip = false;  // mirror left and right, every second time
+  int pad = 0;            // crop from the image padded by this many pixels of value 0 (before normalization)
+  bool flip = false;      // mirror left and right, every second time
   ResizedCrop crop = {};  // not together with pad
   ColorJitter color = {};
   Lighting lighting = {};

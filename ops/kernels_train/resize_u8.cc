@@ -40,9 +40,7 @@ using Pixel32 = hn::FixedTag<int32_t, 4>;
 using Pixel8 = hn::FixedTag<uint8_t, 4>;
 using PixelV = hn::Vec<Pixel32>;
 
-HWY_INLINE PixelV load_pixel(const uint8_t* p) {
-  return hn::PromoteTo(Pixel32(), hn::LoadU(Pixel8(), p));
-}
+HWY_INLINE PixelV load_pixel(const uint8_t* p) { return hn::PromoteTo(Pixel32(), hn::LoadU(Pixel8(), p)); }
 
 HWY_INLINE hn::Vec<Pixel8> rounded(PixelV sum) {
   return hn::DemoteTo(Pixel8(), hn::ShiftRight<kResizeWeightBits>(sum));
@@ -50,7 +48,8 @@ HWY_INLINE hn::Vec<Pixel8> rounded(PixelV sum) {
 
 // Outputs [0, taps.n) of kRows rows of color at once, which share the weights. Every tap is followed by a byte that may
 // be read; so is no output but the last of a row by one that may be written.
-template <int kRows> HWY_INLINE void color_rows(const uint8_t* in, int64_t stride, const ResizeTaps& taps, uint8_t* out) {
+template <int kRows>
+HWY_INLINE void color_rows(const uint8_t* in, int64_t stride, const ResizeTaps& taps, uint8_t* out) {
   const Pixel32 d;
   const int64_t out_stride = 3 * taps.n;
   for (int64_t i = 0; i < taps.n; ++i) {
@@ -148,7 +147,8 @@ void resize_rows_u8(const uint8_t* in, int64_t stride, int64_t rows, int64_t c, 
                     uint8_t* out) noexcept {
   if (rows > 0) HWY_DYNAMIC_DISPATCH(rows_impl)(in, stride, rows, c, taps, out);
 }
-void resize_columns_u8(const uint8_t* in, int64_t stride, int64_t row_bytes, const ResizeTaps& taps, uint8_t* out) noexcept {
+void resize_columns_u8(const uint8_t* in, int64_t stride, int64_t row_bytes, const ResizeTaps& taps,
+                       uint8_t* out) noexcept {
   HWY_DYNAMIC_DISPATCH(columns_impl)(in, stride, row_bytes, taps, out);
 }
 

@@ -17,13 +17,15 @@ inline uint8_t resize_value(const uint8_t* in, int64_t step, const ResizeTaps& t
   return resize_round(sum);
 }
 
-inline void resize_rows_u8(const uint8_t* in, int64_t stride, int64_t rows, int64_t c, const ResizeTaps& taps, uint8_t* out) {
+inline void resize_rows_u8(const uint8_t* in, int64_t stride, int64_t rows, int64_t c, const ResizeTaps& taps,
+                           uint8_t* out) {
   for (int64_t r = 0; r < rows; ++r, in += stride)
     for (int64_t i = 0; i < taps.n; ++i)
       for (int64_t k = 0; k < c; ++k) *out++ = resize_value(in + k, c, taps, i);
 }
 
-inline void resize_columns_u8(const uint8_t* in, int64_t stride, int64_t row_bytes, const ResizeTaps& taps, uint8_t* out) {
+inline void resize_columns_u8(const uint8_t* in, int64_t stride, int64_t row_bytes, const ResizeTaps& taps,
+                              uint8_t* out) {
   for (int64_t i = 0; i < taps.n; ++i)
     for (int64_t x = 0; x < row_bytes; ++x) *out++ = resize_value(in + x, stride, taps, i);
 }

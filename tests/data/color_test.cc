@@ -96,7 +96,8 @@ TEST_CASE("draw_lighting: shifts have the covariance that the components say") {
     }
   }
   for (size_t a = 0; a < 3; ++a) {
-    // Of n normal numbers, the mean has standard deviation sigma / sqrt(n), a covariance at most sqrt(2 / n) of the variances.
+    // Of n normal numbers, the mean has standard deviation sigma / sqrt(n), a covariance at most sqrt(2 / n) of the
+    // variances.
     const auto want = [&](size_t b) {
       double sum = 0;
       for (size_t k = 0; k < 3; ++k)

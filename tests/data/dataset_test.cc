@@ -128,7 +128,9 @@ TEST_CASE("open_dataset: CIFAR-100 in the folder or beneath it, with its hundred
     CHECK(d.labels[2] == 85);
     CHECK(d.image(7)[3 * 5 + 2] == made_cifar_value(7, 5, 2));
     CHECK(open_error(folder.path(), Split::kTrain).find("train.bin: ") != std::string::npos);
-    CHECK(open_error(folder.path(), Split::kTest, "cifar10").ends_with("; but it holds cifar100 (" + (dir / "test.bin").lexically_relative(folder.path()).string() + ")"));
+    CHECK(open_error(folder.path(), Split::kTest, "cifar10")
+              .ends_with("; but it holds cifar100 (" + (dir / "test.bin").lexically_relative(folder.path()).string() +
+                         ")"));
   }
 }
 
@@ -167,16 +169,19 @@ TEST_CASE("open_dataset: Tiny ImageNet's original layout is decoded once, train 
   CHECK(open_dataset(dir.string(), Split::kTrain, "tiny-imagenet", 2).count == 2);
 
   put(dir / "val/images/a.JPEG", plain_png(1, 4, 5));
-  CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val/images/a.JPEG: has 5x4 pixels, the first image of the set 6x4");
+  CHECK(open_error(dir.string(), Split::kTest) ==
+        dir.string() + "/val/images/a.JPEG: has 5x4 pixels, the first image of the set 6x4");
   fs::remove(dir / "val/images/a.JPEG");
   CHECK(open_error(dir.string(), Split::kTest).starts_with(dir.string() + "/val/images/a.JPEG: "));
   put(dir / "val/images/a.JPEG", text("no image"));
   CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val/images/a.JPEG: neither a PNG nor a JPEG image");
   fs::remove_all(dir / "train/n2");
-  CHECK(open_error(dir.string(), Split::kTrain) == dir.string() + "/train/n2/images: holds no image (.JPEG, .jpg, .png)");
+  CHECK(open_error(dir.string(), Split::kTrain) ==
+        dir.string() + "/train/n2/images: holds no image (.JPEG, .jpg, .png)");
 }
 
-TEST_CASE("open_dataset: an image folder lists files, with the classes of its training images; they are decoded when used") {
+TEST_CASE(
+    "open_dataset: an image folder lists files, with the classes of its training images; they are decoded when used") {
   const TempFolder folder;
   const fs::path dir = folder.path();
   put(dir / "train/cat/1.png", plain_png(1, 3, 5));
@@ -200,14 +205,16 @@ TEST_CASE("open_dataset: an image folder lists files, with the classes of its tr
   CHECK(fingerprint(last) == fingerprint(part_of(train, 2, 3)));
 
   put(dir / "val/dog/9.png", plain_png(4));
-  CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val: has a class 'dog' that the training images have not");
+  CHECK(open_error(dir.string(), Split::kTest) ==
+        dir.string() + "/val: has a class 'dog' that the training images have not");
   fs::remove_all(dir / "val");
   CHECK(open_error(dir.string(), Split::kTest) == dir.string() + ": has no folder val/, only train/");
   const Dataset flat = open_dataset((dir / "train").string(), Split::kTest);
   CHECK((flat.undivided && flat.count == 3));
   CHECK(open_error(dir.string(), Split::kTrain, "cifar10").ends_with("; but it holds image-folder (train/)"));
   fs::create_directories(dir / "empty/train");
-  CHECK(open_error((dir / "empty").string(), Split::kTrain, "image-folder") == (dir / "empty/train").string() + ": holds no folders, which would be the classes");
+  CHECK(open_error((dir / "empty").string(), Split::kTrain, "image-folder") ==
+        (dir / "empty/train").string() + ": holds no folders, which would be the classes");
 }
 
 TEST_CASE("open_dataset: errors name what was looked for, or which file is wrong") {
@@ -250,11 +257,14 @@ TEST_CASE("open_dataset: errors name what was looked for, or which file is wrong
             ": holds mnist or fashion-mnist (t10k-images-idx3-ubyte) and cifar10 (test_batch.bin): say which with the "
             "data set's kind");
   CHECK(open_error(dir, Split::kTrain, "mnist") ==
-        dir + ": no mnist train data: looked for train-images-idx3-ubyte and train-labels-idx1-ubyte (also .idx3, "
-              ".idx1, .gz, in raw/)");
+        dir +
+            ": no mnist train data: looked for train-images-idx3-ubyte and train-labels-idx1-ubyte (also .idx3, "
+            ".idx1, .gz, in raw/)");
   CHECK(open_error(dir, Split::kTest, "cifar100") ==
-        dir + ": no cifar100 test data: looked for train.bin or test.bin (also in cifar-100-binary/); but it holds mnist or "
-              "fashion-mnist (t10k-images-idx3-ubyte) and cifar10 (test_batch.bin)");
+        dir +
+            ": no cifar100 test data: looked for train.bin or test.bin (also in cifar-100-binary/); but it holds mnist "
+            "or "
+            "fashion-mnist (t10k-images-idx3-ubyte) and cifar10 (test_batch.bin)");
 }
 
 }  // namespace

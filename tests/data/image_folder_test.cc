@@ -28,8 +28,9 @@ TEST_CASE("image folder: folders and images are sorted by byte; other files, hid
   CHECK(folders_in(dir.string()) == std::vector<std::string>{"A", "sub.jpg"});
   CHECK(images_in((dir / "nowhere").string()).empty());
   fs::create_directories(dir / "new\nline");
-  CHECK_THROWS_WITH_AS(folders_in(dir.string()),
-                       (dir.string() + ": the folder 'new\\x0aline' has no plain name of at most 100 characters").c_str(), FileError);
+  CHECK_THROWS_WITH_AS(
+      folders_in(dir.string()),
+      (dir.string() + ": the folder 'new\\x0aline' has no plain name of at most 100 characters").c_str(), FileError);
 }
 
 TEST_CASE("image folder: files of unequal classes are dealt in proportion") {

@@ -49,7 +49,8 @@ TEST_CASE("decode_image: PNG of each color type, depth and filter, plain and int
   }
 }
 
-TEST_CASE("decode_image: JPEG of each kind has libjpeg's pixels, with stb_image nearly, and the same on every machine") {
+TEST_CASE(
+    "decode_image: JPEG of each kind has libjpeg's pixels, with stb_image nearly, and the same on every machine") {
   // Differences as measured, from libjpeg-turbo (an IDCT and a color conversion that round otherwise; another
   // interpolation of subsampled chroma): both sides are fixed numbers, so the bounds are tight.
   struct Case {
@@ -261,7 +262,8 @@ TEST_CASE("decode_image: each malformed JPEG is refused with its own line") {
   for (const Rule& r : rules) CHECK(decode_refusal(r.file) == r.text);
 }
 
-TEST_CASE("decode_image: pixels or coefficients beyond what a file of its size may take are refused before they are made") {
+TEST_CASE(
+    "decode_image: pixels or coefficients beyond what a file of its size may take are refused before they are made") {
   const std::string text = "the image cannot be decoded (it takes more memory than a file of its size may)";
   for (const char* name : {"gray.jpg", "ycc420.jpg", "progressive.jpg", "cmyk.jpg"}) {
     CAPTURE(name);

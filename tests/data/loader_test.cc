@@ -223,7 +223,8 @@ BatchSpec augmented(int64_t batch) {
   return s;
 }
 
-TEST_CASE("loader: images that are decoded as they are used give the same bytes in any number of workers, and after seek") {
+TEST_CASE(
+    "loader: images that are decoded as they are used give the same bytes in any number of workers, and after seek") {
   const TempFolder folder;
   const Dataset data = folder_dataset(folder.path(), 23);
   REQUIRE(!data.decoded());

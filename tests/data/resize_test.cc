@@ -74,13 +74,14 @@ TEST_CASE("fit: the right size is left alone, any other is covered and cut") {
   CHECK(fit(wide, 5, 5).pixels == center_crop(resize(wide, 5, 20), 5, 5).pixels);
 }
 
-TEST_CASE("Resizer: a box of the image, stretched and mirrored, equals torchvision's resized_crop and hflip byte for byte") {
+TEST_CASE(
+    "Resizer: a box of the image, stretched and mirrored, equals torchvision's resized_crop and hflip byte for byte") {
   struct Case {
     Box box;
     int to;
     bool flip;
   };
-  const Case cases[] = {{{0, 0, 40, 50}, 16, false},  {{3, 7, 20, 31}, 16, true}, {{39, 49, 1, 1}, 5, false},
+  const Case cases[] = {{{0, 0, 40, 50}, 16, false}, {{3, 7, 20, 31}, 16, true},  {{39, 49, 1, 1}, 5, false},
                         {{10, 0, 16, 50}, 16, true}, {{5, 6, 30, 16}, 16, false}, {{8, 9, 16, 16}, 16, true}};
   const Image picture = made_picture(40, 50, 3);
   Resizer resizer;  // one for all: what a call leaves behind changes no other

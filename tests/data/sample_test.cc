@@ -61,7 +61,8 @@ TEST_CASE("sample: each second image or so is mirrored, once, whether it is crop
     const std::vector<float> as_is = sample_of(data, spec, 0);
     std::vector<float> mirrored;
     for (size_t y = 0; y < 6; ++y)
-      for (size_t x = 8; x-- > 0;) mirrored.insert(mirrored.end(), &as_is[(y * 8 + x) * 3], &as_is[(y * 8 + x) * 3] + 3);
+      for (size_t x = 8; x-- > 0;)
+        mirrored.insert(mirrored.end(), &as_is[(y * 8 + x) * 3], &as_is[(y * 8 + x) * 3] + 3);
     spec.augment.flip = true;
     int flips = 0;
     for (uint64_t epoch = 0; epoch < 40; ++epoch) {

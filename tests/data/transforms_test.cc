@@ -126,8 +126,8 @@ TEST_CASE("draw_crop: boxes lie inside, with areas and aspects in their ranges, 
     top += b.top == 0, left += b.left == 0, bottom += b.top + b.h == 300, right += b.left + b.w == 400;
   }
   CHECK((top > 0 && left > 0 && bottom > 0 && right > 0));
-  // torchvision's get_params: mean 0.4327, standard deviation 0.2166 over 20,000 draws of this image (large boxes that do
-  // not fit are drawn again). 5 standard deviations of the difference of the two means.
+  // torchvision's get_params: mean 0.4327, standard deviation 0.2166 over 20,000 draws of this image (large boxes that
+  // do not fit are drawn again). 5 standard deviations of the difference of the two means.
   CHECK(std::abs(area - 0.4327) < 5 * 0.2166 * std::sqrt(1.0 / kDraws + 1.0 / 20000));
   const Box a = draw_crop(crop, 300, 400, 1, 2, 3), b = draw_crop(crop, 300, 400, 1, 2, 3);
   CHECK((a.top == b.top && a.left == b.left && a.h == b.h && a.w == b.w));
@@ -142,7 +142,7 @@ TEST_CASE("draw_crop: where nothing fits, the largest center within the ratio is
   CHECK(box(all, 10, 100) == std::vector<int>{0, 43, 10, 13});  // 13.3 wide
   CHECK(box(all, 100, 10) == std::vector<int>{43, 0, 13, 10});
   CHECK(box({true, 1, 1, 2, 2}, 50, 60) == std::vector<int>{10, 0, 30, 60});
-  CHECK(box({true, 1, 1, 1, 1}, 7, 7) == std::vector<int>{0, 0, 7, 7});  // fits at once
+  CHECK(box({true, 1, 1, 1, 1}, 7, 7) == std::vector<int>{0, 0, 7, 7});            // fits at once
   CHECK(box({true, 0.0001, 0.0001, 1, 1}, 4, 4) == std::vector<int>{0, 0, 4, 4});  // sides that round to 0
 }
 

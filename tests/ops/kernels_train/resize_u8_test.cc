@@ -27,7 +27,8 @@ Taps random_taps(int64_t in, int64_t n, uint64_t seed) {
     const auto count = int32_t(std::min<int64_t>(in, 1 + rng.below(uint64_t(8 * i), 5)));
     t.count.push_back(count);
     t.first.push_back(int32_t(rng.below(uint64_t(8 * i + 1), uint32_t(in - count + 1))));
-    for (uint64_t j = 0; j < 6; ++j) t.weights.push_back(int32_t(rng.below(uint64_t(8 * i) + 2 + j, 3 << 20)) - (1 << 20));
+    for (uint64_t j = 0; j < 6; ++j)
+      t.weights.push_back(int32_t(rng.below(uint64_t(8 * i) + 2 + j, 3 << 20)) - (1 << 20));
   }
   t.view.first = t.first.data();
   t.view.count = t.count.data();
