@@ -12,7 +12,7 @@ constexpr size_t kAlignment = 64;
 
 // Size classes, in order: 64, 128, ... 512, then eight a doubling.
 constexpr size_t kClasses = 8 + 8 * (64 - 9) + 1;
-size_t class_number(size_t class_bytes) {
+[[maybe_unused]] size_t class_number(size_t class_bytes) {  // a build without the pool needs none
   if (class_bytes <= 8 * kAlignment) return class_bytes / kAlignment;
   const size_t below = std::bit_floor(class_bytes - 1);
   return 8 * size_t(std::countr_zero(below) - 9) + 8 + (class_bytes - below) / (below / 8);
