@@ -37,8 +37,9 @@ struct BackwardArgs {
   void drop(size_t i) const {
     if (i < remade.size()) remade[i] = Tensor();
   }
-  // The same as room_of() of `grad`: the gradient itself, where nobody else holds it, and only for the first who asks. Its elements may then
-  // be overwritten one by one as they are read for the last time, so this comes after whatever else reads them.
+  // The same as room_of() of `grad`: the gradient itself, where nobody else holds it, and only for the first who asks.
+  // Its elements may then be overwritten one by one as they are read for the last time, so this comes after whatever else
+  // reads them.
   Tensor grad_room() const;
   // The sum of the gradients that input i has got from others, if this function may go on adding to it and return it instead
   // of its own part; undefined otherwise. What is taken must be returned.

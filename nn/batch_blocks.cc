@@ -270,7 +270,8 @@ Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x,
   for (SavedTensor& s : saved_norm(state, norm.gamma, passed, remake ? norm.residual : Tensor())) saved.push_back(std::move(s));
   RecomputeFn recompute;
   if (remake) recompute = [=](const Node& node) { return normed_again(p, node); };
-  return record(name, y, inputs, std::move(saved), [=](const BackwardArgs& b) { return normed_backward(p, b); }, std::move(recompute));
+  return record(name, y, inputs, std::move(saved), [=](const BackwardArgs& b) { return normed_backward(p, b); },
+                std::move(recompute));
 }
 
 }  // namespace bantam

@@ -53,8 +53,8 @@ PoolParams pool_params(const NodeSpec& node) {
   return {c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
 }
 
-// A cheap convolution whose full-size output or input is larger than this runs a few images at a time, so many that theirs takes about so
-// much: small enough to be scratch, large enough for whole tasks for every thread.
+// A cheap convolution whose full-size output or input is larger than this runs a few images at a time, so many that
+// theirs takes about so much: small enough to be scratch, large enough for whole tasks for every thread.
 constexpr int64_t kWholeBytes = int64_t(12) << 20, kBlockBytes = int64_t(4) << 20;
 // A norm's output may be made again through so many norms of a residual chain, one before the other; then one is kept.
 constexpr int kMaxChain = 4;
@@ -368,7 +368,8 @@ Tensor Model::run_group(const NormGroup& g, const Pass& pass, const std::vector<
   if (g.conv < 0) return norm_act(x.value, form, in, remake);
   const size_t conv = size_t(g.conv);
   return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x,
-                              {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)}, piece_of(conv, g.pool, pass.context.sums()), form, in, remake);
+                              {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
+                              piece_of(conv, g.pool, pass.context.sums()), form, in, remake);
 }
 
 Tensor Model::leaf(const Parameter& p, const Pass& pass) { return pass.leaves ? pass.leaves->at(&p) : p.tensor(); }
@@ -444,8 +445,8 @@ Quantized Model::run_node(size_t index, const Pass& pass, const std::vector<Quan
       const size_t conv = size_t(node.inputs[0]);
       if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images)) return real(max_pool(x, pool_params(node)));
       return real(in_batch_blocks("conv_max_pool", block_of(conv, pass.images), values[size_t(spec_.nodes[conv].inputs[0])],
-                                  {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)}, piece_of(conv, int(index), context.sums()),
-                                  is_binary_layer(spec_, int(conv))));
+                                  {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
+                                  piece_of(conv, int(index), context.sums()), is_binary_layer(spec_, int(conv))));
     }
     case Kind::kAvgPool: return real(avg_pool(x, pool_params(node)));
     case Kind::kGlobalAvgPool: return real(global_avg_pool(x));

@@ -61,9 +61,9 @@ Tensor Model::run_segment(const Segment& segment, const Context& context, const 
   };
   std::vector<Tensor> rest;
   for (const Parameter* p : parameters) rest.push_back(p->tensor());
-  return in_batch_blocks(
-      "segment", x.value.dim(0), x, rest, [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, true); }, false,
-      [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, false); });
+  const Piece again = [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, true); };
+  const Piece first = [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, false); };
+  return in_batch_blocks("segment", x.value.dim(0), x, rest, again, false, first);
 }
 
 Model::SegmentCost Model::cost_of(const Segment& segment, int64_t images, SumOrder order) {

@@ -73,7 +73,8 @@ std::optional<RecomputePlan> cheapest(const Pieces& p, bool update_along, size_t
           all.push_back({before.held + c.kept - (c.remakes ? c.output : 0), c.remakes ? c.output : 0, before.extra, i, w, false});
       }
     }
-    std::sort(all.begin(), all.end(), [](const Way& a, const Way& b) { return a.held != b.held ? a.held < b.held : a.extra < b.extra; });
+    std::sort(all.begin(), all.end(),
+              [](const Way& a, const Way& b) { return a.held != b.held ? a.held < b.held : a.extra < b.extra; });
     for (const Way& w : all)
       if (ways[j].empty() || w.extra < ways[j].back().extra) ways[j].push_back(w);
   }
@@ -105,8 +106,8 @@ std::string holders(const MemoryPlan& plan) {
 
 }  // namespace
 
-RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held, bool update_along,
-                          size_t limit, SumOrder order) {
+RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
+                          bool update_along, size_t limit, SumOrder order) {
   const auto report_of = [&](const std::vector<Segment>& segments) {
     return memory_report(spec, batch, make_optimizer, batches_held, update_along, order, segments);
   };
@@ -143,8 +144,8 @@ RecomputePlan plan_recipe(const Recipe& recipe, const NetSpec& spec, size_t limi
   const size_t evaluation =
       evaluation_peak(spec, recipe.train.batch, recipe.train.eval_batch, make, loader_batches());
   if (evaluation > limit)
-    throw UsageError("--mem-limit " + bytes_text(limit) + ": evaluation of train.eval_batch = " + std::to_string(recipe.train.eval_batch) +
-                     " images takes " + bytes_text(evaluation) + ", " + bytes_text(evaluation - limit) +
+    throw UsageError("--mem-limit " + bytes_text(limit) + ": evaluation of train.eval_batch = " +
+                     std::to_string(recipe.train.eval_batch) + " images takes " + bytes_text(evaluation) + ", " + bytes_text(evaluation - limit) +
                      " more; a smaller train.eval_batch takes less");
   return plan_memory(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe), limit, sum_order(recipe));
 }

@@ -100,7 +100,8 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
   return report;
 }
 
-size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer, int batches_held) {
+size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
+                       int batches_held) {
   const DryRun dry;
   start_alloc_trace();
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);

@@ -44,6 +44,7 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
                            const std::vector<Segment>& recompute = {});
 
 // The pool's high-water mark in evaluation between two epochs: the trainer's state and batches are held beside it.
-size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer, int batches_held);
+size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
+                       int batches_held);
 
 }  // namespace bantam
