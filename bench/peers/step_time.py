@@ -16,7 +16,6 @@ import gc
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -155,11 +154,19 @@ def torch_memory(argument):
     import torch
     torch.set_num_threads(d["threads"])
     torch.randn(4, 4).mm(torch.randn(4, 4))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not getrusage: its maximum includes what the parent had when it forked.
+    with open("/proc/self/clear_refs", "w") as f:
+        f.write("5")
+    before = peak_resident_kib()
     step = torch_step(d, mode, d["last"])
     for _ in range(3):
         step()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((peak_resident_kib() - before) / 1024)
+
+
+def peak_resident_kib():
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))
 
 
 def measure(a, name, threads):
