@@ -141,18 +141,16 @@ void narrow_product(const GemmRows& g, int64_t macs, const float* panels, int64_
 ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass, SumOrder order) {
   if (is_depthwise(s)) return ConvAlgorithm::kDepthwise;
   const bool input = pass == ConvPass::kInputGrad;
+  const bool any_order = pass != ConvPass::kForward || order != SumOrder::kCanonical;
   const ConvShape t = input && winograd_possible(s) ? winograd_input_grad_shape(s) : s;
   // Narrow channels do not pay for the transforms of their tiles, few tiles not for those of the filters; nor do images of 2x2,
-  // where the direct product skips five of nine taps (measured: ops/README.md).
-  if (winograd_possible(s) && !(pass == ConvPass::kForward && order == SumOrder::kCanonical) && s.c >= 32 && s.k >= 32 &&
-      winograd_tiles(t, 2) >= 256) {
+  // where the direct product skips five of nine taps (docs/performance.md).
+  if (any_order && winograd_possible(s) && s.c >= 32 && s.k >= 32 && winograd_tiles(t, 2) >= 256) {
     const bool loose = order == SumOrder::kLoose && pass != ConvPass::kWeightGrad && winograd_tiles(t, 4) >= 256 &&
                        4 * winograd_points(4) * winograd_tiles(t, 4) <= 3 * winograd_points(2) * winograd_tiles(t, 2);
     return loose ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd;
   }
-  const bool canonical_forward = pass == ConvPass::kForward && order == SumOrder::kCanonical;
-  if (!canonical_forward && s.n <= kFewRows && s.h == 1 && s.w == 1 && s.taps() == 1 && s.pad_h == 0 && s.pad_w == 0 &&
-      s.groups == 1)
+  if (any_order && s.n <= kFewRows && s.h == 1 && s.w == 1 && s.taps() == 1 && s.pad_h == 0 && s.pad_w == 0 && s.groups == 1)
     return ConvAlgorithm::kFewRows;
   if (s.groups == 1 && s.c % 16 != 0) {
     if (input && (s.stride_h != 1 || s.stride_w != 1 || s.c > 16)) return ConvAlgorithm::kDirect;
@@ -186,7 +184,8 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
                  [&](int64_t b, int64_t e, int) { ref::conv_forward(s, xp, wp, bp, yp, b, e); });
     return;
   }
-  if (is_depthwise(s)) {
+  const ConvAlgorithm algorithm = conv_algorithm(s, ConvPass::kForward, order);
+  if (algorithm == ConvAlgorithm::kDepthwise) {
     Tensor packed = Tensor::empty({depthwise_packed_floats(s)});
     const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
     float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
@@ -194,11 +193,11 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
     parallel_for(rows, depthwise_grain(s), [&](int64_t b, int64_t e, int) { depthwise_f32(s, xp, pp, bp, yp, b, e); });
     return;
   }
-  if (const int m = winograd_tile(conv_algorithm(s, ConvPass::kForward, order))) {
+  if (const int m = winograd_tile(algorithm)) {
     const float* wp = w.data<float>();
     return winograd_forward(s, m, x, bias, y, [&](int64_t b, int64_t e, float* u) { winograd_filters(s, m, wp, b, e, u); });
   }
-  if (conv_algorithm(s, ConvPass::kForward, order) == ConvAlgorithm::kFewRows) {
+  if (algorithm == ConvAlgorithm::kFewRows) {
     const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = bias.defined() ? bias.data<float>() : nullptr;
     float* yp = y->mutable_data<float>();
     parallel_for(s.k, few_rows_grain(s, s.k), [&](int64_t b, int64_t e, int) { few_rows_forward_f32(s.n, s.c, s.k, xp, wp, bp, yp, b, e); });
@@ -209,7 +208,7 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
   float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(panels, pack_grain(s.taps() * s.group_c()),
                [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
-  if (conv_algorithm(s, ConvPass::kForward, order) == ConvAlgorithm::kNarrow)
+  if (algorithm == ConvAlgorithm::kNarrow)
     return narrow_product(conv_f32_gather(s, xp, yp, 0), s.macs(), pp, s.k, bp, false);
   const Scratch scratch(conv_f32_scratch(s, kBlockRows));
   Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
@@ -250,7 +249,8 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
     return;
   }
   const int64_t rows = conv_input_grad_f32_rows(s), panels = conv_input_grad_f32_panels(s);
-  if (is_depthwise(s)) {
+  const ConvAlgorithm algorithm = conv_algorithm(s, ConvPass::kInputGrad, order);
+  if (algorithm == ConvAlgorithm::kDepthwise) {
     Tensor packed = Tensor::empty({depthwise_packed_floats(s)});
     const float *gp = dy.data<float>(), *wp = w.data<float>();
     float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
@@ -259,12 +259,12 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
                  [&](int64_t b, int64_t e, int) { depthwise_input_grad_f32(s, gp, pp, xp, b, e); });
     return;
   }
-  if (const int m = winograd_tile(conv_algorithm(s, ConvPass::kInputGrad, order))) {
+  if (const int m = winograd_tile(algorithm)) {
     const float* wp = w.data<float>();
     return winograd_forward(winograd_input_grad_shape(s), m, dy, {}, dx,
                             [&](int64_t b, int64_t e, float* u) { winograd_flipped_filters(s, m, wp, b, e, u); });
   }
-  if (conv_algorithm(s, ConvPass::kInputGrad) == ConvAlgorithm::kFewRows) {
+  if (algorithm == ConvAlgorithm::kFewRows) {
     const float *gp = dy.data<float>(), *wp = w.data<float>();
     float* xp = dx->mutable_data<float>();
     parallel_for(s.c, few_rows_grain(s, s.c), [&](int64_t b, int64_t e, int) { few_rows_input_grad_f32(s.n, s.c, s.k, gp, wp, xp, b, e); });
@@ -275,7 +275,7 @@ void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tens
   float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(panels, pack_grain(s.taps() * s.group_k()),
                [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
-  if (conv_algorithm(s, ConvPass::kInputGrad, order) == ConvAlgorithm::kNarrow)
+  if (algorithm == ConvAlgorithm::kNarrow)
     return narrow_product(input_grad_rows(s, gp, xp), s.macs(), pp, s.c, nullptr, true);
   const Scratch scratch(conv_input_grad_f32_scratch(s, kBlockRows));
   Cut(rows, panels, s.macs()).run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
@@ -291,7 +291,8 @@ void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Ten
                  [&](int64_t b, int64_t e, int) { ref::conv_weight_grad(s, xp, gp, wp, b, e); });
     return;
   }
-  if (is_depthwise(s)) {
+  const ConvAlgorithm algorithm = conv_algorithm(s, ConvPass::kWeightGrad);
+  if (algorithm == ConvAlgorithm::kDepthwise) {
     Tensor sums = Tensor::empty({depthwise_weight_grad_sums(s)});
     const float *xp = x.data<float>(), *gp = dy.data<float>();
     float *wp = dw->mutable_data<float>(), *sp = sums.mutable_data<float>();
@@ -300,8 +301,8 @@ void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Ten
     on_one_thread([&] { depthwise_weight_grad_finish(s, sp, wp); });
     return;
   }
-  if (conv_algorithm(s, ConvPass::kWeightGrad) == ConvAlgorithm::kWinograd) return winograd_weight_gradient(s, x, dy, dw);
-  if (conv_algorithm(s, ConvPass::kWeightGrad) == ConvAlgorithm::kFewRows) {
+  if (algorithm == ConvAlgorithm::kWinograd) return winograd_weight_gradient(s, x, dy, dw);
+  if (algorithm == ConvAlgorithm::kFewRows) {
     const float *xp = x.data<float>(), *gp = dy.data<float>();
     float* wp = dw->mutable_data<float>();
     parallel_for(s.k, few_rows_grain(s, s.k), [&](int64_t b, int64_t e, int) { few_rows_weight_grad_f32(s.n, s.c, s.k, xp, gp, wp, b, e); });

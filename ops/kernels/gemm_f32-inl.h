@@ -12,19 +12,14 @@
 #include <cstdint>
 #include <utility>
 
-#include "hwy/highway.h"
-#include "ops/kernels/fma.h"
+#include "ops/kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using DF = hn::ScalableTag<float>;
-using VF = hn::Vec<DF>;
-constexpr int kN = int(hn::MaxLanes(DF()));
+constexpr int kN = int(kLanes);
 
 // Rows of a tile: 14 * 2 accumulators + 2 of B + 1 broadcast fit in 32 registers, 6 * 2 + 2 + 1 in 16.
 #if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_ARCH_ARM_A64
@@ -52,15 +47,6 @@ HWY_INLINE HWY_ATTR void static_for(F&& f) {
   static_for_each(std::make_index_sequence<size_t(n)>(), f);
 }
 #define BANTAM_LAMBDA HWY_ATTR __attribute__((always_inline))
-
-// a * b + c with one rounding. SSE4 has none and rounds twice: it is no canonical target (docs/exactness.md).
-HWY_INLINE HWY_ATTR VF fused(VF a, VF b, VF c) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Set(DF(), fused_multiply_add(hn::GetLane(a), hn::GetLane(b), hn::GetLane(c)));
-#else
-  return hn::MulAdd(a, b, c);
-#endif
-}
 
 // acc[r * V + v] += a[r * row_step] * b[v]: one step of k.
 template <int R, int V>

@@ -46,6 +46,18 @@ HWY_INLINE void store_part(VF v, float* p, int64_t k) {
 #endif
 }
 
+// A vector of the first n elements at p, as many as there are lanes at most; none for n <= 0.
+HWY_INLINE VF load_first(const float* p, int64_t n) {
+  if (n >= kLanes) return hn::LoadU(DF(), p);
+  return n > 0 ? load_part(p, n) : hn::Zero(DF());
+}
+HWY_INLINE void store_first(VF v, float* p, int64_t n) {
+  if (n >= kLanes)
+    hn::StoreU(v, DF(), p);
+  else if (n > 0)
+    store_part(v, p, n);
+}
+
 struct WholeLoad {
   HWY_INLINE VF operator()(const float* p) const { return hn::LoadU(DF(), p); }
 };

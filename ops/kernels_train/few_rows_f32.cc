@@ -20,32 +20,6 @@ namespace {
 constexpr int kWidth = 16;             // columns side by side in a sum, on every target
 constexpr int kVectors = kWidth / kN;  // that hold them; kN divides 16
 
-HWY_INLINE HWY_ATTR VF load_first(const float* p, int64_t n) {
-  const DF d;
-  if (n >= kN) return hn::LoadU(d, p);
-#if HWY_TARGET == HWY_AVX2 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
-  return hn::MaskedLoad(hn::FirstN(d, size_t(n > 0 ? n : 0)), d, p);
-#else
-  HWY_ALIGN float buffer[kN] = {};
-  for (int64_t i = 0; i < n; ++i) buffer[i] = p[i];
-  return hn::Load(d, buffer);
-#endif
-}
-HWY_INLINE HWY_ATTR void store_first(VF v, float* p, int64_t n) {
-  const DF d;
-  if (n >= kN) {
-    hn::StoreU(v, d, p);
-    return;
-  }
-#if HWY_TARGET == HWY_AVX2 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
-  if (n > 0) hn::BlendedStore(v, hn::FirstN(d, size_t(n)), d, p);
-#else
-  HWY_ALIGN float buffer[kN];
-  hn::Store(v, d, buffer);
-  for (int64_t i = 0; i < n; ++i) p[i] = buffer[i];
-#endif
-}
-
 // The sum of 16 lanes: halves added, again and again. The same for vectors of any width.
 HWY_INLINE HWY_ATTR float sum_of_16(const VF* v) {
   HWY_ALIGN float lanes[kWidth];

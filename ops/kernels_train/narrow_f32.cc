@@ -15,21 +15,6 @@ namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
-HWY_INLINE HWY_ATTR void store_columns(VF v, float* p, int64_t cols) {
-  const DF d;
-  if (cols >= kN) {
-    hn::StoreU(v, d, p);
-    return;
-  }
-#if HWY_TARGET == HWY_AVX2 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
-  if (cols > 0) hn::BlendedStore(v, hn::FirstN(d, size_t(cols)), d, p);
-#else
-  HWY_ALIGN float buffer[kN];
-  hn::Store(v, d, buffer);
-  for (int64_t i = 0; i < cols; ++i) p[i] = buffer[i];
-#endif
-}
-
 // c[r][0..cols) = bias + sum over k of a[offset[k] + r * row_step] b[k][..], for r < rows <= R; the lanes behind are
 // not there.
 template <int R, int V>
@@ -47,7 +32,7 @@ HWY_NOINLINE HWY_ATTR void narrow_tile(const float* HWY_RESTRICT a, int row_step
   }
   static_for<R>([&](auto r) BANTAM_LAMBDA {
     if (r < rows)
-      static_for<V>([&](auto v) BANTAM_LAMBDA { store_columns(acc[r * V + v], c + r * ldc + v * kN, cols - v * kN); });
+      static_for<V>([&](auto v) BANTAM_LAMBDA { store_first(acc[r * V + v], c + r * ldc + v * kN, cols - v * kN); });
   });
 }
 

@@ -233,17 +233,7 @@ HWY_INLINE HWY_ATTR void output_transform(const float* z, int64_t step, const fl
       output_1d<M>(column, t);
       static_for<M>([&](auto r) BANTAM_LAMBDA { w[r][j] = t[r]; });
     });
-    VF b = hn::Zero(d);
-    HWY_ALIGN float part[kN];
-    if (bias) {
-      if (left >= kN) {
-        b = hn::LoadU(d, bias + i);
-      } else {
-        memset(part, 0, sizeof part);
-        memcpy(part, bias + i, size_t(left) * sizeof(float));
-        b = hn::Load(d, part);
-      }
-    }
+    const VF b = bias ? load_first(bias + i, left) : hn::Zero(d);
     static_for<M>([&](auto r) BANTAM_LAMBDA {
       VF y[M];
       output_1d<M>(w[r], y);
@@ -251,14 +241,10 @@ HWY_INLINE HWY_ATTR void output_transform(const float* z, int64_t step, const fl
         float* out = p[M * r + q];
         if (!out) return;
         const VF sum = hn::Add(y[q], b);
-        if (stream) {
+        if (stream)
           hn::Stream(sum, d, out + i);
-        } else if (left >= kN) {
-          hn::StoreU(sum, d, out + i);
-        } else {
-          hn::Store(sum, d, part);
-          memcpy(out + i, part, size_t(left) * sizeof(float));
-        }
+        else
+          store_first(sum, out + i, left);
       });
     });
   }
@@ -424,14 +410,7 @@ HWY_ATTR void finish(const ConvShape& s, const float* sums, int64_t k_begin, int
         const VF even = hn::Mul(half, hn::Add(w[i][1], w[i][2]));
         const VF g[3] = {hn::Add(w[i][0], even), hn::Mul(half, hn::Sub(w[i][1], w[i][2])), hn::Add(even, w[i][3])};
         static_for<3>([&](auto j) BANTAM_LAMBDA {
-          float* out = dw + (k * 9 + 3 * i + j) * s.c + c;
-          if (s.c - c >= kN) {
-            hn::StoreU(g[j], d, out);
-          } else {
-            HWY_ALIGN float part[kN];
-            hn::Store(g[j], d, part);
-            memcpy(out, part, size_t(s.c - c) * sizeof(float));
-          }
+          store_first(g[j], dw + (k * 9 + 3 * i + j) * s.c + c, s.c - c);
         });
       });
     }

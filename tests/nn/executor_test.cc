@@ -52,6 +52,21 @@ std::vector<double> train(Model& model, int steps, double lr, int64_t batch = 16
   return losses;
 }
 
+// Every gradient of `a` within `tolerance` of b's, relative to the largest element. A convolution's bias before a norm has a
+// gradient of 0: what is left is rounding of a sum over all pixels, to be held against the gradient of the same layer's weights.
+void check_gradients(const Model& a, const Model& b, double tolerance) {
+  for (const Parameter* p : a.parameters()) {
+    CAPTURE(p->name);
+    const Tensor& want = b.parameter(p->name)->grad;
+    double worst = 0, largest = 0;
+    for (int64_t i = 0; i < want.size(); ++i) worst = std::max(worst, std::abs(p->grad.at(i) - want.at(i)));
+    const bool before_norm = p->name.starts_with("conv") && p->name.ends_with("bias");
+    const std::string of = before_norm ? p->name.substr(0, p->name.size() - 4) + "weight" : p->name;
+    for (double v : b.parameter(of)->grad.values()) largest = std::max(largest, std::abs(v));
+    CHECK(worst <= tolerance * largest);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("executor: every net of the zoo learns one batch by heart, in every form") {
@@ -83,22 +98,7 @@ TEST_CASE("executor: f32 follows f64 through a whole net, forward and backward")
     CHECK(la.item() == doctest::Approx(lb.item()).epsilon(1e-5));
     backward(la);
     backward(lb);
-    for (const Parameter* p : a.parameters()) {
-      const Parameter* q = b.parameter(p->name);
-      double worst = 0, largest = 0;
-      for (int64_t i = 0; i < p->grad.size(); ++i) {
-        worst = std::max(worst, std::abs(p->grad.at(i) - q->grad.at(i)));
-        largest = std::max(largest, std::abs(q->grad.at(i)));
-      }
-      CAPTURE(p->name);
-      // A VGG convolution's bias before its norm has a gradient of 0: what is left is rounding of a sum over all pixels, to be
-      // held against the gradient of the same layer's weights.
-      if (std::string(name) == "vgg11" && p->name.starts_with("conv") && p->name.ends_with("bias")) {
-        largest = 0;
-        for (double v : b.parameter(p->name.substr(0, p->name.size() - 4) + "weight")->grad.values()) largest = std::max(largest, std::abs(v));
-      }
-      CHECK(worst <= 1e-4 * largest);
-    }
+    check_gradients(a, b, 1e-4);
   }
 }
 
@@ -181,22 +181,7 @@ TEST_CASE("executor: norms with what stands around them, in blocks of images whe
       CHECK(a.counters() == b.counters());
       backward(la);
       backward(lb);
-      for (const Parameter* p : a.parameters()) {
-        const Parameter* q = b.parameter(p->name);
-        double worst = 0, largest = 0;
-        for (int64_t i = 0; i < p->grad.size(); ++i) {
-          worst = std::max(worst, std::abs(p->grad.at(i) - q->grad.at(i)));
-          largest = std::max(largest, std::abs(q->grad.at(i)));
-        }
-        CAPTURE(p->name);
-        // Sums over blocks instead of one: 2^-24 times the root of some thousand terms. Biases before a norm are rounding alone.
-        if (p->name.starts_with("conv") && p->name.ends_with("bias")) {
-          largest = 0;
-          for (double v : b.parameter(p->name.substr(0, p->name.size() - 4) + "weight")->grad.values())
-            largest = std::max(largest, std::abs(v));
-        }
-        CHECK(worst <= 2e-5 * largest);
-      }
+      check_gradients(a, b, 2e-5);
     }
 }
 
