@@ -1,0 +1,105 @@
+// A net's tensors as files hold them: their layouts, their names.
+#include <cstring>
+#include <set>
+
+#include "core/parallel.h"
+#include "nn/model.h"
+
+namespace bantam {
+
+Tensor Model::to_file_layout(const std::string& name, const Tensor& t) const {
+  const auto it = layouts_.find(name);
+  if (it == layouts_.end()) return t.detach();
+  const FileLayout& l = it->second;
+  const int64_t rows = t.dim(0), hw = l.h * l.w;
+  Tensor out = Tensor::empty(l.kind == FileLayout::kConv ? Shape{rows, l.c, l.h, l.w} : t.shape(), t.dtype());
+  const size_t size = size_of(t.dtype());
+  parallel_for(rows, 1, [&](int64_t begin, int64_t end, int) {
+    const char* src = static_cast<const char*>(t.raw());
+    char* dst = static_cast<char*>(out.raw());
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t p = 0; p < hw; ++p)
+        for (int64_t c = 0; c < l.c; ++c)
+          std::memcpy(dst + size_t((r * l.c + c) * hw + p) * size, src + size_t((r * hw + p) * l.c + c) * size, size);
+  });
+  return out;
+}
+
+Tensor Model::from_file_layout(const std::string& name, const Tensor& t) const {
+  const Parameter* p = parameter(name);
+  if (!p) throw Error("model: no parameter " + name);
+  const auto it = layouts_.find(name);
+  Shape want = p->value.shape();
+  if (it != layouts_.end() && it->second.kind == FileLayout::kConv) want = {want[0], want[3], want[1], want[2]};
+  if (!(t.shape() == want)) throw Error(name + ": the net has " + to_string(want) + ", the file " + to_string(t.shape()));
+  if (it == layouts_.end()) return t.clone();
+  const FileLayout& l = it->second;
+  const int64_t rows = t.dim(0), hw = l.h * l.w;
+  Tensor out = Tensor::empty(p->value.shape(), t.dtype());
+  const size_t size = size_of(t.dtype());
+  parallel_for(rows, 1, [&](int64_t begin, int64_t end, int) {
+    const char* src = static_cast<const char*>(t.raw());
+    char* dst = static_cast<char*>(out.raw());
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t p2 = 0; p2 < hw; ++p2)
+        for (int64_t c = 0; c < l.c; ++c)
+          std::memcpy(dst + size_t((r * hw + p2) * l.c + c) * size, src + size_t((r * l.c + c) * hw + p2) * size, size);
+  });
+  return out;
+}
+
+std::vector<NamedTensor> Model::state_dict() const {
+  std::vector<NamedTensor> all;
+  for (const Parameter* p : parameter_list_) all.push_back({p->name, to_file_layout(p->name, p->value)});
+  for (const auto& [name, norm] : norms_) {
+    all.push_back({name + ".running_mean", norm.running_mean});
+    all.push_back({name + ".running_var", norm.running_var});
+  }
+  return all;
+}
+
+std::map<std::string, int64_t> Model::counters() const {
+  std::map<std::string, int64_t> all;
+  for (const auto& [name, norm] : norms_) all[name + ".num_batches_tracked"] = norm.batches;
+  return all;
+}
+
+Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors, const std::map<std::string, int64_t>& counters) {
+  LoadReport report;
+  std::set<std::string> seen;
+  for (const NamedTensor& named : tensors) {
+    if (Parameter* p = parameter(named.name)) {
+      p->value = from_file_layout(named.name, named.tensor).to(dtype_);
+    } else {
+      const size_t dot = named.name.rfind('.');
+      const auto it = dot == std::string::npos ? norms_.end() : norms_.find(named.name.substr(0, dot));
+      const std::string what = dot == std::string::npos ? "" : named.name.substr(dot + 1);
+      if (it == norms_.end() || (what != "running_mean" && what != "running_var")) {
+        report.unexpected.push_back(named.name);
+        continue;
+      }
+      Tensor& target = what == "running_mean" ? it->second.running_mean : it->second.running_var;
+      if (!(target.shape() == named.tensor.shape()))
+        throw Error(named.name + ": the net has " + to_string(target.shape()) + ", the file " + to_string(named.tensor.shape()));
+      target = named.tensor.clone().to(dtype_);
+    }
+    seen.insert(named.name);
+    ++report.loaded;
+  }
+  for (const auto& [name, value] : counters) {
+    const size_t dot = name.rfind('.');
+    const auto it = dot == std::string::npos ? norms_.end() : norms_.find(name.substr(0, dot));
+    if (it == norms_.end() || name.substr(dot + 1) != "num_batches_tracked")
+      report.unexpected.push_back(name);
+    else
+      it->second.batches = value;
+  }
+  auto want = [&](const std::string& name) {
+    if (!seen.count(name)) report.missing.push_back(name);
+  };
+  for (const Parameter* p : parameter_list_) want(p->name);
+  for (const auto& [name, norm] : norms_) want(name + ".running_mean"), want(name + ".running_var");
+  return report;
+}
+
+}  // namespace bantam
