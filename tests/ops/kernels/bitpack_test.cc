@@ -7,22 +7,11 @@
 #include <vector>
 
 #include "core/base/fixed_point.h"
-#include "core/rng.h"
 #include "ops/kernels/bitpack_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
-
-namespace {
-
-std::vector<float> normal(size_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(n);
-  for (size_t i = 0; i < n; ++i) v[i] = float(rng.normal(i));
-  return v;
-}
-
-}  // namespace
 
 TEST_CASE("pack_signs: zero and minus zero are +1, NaN is -1, the least significant bit comes first") {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
@@ -49,7 +38,7 @@ TEST_CASE("pack_signs: equals its definition at every number of channels from 1 
     CAPTURE(target);
     for (int64_t c = 1; c <= 257; ++c) {
       const int64_t pixels = 3, words = int64_t(words_for(size_t(c)));
-      const std::vector<float> x = normal(size_t(pixels * c), uint64_t(c));
+      const std::vector<float> x = normal_floats(pixels * c, uint64_t(c));
       std::vector<uint64_t> got(size_t(pixels * words) + 1, ~uint64_t(0)), want(got.size(), ~uint64_t(0));
       pack_signs(x.data(), pixels, c, got.data());
       ref::pack_signs(x.data(), pixels, c, want.data());
@@ -65,7 +54,7 @@ TEST_CASE("unpack_signs: gives back the signs, whatever the pad bits are, and wr
     CAPTURE(target);
     for (int64_t c = 1; c <= 130; ++c) {
       const int64_t pixels = 2, words = int64_t(words_for(size_t(c)));
-      const std::vector<float> x = normal(size_t(pixels * c), uint64_t(c) + 1000);
+      const std::vector<float> x = normal_floats(pixels * c, uint64_t(c) + 1000);
       std::vector<uint64_t> bits(size_t(pixels * words));
       pack_signs(x.data(), pixels, c, bits.data());
       if (c % 64 != 0)

@@ -3,25 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/conv_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;
 
 namespace {
-
-std::vector<float> normal_floats(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
-  return v;
-}
 
 struct Data {
   std::vector<float> x, w, bias, y;
@@ -37,8 +29,8 @@ void run_packed(const ConvShape& s, Data& d, const float* bias, int64_t block_ro
   conv_f32_pack_weights(s, d.w.data(), 0, conv_f32_panels(s), packed.data());
   const int64_t rows = conv_f32_rows(s);
   for (int64_t r = 0; r < rows; r += row_step)
-    conv_f32(s, d.x.data(), conv_f32_packed(s, packed.data()), bias, d.y.data(), r, r + row_step < rows ? r + row_step : rows,
-             0, conv_f32_panels(s), scratch.data(), block_rows);
+    conv_f32(s, d.x.data(), conv_f32_packed(s, packed.data()), bias, d.y.data(), r,
+             r + row_step < rows ? r + row_step : rows, 0, conv_f32_panels(s), scratch.data(), block_rows);
 }
 
 }  // namespace
@@ -53,7 +45,8 @@ TEST_CASE("conv_f32: the values of a 3x3 sum with padding, worked by hand") {
   CHECK(d.y == std::vector<float>{12.5f, 21.5f, 16.5f, 27.5f, 45.5f, 33.5f, 24.5f, 39.5f, 28.5f});
 }
 
-TEST_CASE("conv_f32: equals the canonical chain bit for bit at every shape of the table, on every target with a fused add") {
+TEST_CASE(
+    "conv_f32: equals the canonical chain bit for bit at every shape of the table, on every target with a fused add") {
   for (const NamedConv& c : kTestConvs) {
     const ConvShape& s = c.shape;
     Data d(s);
@@ -62,14 +55,13 @@ TEST_CASE("conv_f32: equals the canonical chain bit for bit at every shape of th
     for_each_target([&](const std::string& target) {
       std::fill(d.y.begin(), d.y.end(), 99.0f);
       run_packed(s, d, d.bias.data(), 56, 1 << 20);
-      if (target == "SSE4" || target == "SSSE3") {
+      if (!fuses(target)) {
         // Rounds products too: 2^-24 of each partial sum a step, which stays below 8 standard deviations of the sum.
         const double depth = double(s.taps() * s.group_c());
-        double worst = 0;
-        for (size_t i = 0; i < want.size(); ++i) worst = std::fmax(worst, std::fabs(double(d.y[i]) - double(want[i])));
-        CHECK_MESSAGE(worst <= std::ldexp(8 * depth * std::sqrt(depth), -24), c.name << " on " << target);
+        CHECK_MESSAGE(worst_difference(d.y, want) <= std::ldexp(8 * depth * std::sqrt(depth), -24),
+                      c.name << " on " << target);
       } else {
-        CHECK_MESSAGE(memcmp(d.y.data(), want.data(), want.size() * 4) == 0, c.name << " on " << target);
+        CHECK_MESSAGE(same_bits(d.y, want), c.name << " on " << target);
       }
     });
   }
@@ -80,7 +72,7 @@ TEST_CASE("conv_f32: any split of rows and any block size give the same bytes") 
     Data a(c.shape), b(c.shape);
     run_packed(c.shape, a, nullptr, 224, 1 << 20);
     run_packed(c.shape, b, nullptr, 14, 5);
-    CHECK_MESSAGE(memcmp(a.y.data(), b.y.data(), a.y.size() * 4) == 0, c.name);
+    CHECK_MESSAGE(same_bits(a.y, b.y), c.name);
   }
 }
 
@@ -103,11 +95,11 @@ TEST_CASE("conv_f32: the packed model's depth-major weights and sign bits give t
     std::vector<float> y(d.y.size());
     conv_f32(s, d.x.data(), conv_f32_row_weights(s, rows.data()), d.bias.data(), y.data(), 0, conv_f32_rows(s), 0,
              conv_f32_panels(s), scratch.data(), 28);
-    CHECK_MESSAGE(memcmp(d.y.data(), y.data(), y.size() * 4) == 0, c.name);
+    CHECK_MESSAGE(same_bits(d.y, y), c.name);
     std::fill(y.begin(), y.end(), 99.0f);
     conv_f32(s, d.x.data(), conv_f32_sign_weights(s, bits.data()), d.bias.data(), y.data(), 0, conv_f32_rows(s), 0,
              conv_f32_panels(s), scratch.data(), 28);
-    CHECK_MESSAGE(memcmp(d.y.data(), y.data(), y.size() * 4) == 0, c.name << ", bits");
+    CHECK_MESSAGE(same_bits(d.y, y), c.name << ", bits");
   }
 }
 

@@ -3,32 +3,18 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/conv_ref.h"
 #include "ops/kernels_train/depthwise_grad.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;
 
 namespace {
-
-std::vector<float> normal_floats(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
-  return v;
-}
-
-double worst_difference(const std::vector<float>& a, const std::vector<double>& b) {
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::fmax(worst, std::fabs(double(a[i]) - b[i]));
-  return worst;
-}
 
 // The depthwise shapes of the table.
 template <class F> int for_each_depthwise(F&& f) {
@@ -40,9 +26,11 @@ template <class F> int for_each_depthwise(F&& f) {
 
 }  // namespace
 
-TEST_CASE("depthwise_f32: equals the canonical chain bit for bit, on every target with a fused add, for any split of rows") {
+TEST_CASE(
+    "depthwise_f32: equals the canonical chain bit for bit, on every target with a fused add, for any split of rows") {
   const int count = for_each_depthwise([](const char* name, const ConvShape& s) {
-    const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.c * s.taps(), 2), bias = normal_floats(s.c, 3);
+    const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.c * s.taps(), 2),
+               bias = normal_floats(s.c, 3);
     const int64_t rows = conv_f32_rows(s);
     std::vector<float> packed(size_t(depthwise_packed_floats(s))), want(size_t(rows * s.c)), y(want.size());
     ref::conv_forward(s, x.data(), w.data(), bias.data(), want.data(), 0, rows);
@@ -52,12 +40,10 @@ TEST_CASE("depthwise_f32: equals the canonical chain bit for bit, on every targe
         std::fill(y.begin(), y.end(), 99.0f);
         for (int64_t r = 0; r < rows; r += step)
           depthwise_f32(s, x.data(), packed.data(), bias.data(), y.data(), r, r + step < rows ? r + step : rows);
-        if (target == "SSE4" || target == "SSSE3") {  // at most 25 products, each rounded once more
-          double worst = 0;
-          for (size_t i = 0; i < y.size(); ++i) worst = std::fmax(worst, std::fabs(double(y[i]) - double(want[i])));
-          CHECK_MESSAGE(worst <= 1e-5, name << " on " << target);
+        if (!fuses(target)) {  // at most 25 products, each rounded once more
+          CHECK_MESSAGE(worst_difference(y, want) <= 1e-5, name << " on " << target);
         } else {
-          CHECK_MESSAGE(memcmp(y.data(), want.data(), y.size() * 4) == 0, name << " on " << target);
+          CHECK_MESSAGE(same_bits(y, want), name << " on " << target);
         }
       }
     });
@@ -68,7 +54,8 @@ TEST_CASE("depthwise_f32: equals the canonical chain bit for bit, on every targe
 TEST_CASE("depthwise gradients: equal the definition on every target, for any split") {
   for_each_depthwise([](const char* name, const ConvShape& s) {
     const int64_t rows = conv_f32_rows(s), pixels = s.n * s.h * s.w;
-    const auto x = normal_floats(pixels * s.c, 4), w = normal_floats(s.c * s.taps(), 5), dy = normal_floats(rows * s.c, 6);
+    const auto x = normal_floats(pixels * s.c, 4), w = normal_floats(s.c * s.taps(), 5),
+               dy = normal_floats(rows * s.c, 6);
     const std::vector<double> x64(x.begin(), x.end()), w64(w.begin(), w.end()), dy64(dy.begin(), dy.end());
     std::vector<double> want_dx(x.size()), want_dw(w.size());
     ref::conv_input_grad(s, dy64.data(), w64.data(), want_dx.data(), 0, s.n);

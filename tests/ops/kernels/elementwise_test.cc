@@ -5,13 +5,13 @@
 #include <bit>
 #include <cfloat>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "core/rng.h"
 #include "ops/kernels/elementwise_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
@@ -23,10 +23,8 @@ const float kNan = std::numeric_limits<float>::quiet_NaN();
 // Below, at and above the vector lengths 4, 8, 16 and their doubles; a prime; one with all parts of the loops.
 const std::vector<int64_t> kSizes = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 101, 1000};
 
-std::vector<float> normals(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = float(rng.normal(i));
+std::vector<float> special_floats(int64_t n, uint64_t seed) {
+  std::vector<float> v = normal_floats(n, seed);
   // Special values wherever there is room, in every lane over the sizes.
   const float special[] = {0.0f, -0.0f, kNan, kInf, -kInf, 1.0f, -1.0f, FLT_MIN, FLT_TRUE_MIN, FLT_MAX};
   for (size_t i = 0; i < v.size(); i += 3) v[i] = i % 2 ? v[i] : special[(i / 6 + seed) % 10];
@@ -34,7 +32,9 @@ std::vector<float> normals(int64_t n, uint64_t seed) {
 }
 
 // Same bits, or both NaN (the payload of a NaN is not promised).
-bool same(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b)); }
+bool same(float a, float b) {
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
+}
 int64_t first_difference(const std::vector<float>& got, const std::vector<float>& want) {
   if (got.size() != want.size()) return -2;
   for (size_t i = 0; i < got.size(); ++i)
@@ -92,12 +92,13 @@ template <class K, class F> void check_ulp(K kernel, F exact, float lo, float hi
 
 }  // namespace
 
-TEST_CASE("elementwise: arithmetic equals the reference bit for bit, on every target, odd sizes, one value against all") {
+TEST_CASE(
+    "elementwise: arithmetic equals the reference bit for bit, on every target, odd sizes, one value against all") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
     for (int64_t n : kSizes) {
       CAPTURE(n);
-      const auto a = normals(n, 1), b = normals(n, 2);
+      const auto a = special_floats(n, 1), b = special_floats(n, 2);
       for (Binary op : {Binary::kAdd, Binary::kSub, Binary::kMul, Binary::kDiv}) {
         CAPTURE(int(op));
         std::vector<float> want(a.size());
@@ -123,12 +124,11 @@ TEST_CASE("elementwise: arithmetic equals the reference bit for bit, on every ta
 TEST_CASE("elementwise: axpy is one fused multiply-add where the target has it") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
-    const bool fuses = target.substr(0, 3) != "SSE" && target != "SSSE3";
     for (int64_t n : kSizes) {
-      auto y = normals(n, 3);
-      const auto x = normals(n, 4);
+      auto y = special_floats(n, 3);
+      const auto x = special_floats(n, 4);
       std::vector<float> want(y.size());
-      for (size_t i = 0; i < y.size(); ++i) want[i] = fuses ? std::fma(0.3f, x[i], y[i]) : 0.3f * x[i] + y[i];
+      for (size_t i = 0; i < y.size(); ++i) want[i] = fuses(target) ? std::fma(0.3f, x[i], y[i]) : 0.3f * x[i] + y[i];
       axpy_f32(y.data(), 0.3f, x.data(), n);
       CHECK(first_difference(y, want) == -1);
     }
@@ -140,8 +140,9 @@ TEST_CASE("elementwise: activations equal the reference, NaN, -0 and infinities 
     CAPTURE(target);
     for (int64_t n : kSizes) {
       CAPTURE(n);
-      const auto x = normals(n, uint64_t(n));
-      CHECK(first_difference(run(n, [&](float* o) { relu_f32(x.data(), o, n); }), reference(x, ref::relu<float>)) == -1);
+      const auto x = special_floats(n, uint64_t(n));
+      CHECK(first_difference(run(n, [&](float* o) { relu_f32(x.data(), o, n); }), reference(x, ref::relu<float>)) ==
+            -1);
       CHECK(first_difference(run(n, [&](float* o) { prelu_f32(x.data(), 0.25f, o, n); }),
                              reference(x, [](float v) { return ref::prelu(v, 0.25f); })) == -1);
       CHECK(first_difference(run(n, [&](float* o) { clamp_f32(x.data(), -1, 1, o, n); }),
@@ -162,8 +163,8 @@ TEST_CASE("elementwise: activations equal the reference, NaN, -0 and infinities 
   });
 }
 
-// The bounds are those that math-inl.h states. Derivation: the polynomial's share is below 0.1 ulp (see there), each rounding
-// adds at most half an ulp of what it rounds, and the last ones dominate.
+// The bounds are those that math-inl.h states. Derivation: the polynomial's share is below 0.1 ulp (see there), each
+// rounding adds at most half an ulp of what it rounds, and the last ones dominate.
 TEST_CASE("elementwise: exp, log, tanh, sigmoid are as close to f64 as stated, on every target") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
@@ -219,7 +220,7 @@ TEST_CASE("elementwise: comparisons give bits in order, pad bits 0, nothing writ
     CAPTURE(target);
     for (int64_t n : kSizes) {
       CAPTURE(n);
-      const auto x = normals(n, uint64_t(n) + 1);
+      const auto x = special_floats(n, uint64_t(n) + 1);
       const size_t bytes = size_t(n + 7) / 8;
       auto check = [&](auto kernel, auto predicate) {
         std::vector<uint8_t> got(bytes + 4, 0xAB), want(bytes + 4, 0xAB);
@@ -229,11 +230,13 @@ TEST_CASE("elementwise: comparisons give bits in order, pad bits 0, nothing writ
         return got;
       };
       check([&](uint8_t* b) { gt_bits_f32(x.data(), 0.0f, b, n); }, [](float v) { return v > 0; });
-      const auto inside = check([&](uint8_t* b) { inside_bits_f32(x.data(), -1, 1, b, n); }, [](float v) { return v > -1 && v < 1; });
+      const auto inside =
+          check([&](uint8_t* b) { inside_bits_f32(x.data(), -1, 1, b, n); }, [](float v) { return v > -1 && v < 1; });
       check([&](uint8_t* b) { within_bits_f32(x.data(), -1, 1, b, n); }, [](float v) { return v >= -1 && v <= 1; });
       std::vector<float> want(x.size());
       for (size_t i = 0; i < x.size(); ++i) want[i] = ref::get_bit(inside.data(), int64_t(i)) ? x[i] * 1.5f : 0.0f;
-      CHECK(first_difference(run(n, [&](float* o) { select_bits_f32(x.data(), inside.data(), 1.5f, o, n); }), want) == -1);
+      CHECK(first_difference(run(n, [&](float* o) { select_bits_f32(x.data(), inside.data(), 1.5f, o, n); }), want) ==
+            -1);
     }
   });
 }
@@ -241,15 +244,14 @@ TEST_CASE("elementwise: comparisons give bits in order, pad bits 0, nothing writ
 TEST_CASE("elementwise: per-channel kernels equal the reference for few, odd and many channels") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
-    const bool fuses = target.substr(0, 3) != "SSE" && target != "SSSE3";
-    auto fma = [&](float a, float b, float c) { return fuses ? std::fma(a, b, c) : a * b + c; };
+    auto fma = [&](float a, float b, float c) { return fuses(target) ? std::fma(a, b, c) : a * b + c; };
     for (int64_t c : {1, 2, 3, 8, 10, 15, 16, 17, 64, 72, 80, 101, 1025, 2048})
       for (int64_t rows : {0, 1, 2, 5, 16, 67, 300}) {
         if (c > 1000 && rows > 16) continue;
         CAPTURE(c);
         CAPTURE(rows);
         const int64_t n = rows * c;
-        const auto x = normals(n, 5), p = normals(c, 6), q = normals(c, 8);
+        const auto x = special_floats(n, 5), p = special_floats(c, 6), q = special_floats(c, 8);
         auto check = [&](auto kernel, auto f) {
           std::vector<float> want(x.size());
           ref::map_channels(x.data(), want.data(), rows, c, f);
@@ -257,8 +259,10 @@ TEST_CASE("elementwise: per-channel kernels equal the reference for few, odd and
         };
         check([&](float* o) { affine_channels_f32(x.data(), p.data(), q.data(), o, rows, c); },
               [&](float v, int64_t k) { return fma(v, p[size_t(k)], q[size_t(k)]); });
-        check([&](float* o) { bias_channels_f32(x.data(), p.data(), o, rows, c); }, [&](float v, int64_t k) { return v + p[size_t(k)]; });
-        check([&](float* o) { scale_channels_f32(x.data(), p.data(), o, rows, c); }, [&](float v, int64_t k) { return v * p[size_t(k)]; });
+        check([&](float* o) { bias_channels_f32(x.data(), p.data(), o, rows, c); },
+              [&](float v, int64_t k) { return v + p[size_t(k)]; });
+        check([&](float* o) { scale_channels_f32(x.data(), p.data(), o, rows, c); },
+              [&](float v, int64_t k) { return v * p[size_t(k)]; });
         check([&](float* o) { prelu_channels_f32(x.data(), p.data(), o, rows, c); },
               [&](float v, int64_t k) { return ref::prelu(v, p[size_t(k)]); });
       }
@@ -267,5 +271,6 @@ TEST_CASE("elementwise: per-channel kernels equal the reference for few, odd and
 
 TEST_CASE("elementwise: the f32 reference of the normalization is the fused expression that the kernels compute") {
   CHECK(ref::affine(3.0f, 2.0f, 1.0f) == 7.0f);
-  CHECK(ref::affine(1.0f + FLT_EPSILON, 1.0f - FLT_EPSILON, -1.0f) == -FLT_EPSILON * FLT_EPSILON);  // 0 if rounded twice
+  CHECK(ref::affine(1.0f + FLT_EPSILON, 1.0f - FLT_EPSILON, -1.0f) ==
+        -FLT_EPSILON * FLT_EPSILON);  // 0 if rounded twice
 }

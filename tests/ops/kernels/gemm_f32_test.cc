@@ -11,17 +11,11 @@
 #include "ops/kernels/fma.h"
 #include "ops/kernels/gemm_f32_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
 namespace {
-
-std::vector<float> normal_floats(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
-  return v;
-}
 
 int64_t up16(int64_t n) { return (n + 15) / 16 * 16; }
 
@@ -60,7 +54,7 @@ GemmRows conv(const float* x, int64_t n, int64_t h, int64_t w, int64_t c, int64_
 // Equal bits where MulAdd is fused; where it is not (SSE4), each of the `depth` steps may round once more, by at most
 // half an ulp of a partial sum: 2^-24 * depth * sum |a b|.
 bool agrees(const std::string& target, float got, float want, double bound) {
-  if (target != "SSE4" && target != "SSSE3") return memcmp(&got, &want, 4) == 0;
+  if (fuses(target)) return memcmp(&got, &want, 4) == 0;
   return std::fabs(double(got) - double(want)) <= bound;
 }
 
@@ -85,7 +79,8 @@ void check_against_chain(const std::string& target, const GemmRows& g, int64_t c
 }  // namespace
 
 TEST_CASE("gemm_f32: a 2x2 product with bias has the values worked by hand") {
-  const std::vector<float> a = {1, 2, 3, 4}, w = {5, 7, 6, 8}, bias = {0.5f, -1};  // w is [cols][depth]: B = {{5, 6}, {7, 8}}
+  const std::vector<float> a = {1, 2, 3, 4}, w = {5, 7, 6, 8},
+                           bias = {0.5f, -1};  // w is [cols][depth]: B = {{5, 6}, {7, 8}}
   std::vector<float> c(4), panels(size_t(gemm_f32_panel_floats(2, 2)));
   std::vector<float> scratch(size_t(gemm_f32_scratch(2, kGemmMinBlockRows)));
   gemm_f32_pack_columns(w.data(), 2, 2, 2, 0, 1, panels.data());
@@ -100,7 +95,8 @@ TEST_CASE("gemm_f32: every output is the scalar fma chain, on every target, for 
       for (int64_t cols : {1, 10, 16, 17, 33, 64})
         for (int64_t depth : {1, 3, 16, 31, 257, 520}) {
           if (rows * cols * depth > 40000) continue;
-          const auto a = normal_floats(rows * depth, 1), w = normal_floats(cols * depth, 2), bias = normal_floats(cols, 3);
+          const auto a = normal_floats(rows * depth, 1), w = normal_floats(cols * depth, 2),
+                     bias = normal_floats(cols, 3);
           std::vector<float> c(size_t(rows * cols)), panels(size_t(gemm_f32_panel_floats(depth, cols)));
           std::vector<float> scratch(size_t(gemm_f32_scratch(depth, 28)));
           gemm_f32_pack_columns(w.data(), depth, depth, cols, 0, (cols + 31) / 32, panels.data());
@@ -147,9 +143,9 @@ TEST_CASE("gemm_f32: ranges of rows and columns in any block size give the same 
       g.dst = pieces.data();
       for (int64_t r = 0; r < rows; r += 11)
         for (int64_t n : {64, 0})
-          gemm_f32(g, r, r + 11 < rows ? r + 11 : rows, GemmB::panels(panels.data(), cols), n, n == 64 ? cols : 64, nullptr,
-                   scratch.data(), block);
-      CHECK_MESSAGE(memcmp(whole.data(), pieces.data(), whole.size() * 4) == 0, target << ", block " << block);
+          gemm_f32(g, r, r + 11 < rows ? r + 11 : rows, GemmB::panels(panels.data(), cols), n, n == 64 ? cols : 64,
+                   nullptr, scratch.data(), block);
+      CHECK_MESSAGE(same_bits(whole, pieces), target << ", block " << block);
     }
   });
 }

@@ -27,7 +27,8 @@ std::vector<uint64_t> random_bits(int64_t pixels, int64_t channels, uint64_t see
 
 std::string text(const ConvShape& s) {
   std::string t;
-  for (int64_t v : {s.n, s.h, s.w, s.c, s.k, s.kh, s.kw, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.dilation_h, s.dilation_w})
+  for (int64_t v :
+       {s.n, s.h, s.w, s.c, s.k, s.kh, s.kw, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.dilation_h, s.dilation_w})
     t += " " + std::to_string(v);
   return "n h w c k kh kw sh sw ph pw dh dw =" + t;
 }
@@ -73,7 +74,8 @@ void check(const ConvShape& s, int pad_value) {
   for (size_t i = 0; i < bias.size(); ++i) bias[i] = float(rng.normal(i));
   for (const float* b : {static_cast<const float*>(nullptr), static_cast<const float*>(bias.data())}) {
     xnor_conv_f32(s, pad_value, x.data(), packed.data(), b, 0, rows, scratch.data(), values.data());
-    for (size_t i = 0; i < want.size(); ++i) REQUIRE(values[i] == (b ? float(want[i]) + b[i % size_t(s.k)] : float(want[i])));
+    for (size_t i = 0; i < want.size(); ++i)
+      REQUIRE(values[i] == (b ? float(want[i]) + b[i % size_t(s.k)] : float(want[i])));
     REQUIRE(values.back() == 77.0f);
   }
 
@@ -145,8 +147,10 @@ TEST_CASE("xnor_conv: the two axes are not confused, and padding may exceed the 
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
     for (int pad_value : {0, 1, -1}) {
-      check({.n = 3, .h = 5, .w = 8, .c = 65, .k = 18, .kh = 3, .kw = 2, .stride_h = 2, .pad_w = 1, .dilation_w = 3}, pad_value);
-      check({.n = 1, .h = 9, .w = 3, .c = 3, .k = 16, .kh = 1, .kw = 3, .stride_w = 2, .pad_h = 2, .pad_w = 4}, pad_value);
+      check({.n = 3, .h = 5, .w = 8, .c = 65, .k = 18, .kh = 3, .kw = 2, .stride_h = 2, .pad_w = 1, .dilation_w = 3},
+            pad_value);
+      check({.n = 1, .h = 9, .w = 3, .c = 3, .k = 16, .kh = 1, .kw = 3, .stride_w = 2, .pad_h = 2, .pad_w = 4},
+            pad_value);
       check({.n = 1, .h = 1, .w = 1, .c = 70, .k = 9, .kh = 5, .kw = 5, .pad_h = 4, .pad_w = 4}, pad_value);
     }
   });
@@ -184,7 +188,8 @@ TEST_CASE("xnor_conv: a linear layer is a convolution of single pixels") {
 
 TEST_CASE("xnor sizes: the same whatever the target") {
   const ConvShape s{.n = 2, .h = 8, .w = 8, .c = 65, .k = 20, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
-  // 32 channels of 18 words, 18 + 8 + 8 numbers, and 3 x 3 classes of 32 bases; 7 rows of 3 x 10 pixels of 2 words and 56 pixels.
+  // 32 channels of 18 words, 18 + 8 + 8 numbers, and 3 x 3 classes of 32 bases; 7 rows of 3 x 10 pixels of 2 words and
+  // 56 pixels.
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
     CHECK(xnor_packed_bytes(s, 0) == 64 * ((32 * 18 * 8 + 34 * 4 + 9 * 32 * 4 + 63) / 64));

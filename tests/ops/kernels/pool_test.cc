@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "ops/kernels/pool_ref.h"
 #include "ops/kernels_train/pool_grad.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 #include "tests/shapes/pool_shapes.h"
 
 using namespace bantam;
@@ -27,10 +27,6 @@ std::vector<float> levels(int64_t n, uint64_t seed) {
   return v;
 }
 
-bool same(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * 4) == 0;
-}
-
 }  // namespace
 
 TEST_CASE("pool kernels: values, positions and gradients equal the definition bit for bit, on every target") {
@@ -44,42 +40,45 @@ TEST_CASE("pool kernels: values, positions and gradients equal the definition bi
       INFO(p.name << " on " << target);
       ref::max_pool(s, x.data(), want_y.data(), want_at.data(), 0, rows);
       std::fill(y.begin(), y.end(), 99.0f);
-      for (int64_t r = 0; r < rows; r += 5) max_pool_f32(s, x.data(), y.data(), at.data(), r, r + 5 < rows ? r + 5 : rows);
-      CHECK(same(y, want_y));
+      for (int64_t r = 0; r < rows; r += 5)
+        max_pool_f32(s, x.data(), y.data(), at.data(), r, r + 5 < rows ? r + 5 : rows);
+      CHECK(same_bits(y, want_y));
       CHECK(at == want_at);
       std::fill(y.begin(), y.end(), 99.0f);
       max_pool_f32(s, x.data(), y.data(), nullptr, 0, rows);
-      CHECK(same(y, want_y));
+      CHECK(same_bits(y, want_y));
 
       ref::max_pool_grad(s, dy.data(), want_at.data(), want_dx.data(), 0, pixels);
       for (int64_t r = 0; r < pixels; r += 7)
         max_pool_grad_f32(s, dy.data(), want_at.data(), dx.data(), r, r + 7 < pixels ? r + 7 : pixels);
-      CHECK(same(dx, want_dx));
+      CHECK(same_bits(dx, want_dx));
 
       ref::avg_pool(s, x.data(), want_y.data(), 0, rows);
       avg_pool_f32(s, x.data(), y.data(), 0, rows);
-      CHECK(same(y, want_y));
+      CHECK(same_bits(y, want_y));
       ref::avg_pool_grad(s, dy.data(), want_dx.data(), 0, pixels);
       avg_pool_grad_f32(s, dy.data(), dx.data(), 0, pixels);
-      CHECK(same(dx, want_dx));
+      CHECK(same_bits(dx, want_dx));
 
       std::vector<float> mean(size_t(s.n * s.c)), want_mean(mean.size());
       ref::global_avg_pool(x.data(), s.h * s.w, s.c, want_mean.data(), 0, s.n);
       global_avg_pool_f32(x.data(), s.h * s.w, s.c, mean.data(), 0, s.n);
-      CHECK(same(mean, want_mean));
+      CHECK(same_bits(mean, want_mean));
       ref::global_avg_pool_grad(want_mean.data(), s.h * s.w, s.c, want_dx.data(), 0, s.n);
       global_avg_pool_grad_f32(want_mean.data(), s.h * s.w, s.c, dx.data(), 0, s.n);
-      CHECK(same(dx, want_dx));
+      CHECK(same_bits(dx, want_dx));
 
       const AdaptivePool a{s.n, s.h, s.w, s.c, 7, 5};
       const auto da = levels(a.n * a.oh * a.ow * a.c, 3);
       std::vector<float> ya(da.size()), want_ya(da.size());
       ref::adaptive_avg_pool(a, x.data(), want_ya.data(), 0, a.n * a.oh * a.ow);
-      for (int64_t r = 0; r < a.n * a.oh * a.ow; r += 5) adaptive_avg_pool_f32(a, x.data(), ya.data(), r, std::min(r + 5, a.n * a.oh * a.ow));
-      CHECK(same(ya, want_ya));
+      for (int64_t r = 0; r < a.n * a.oh * a.ow; r += 5)
+        adaptive_avg_pool_f32(a, x.data(), ya.data(), r, std::min(r + 5, a.n * a.oh * a.ow));
+      CHECK(same_bits(ya, want_ya));
       ref::adaptive_avg_pool_grad(a, da.data(), want_dx.data(), 0, pixels);
-      for (int64_t r = 0; r < pixels; r += 7) adaptive_avg_pool_grad_f32(a, da.data(), dx.data(), r, std::min(r + 7, pixels));
-      CHECK(same(dx, want_dx));
+      for (int64_t r = 0; r < pixels; r += 7)
+        adaptive_avg_pool_grad_f32(a, da.data(), dx.data(), r, std::min(r + 7, pixels));
+      CHECK(same_bits(dx, want_dx));
     });
   }
 }

@@ -7,20 +7,14 @@
 #include <limits>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/reduce_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
 namespace {
 
-std::vector<float> normals(int64_t n, uint64_t seed, double mean = 0, double scale = 1) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = float(mean + scale * rng.normal(i));
-  return v;
-}
 // Chains of at most 64 additions and a tree of two, a rounding of the product (columns-inl.h).
 constexpr double kSumError = 68.0 / (1 << 24);
 
@@ -31,7 +25,7 @@ TEST_CASE("sum and dot: within the stated bound of the f64 sum, for every length
     CAPTURE(target);
     for (int64_t n : {0, 1, 15, 16, 17, 63, 64, 65, 127, 1021, 100003}) {
       CAPTURE(n);
-      const auto a = normals(n, 1, 0.5), b = normals(n, 2);
+      const auto a = normal_floats(n, 1, 0.5), b = normal_floats(n, 2);
       double sum = 0, sum_abs = 0, dot = 0, dot_abs = 0;
       for (size_t i = 0; i < a.size(); ++i) {
         sum += double(a[i]);
@@ -56,7 +50,7 @@ TEST_CASE("channel sums and dots: within the stated bound, for few, odd and many
         if (c > 1000 && rows > 100) continue;
         CAPTURE(c);
         CAPTURE(rows);
-        const auto a = normals(rows * c, 3, 0.5), b = normals(rows * c, 4);
+        const auto a = normal_floats(rows * c, 3, 0.5), b = normal_floats(rows * c, 4);
         const size_t n = size_t(c);
         std::vector<double> sums(n, 7), dots(n, 7), want(n), want_dots(n);
         channel_sums_f32(a.data(), rows, c, sums.data());
@@ -70,7 +64,8 @@ TEST_CASE("channel sums and dots: within the stated bound, for few, odd and many
             size += std::fabs(double(a[r * n + k]));
             dot_size += std::fabs(double(a[r * n + k]) * double(b[r * n + k]));
           }
-          good &= std::fabs(sums[k] - want[k]) <= kSumError * size && std::fabs(dots[k] - want_dots[k]) <= kSumError * dot_size;
+          good &= std::fabs(sums[k] - want[k]) <= kSumError * size &&
+                  std::fabs(dots[k] - want_dots[k]) <= kSumError * dot_size;
         }
         CHECK(good);
       }
@@ -88,9 +83,9 @@ TEST_CASE("channel moments: of 1, 2, 3, 4 are mean 2.5 and m2 5") {
   });
 }
 
-// x - guess is exact where both are close (Sterbenz), so an offset costs nothing: deviations and their squares are summed within
-// kSumError of their magnitudes, which are at most twice as large as those from the mean itself. The mean is rounded to f32
-// only in the guess.
+// x - guess is exact where both are close (Sterbenz), so an offset costs nothing: deviations and their squares are
+// summed within kSumError of their magnitudes, which are at most twice as large as those from the mean itself. The mean
+// is rounded to f32 only in the guess.
 TEST_CASE("channel moments: equal the two-pass f64 values, also where the mean is 1e4 deviations away") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
@@ -101,7 +96,7 @@ TEST_CASE("channel moments: equal the two-pass f64 values, also where the mean i
           CAPTURE(offset);
           CAPTURE(c);
           CAPTURE(rows);
-          const auto x = normals(rows * c, 5, offset);
+          const auto x = normal_floats(rows * c, 5, offset);
           std::vector<double> mean(static_cast<size_t>(c)), m2(mean), want_mean(mean), want_m2(mean);
           channel_moments_f32(x.data(), rows, c, mean.data(), m2.data());
           ref::channel_moments(x.data(), rows, c, want_mean.data(), want_m2.data());
@@ -117,8 +112,8 @@ TEST_CASE("channel moments: equal the two-pass f64 values, also where the mean i
   });
 }
 
-// 16 odd rows that are all of the guess (64 channels) multiply the rounding of m2, u or so a block, by rows / 16 = 390: 1e-4 is four
-// times that. Fewer odd rows, or more rows in the guess (fewer channels), cost nothing.
+// 16 odd rows that are all of the guess (64 channels) multiply the rounding of m2, u or so a block, by rows / 16 = 390:
+// 1e-4 is four times that. Fewer odd rows, or more rows in the guess (fewer channels), cost nothing.
 TEST_CASE("channel moments: first rows far from the rest do no harm") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
@@ -127,7 +122,7 @@ TEST_CASE("channel moments: first rows far from the rest do no harm") {
         CAPTURE(c);
         CAPTURE(odd);
         const int64_t rows = 400000 / c;
-        auto x = normals(rows * c, 8, 1000.0);
+        auto x = normal_floats(rows * c, 8, 1000.0);
         for (int64_t i = 0; i < std::min(odd, rows / 2) * c; ++i) x[size_t(i)] = 0;
         std::vector<double> mean(static_cast<size_t>(c)), m2(mean), want_mean(mean), want_m2(mean);
         channel_moments_f32(x.data(), rows, c, mean.data(), m2.data());
@@ -141,7 +136,7 @@ TEST_CASE("channel moments: first rows far from the rest do no harm") {
 }
 
 TEST_CASE("channel moments: merging parts gives the whole") {
-  const auto x = normals(7 * 3, 6, 2.0);
+  const auto x = normal_floats(7 * 3, 6, 2.0);
   double mean[3], m2[3], whole_mean[3], whole_m2[3], part_mean[3], part_m2[3];
   ref::channel_moments(x.data(), 7, 3, whole_mean, whole_m2);
   ref::channel_moments(x.data(), 2, 3, mean, m2);
@@ -153,15 +148,15 @@ TEST_CASE("channel moments: merging parts gives the whole") {
   }
 }
 
-// e^x errs by 1 ulp of the term and x - max by u |x - max| relative to the term (|x - max| < 10 here), the sum of C terms in at
-// most C / 4 + 4 roundings: 1e-5 is above all of it for C <= 1000, and far below any real mistake.
+// e^x errs by 1 ulp of the term and x - max by u |x - max| relative to the term (|x - max| < 10 here), the sum of C
+// terms in at most C / 4 + 4 roundings: 1e-5 is above all of it for C <= 1000, and far below any real mistake.
 TEST_CASE("softmax, log_softmax: rows equal the f64 reference") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
     for (int64_t c : {1, 2, 3, 4, 5, 10, 15, 16, 17, 33, 101, 1000}) {
       CAPTURE(c);
       const int64_t rows = 5;
-      const auto x = normals(rows * c, 7, 50.0, 2.0);
+      const auto x = normal_floats(rows * c, 7, 50.0, 2.0);
       const std::vector<double> x64(x.begin(), x.end());
       std::vector<float> y(x.size()), z(x.size());
       std::vector<double> y64(x.size()), z64(x.size());

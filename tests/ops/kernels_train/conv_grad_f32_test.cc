@@ -3,35 +3,21 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/conv_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;
 
 namespace {
 
-std::vector<float> normal_floats(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
-  return v;
-}
-
 // Sums of `terms` products of two N(0, 1) in any order: the rounding error of a chain grows like sqrt(terms) ulps of a
 // partial sum of size sqrt(terms), and 6 covers the largest of the few thousand elements.
 double tolerance(double terms) { return std::ldexp(6 * (terms + 4), -24); }
-
-double worst_difference(const std::vector<float>& a, const std::vector<double>& b) {
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::fmax(worst, std::fabs(double(a[i]) - b[i]));
-  return worst;
-}
 
 std::vector<float> run_input_grad(const ConvShape& s, const std::vector<float>& dy, const std::vector<float>& w,
                                   int64_t row_step, int64_t block_rows) {
@@ -108,12 +94,13 @@ TEST_CASE("conv_weight_grad_f32: the order in which tasks run does not matter") 
 }
 
 TEST_CASE("conv_ref: both gradients are the derivatives of the forward definition") {
-  // The convolution is linear in x and in w: <dy, conv(x, w)> = <x, input_grad(dy, w)> = <w, weight_grad(x, dy)>, exactly
-  // but for the rounding of a few thousand terms.
+  // The convolution is linear in x and in w: <dy, conv(x, w)> = <x, input_grad(dy, w)> = <w, weight_grad(x, dy)>,
+  // exactly but for the rounding of a few thousand terms.
   for (const NamedConv& c : kTestConvs) {
     const ConvShape& s = c.shape;
     auto widen = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
-    const auto x = widen(normal_floats(s.n * s.h * s.w * s.c, 8)), w = widen(normal_floats(s.k * s.taps() * s.group_c(), 9));
+    const auto x = widen(normal_floats(s.n * s.h * s.w * s.c, 8)),
+               w = widen(normal_floats(s.k * s.taps() * s.group_c(), 9));
     const auto dy = widen(normal_floats(conv_f32_rows(s) * s.k, 10));
     std::vector<double> y(dy.size()), dx(x.size()), dw(w.size());
     ref::conv_forward<double>(s, x.data(), w.data(), nullptr, y.data(), 0, conv_f32_rows(s));

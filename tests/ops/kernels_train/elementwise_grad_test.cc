@@ -6,37 +6,20 @@
 #include <cmath>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/reduce_ref.h"
 #include "ops/kernels_train/elementwise_grad_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
-
-namespace {
-
-std::vector<float> normals(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = float(rng.normal(i));
-  if (!v.empty()) v[v.size() / 2] = 0.0f;
-  return v;
-}
-double worst(const std::vector<float>& got, const std::vector<float>& want) {
-  double w = 0;
-  for (size_t i = 0; i < got.size(); ++i) w = std::max(w, std::fabs(double(got[i]) - double(want[i])));
-  return w;
-}
-
-}  // namespace
 
 TEST_CASE("activation gradients: equal the reference over odd sizes, on every target") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
     for (int64_t n : {0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 101}) {
       CAPTURE(n);
-      auto y = normals(n, 1);
-      const auto dy = normals(n, 2);
+      auto y = floats_with_zero(n, 1);
+      const auto dy = floats_with_zero(n, 2);
       std::vector<float> got(y.size()), want(y.size());
       auto reference = [&](auto f) {
         for (size_t i = 0; i < y.size(); ++i) want[i] = f(y[i], dy[i]);
@@ -51,7 +34,7 @@ TEST_CASE("activation gradients: equal the reference over odd sizes, on every ta
       // |out| <= 1: out^2, 1 - out^2 and the product are rounded once each, |dy| < 5: 3 * 2^-24 * 5.
       tanh_grad_f32(y.data(), dy.data(), got.data(), n);
       reference(ref::tanh_grad<float>);
-      CHECK(worst(got, want) <= 9e-7);
+      CHECK(worst_difference(got, want) <= 9e-7);
       for (float& v : y) v = std::fabs(v);
       sigmoid_grad_f32(y.data(), dy.data(), got.data(), n);
       reference(ref::sigmoid_grad<float>);
@@ -73,10 +56,11 @@ TEST_CASE("per-channel gradients: equal the reference for few, odd and many chan
         CAPTURE(c);
         CAPTURE(rows);
         const int64_t n = rows * c;
-        const auto x = normals(n, 3), dy = normals(n, 4), p = normals(c, 5);
+        const auto x = floats_with_zero(n, 3), dy = floats_with_zero(n, 4), p = floats_with_zero(c, 5);
         std::vector<float> got(x.size()), want(x.size());
         prelu_channels_grad_f32(x.data(), dy.data(), p.data(), got.data(), rows, c);
-        for (int64_t i = 0; i < n; ++i) want[size_t(i)] = ref::prelu_grad(x[size_t(i)], dy[size_t(i)], p[size_t(i % c)]);
+        for (int64_t i = 0; i < n; ++i)
+          want[size_t(i)] = ref::prelu_grad(x[size_t(i)], dy[size_t(i)], p[size_t(i % c)]);
         CHECK(got == want);
 
         // Sums: within 70 * 2^-24 of the sum of magnitudes (columns-inl.h; two more roundings in a term).
@@ -105,7 +89,7 @@ TEST_CASE("softmax gradients: rows equal the f64 reference, on every target") {
     for (int64_t c : {1, 2, 5, 10, 16, 17, 101}) {
       CAPTURE(c);
       const int64_t rows = 3;
-      const auto x = normals(rows * c, 9), dy = normals(rows * c, 10);
+      const auto x = floats_with_zero(rows * c, 9), dy = floats_with_zero(rows * c, 10);
       const std::vector<double> x64(x.begin(), x.end()), dy64(dy.begin(), dy.end());
       std::vector<double> y64(x.size()), dx64(x.size());
       std::vector<float> dx(x.size());

@@ -3,46 +3,34 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/conv_ref.h"
 #include "ops/kernels_train/conv_grad_f32.h"
 #include "ops/kernels_train/phases.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;
 
 namespace {
 
-std::vector<float> normal_floats(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
-  return v;
-}
-
 // In pieces of `step` lines. Scratch of another use lies in the way: NaN.
-void run(const GemmRows& g, const std::vector<float>& panels, int64_t cols, const float* bias, bool skip, int64_t step) {
+void run(const GemmRows& g, const std::vector<float>& panels, int64_t cols, const float* bias, bool skip,
+         int64_t step) {
   std::vector<float> scratch(size_t(narrow_f32_scratch(g)), std::nanf(""));
   const int64_t lines = g.images * g.out_h;
   for (int64_t l = 0; l < lines; l += step)
     narrow_f32(g, l, l + step < lines ? l + step : lines, panels.data(), cols, bias, skip, scratch.data());
 }
 
-bool rounds_products(const std::string& target) { return target == "SSE4" || target == "SSSE3"; }
-
-bool same(const std::vector<float>& a, const std::vector<float>& b) {
-  return memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 }  // namespace
 
-TEST_CASE("narrow_f32: equals the canonical chain bit for bit, for any split of lines, on every target with a fused add") {
+TEST_CASE(
+    "narrow_f32: equals the canonical chain bit for bit, for any split of lines, on every target with a fused add") {
   int shapes = 0;
   for (const NamedConv& c : kTestConvs) {
     const ConvShape& s = c.shape;
@@ -55,12 +43,12 @@ TEST_CASE("narrow_f32: equals the canonical chain bit for bit, for any split of 
     ref::conv_forward(s, x.data(), w.data(), bias.data(), want.data(), 0, conv_f32_rows(s));
     const GemmRows g = conv_f32_gather(s, x.data(), y.data(), 0);
     for_each_target([&](const std::string& target) {
-      if (rounds_products(target)) return;
+      if (!fuses(target)) return;
       conv_f32_pack_weights(s, w.data(), 0, conv_f32_panels(s), panels.data());
       for (int64_t step : {int64_t(1), int64_t(3), s.n * s.out_h()}) {
         std::fill(y.begin(), y.end(), 99.0f);
         run(g, panels, s.k, bias.data(), false, step);
-        CHECK_MESSAGE(same(y, want), c.name << " on " << target << ", " << step << " lines at a time");
+        CHECK_MESSAGE(same_bits(y, want), c.name << " on " << target << ", " << step << " lines at a time");
       }
     });
   }
@@ -83,11 +71,12 @@ TEST_CASE("narrow_f32: the input gradient equals that of the gathered product bi
     const int64_t n_panels = conv_input_grad_f32_panels(s);
     for_each_target([&](const std::string& target) {
       conv_input_grad_f32_pack_weights(s, w.data(), 0, n_panels, panels.data());
-      conv_input_grad_f32(s, dy.data(), panels.data(), want.data(), 0, s.n * s.h * s.w, 0, n_panels, scratch.data(), 14);
+      conv_input_grad_f32(s, dy.data(), panels.data(), want.data(), 0, s.n * s.h * s.w, 0, n_panels, scratch.data(),
+                          14);
       for (bool skip : {false, true}) {
         std::fill(dx.begin(), dx.end(), 99.0f);
         run(g, panels, s.c, nullptr, skip, 2);
-        CHECK_MESSAGE(same(dx, want), c.name << " on " << target << (skip ? ", skipping" : ""));
+        CHECK_MESSAGE(same_bits(dx, want), c.name << " on " << target << (skip ? ", skipping" : ""));
       }
     });
   }

@@ -5,30 +5,23 @@
 #include <cmath>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels_train/norm_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
 namespace {
 
-std::vector<float> normals(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = float(rng.normal(i));
-  if (!v.empty()) v[v.size() / 2] = 0.0f;
-  return v;
-}
-bool fuses(const std::string& target) { return target.substr(0, 3) == "AVX" || target.substr(0, 4) == "NEON" || target == "SCALAR"; }
-
-// Where a target does not fuse, z and dx are rounded once more: |z| < 100 and |dx| < 200 here, so by less than 2^-17 each; an
-// element whose z is that close to a kink may go either way.
+// Where a target does not fuse, z and dx are rounded once more: |z| < 100 and |dx| < 200 here, so by less than 2^-17
+// each; an element whose z is that close to a kink may go either way.
 bool near(const std::string& target, float a, float b) { return fuses(target) ? a == b : std::fabs(a - b) <= 2e-5f; }
 
 }  // namespace
 
-TEST_CASE("norm kernels: forward, sums and input gradient equal the reference, every form, few and many channels, every target") {
+TEST_CASE(
+    "norm kernels: forward, sums and input gradient equal the reference, every form, few and many channels, every "
+    "target") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
     for (int64_t c : {1, 3, 10, 16, 17, 64, 80, 101, 1040})
@@ -41,9 +34,10 @@ TEST_CASE("norm kernels: forward, sums and input gradient equal the reference, e
             CAPTURE(int(post));
             CAPTURE(pre);
             const int64_t n = rows * c;
-            const auto x = normals(n, 1), dy = normals(n, 2), residual = normals(n, 3), slope = normals(c, 4), mean = normals(c, 5),
-                       scale = normals(c, 6), shift = normals(c, 7), a = normals(c, 8), b = normals(c, 9), d = normals(c, 10),
-                       back = normals(c, 11);
+            const auto x = floats_with_zero(n, 1), dy = floats_with_zero(n, 2), residual = floats_with_zero(n, 3),
+                       slope = floats_with_zero(c, 4), mean = floats_with_zero(c, 5), scale = floats_with_zero(c, 6),
+                       shift = floats_with_zero(c, 7), a = floats_with_zero(c, 8), b = floats_with_zero(c, 9),
+                       d = floats_with_zero(c, 10), back = floats_with_zero(c, 11);
             const NormRows p{pre ? slope.data() : nullptr, mean.data(), scale.data(), shift.data()};
             const NormGrad q{a.data(), b.data(), d.data(), back.data()};
             auto channel = [&](int64_t i) {
@@ -93,7 +87,8 @@ TEST_CASE("norm kernels: forward, sums and input gradient equal the reference, e
 
 TEST_CASE("norm kernels: by hand") {
   // pre(-2) = -2 * 0.5 = -1, d = -1 - 1 = -2, z = -2 * 3 + 5 = -1: relu stops it, and a residual of 4 lets it through.
-  const float x = -2, slope = 0.5, mean = 1, scale = 3, shift = 5, residual = 4, dy = 7, a = 10, b = 100, d = 1000, back = 2;
+  const float x = -2, slope = 0.5, mean = 1, scale = 3, shift = 5, residual = 4, dy = 7, a = 10, b = 100, d = 1000,
+              back = 2;
   const NormRows p{&slope, &mean, &scale, &shift};
   float y, dx;
   norm_forward_f32(NormPost::kNone, p, &x, nullptr, &y, 1, 1);

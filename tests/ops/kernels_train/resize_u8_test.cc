@@ -7,6 +7,7 @@
 #include "core/rng.h"
 #include "ops/kernels_train/resize_u8_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
@@ -34,13 +35,6 @@ Taps random_taps(int64_t in, int64_t n, uint64_t seed) {
   t.view.count = t.count.data();
   t.view.weights = t.weights.data();
   return t;
-}
-
-std::vector<uint8_t> random_bytes(size_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest, 1);
-  std::vector<uint8_t> v(n);
-  for (size_t i = 0; i < n; ++i) v[i] = uint8_t(rng.bits(i));
-  return v;
 }
 
 }  // namespace

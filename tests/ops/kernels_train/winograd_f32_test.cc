@@ -3,13 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "core/rng.h"
 #include "ops/kernels/conv_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;
@@ -25,51 +24,44 @@ struct Floats {  // on lines of their own, as the kernels want their memory
   std::vector<float> all;
 };
 
-std::vector<float> normal_floats(int64_t n, uint64_t seed) {
-  const Rng rng(seed, kRngTest);
-  std::vector<float> v(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) v[size_t(i)] = float(rng.normal(uint64_t(i)));
-  return v;
-}
 std::vector<float> signs(int64_t n, uint64_t seed) {
   std::vector<float> v = normal_floats(n, seed);
   for (float& f : v) f = f < 0 ? -1.0f : 1.0f;
   return v;
 }
 
-std::vector<float> run_forward(const ConvShape& s, const std::vector<float>& x, const std::vector<float>& w, const float* bias,
-                               int64_t tile_step, int64_t block, bool flipped = false, int m = 2) {
+std::vector<float> run_forward(const ConvShape& s, const std::vector<float>& x, const std::vector<float>& w,
+                               const float* bias, int64_t tile_step, int64_t block, bool flipped = false, int m = 2) {
   const ConvShape t = flipped ? winograd_input_grad_shape(s) : s;
   Floats u(winograd_filter_floats(t, m), 99.0f), scratch(winograd_scratch(t, m, block), NAN);
   std::vector<float> y(size_t(t.n * t.out_h() * t.out_w() * t.k), 99.0f);
   const int64_t panels = winograd_panels(t), tiles = winograd_tiles(t, m);
-  for (int64_t p = 0; p < panels; ++p) (flipped ? winograd_flipped_filters : winograd_filters)(s, m, w.data(), p, p + 1, u.get());
+  for (int64_t p = 0; p < panels; ++p)
+    (flipped ? winograd_flipped_filters : winograd_filters)(s, m, w.data(), p, p + 1, u.get());
   for (int64_t i = 0; i < tiles; i += tile_step)
-    winograd_f32(t, m, x.data(), u.get(), bias, y.data(), i, i + tile_step < tiles ? i + tile_step : tiles, 0, panels, scratch.get(), block);
+    winograd_f32(t, m, x.data(), u.get(), bias, y.data(), i, i + tile_step < tiles ? i + tile_step : tiles, 0, panels,
+                 scratch.get(), block);
   return y;
 }
 
-std::vector<float> run_weight_grad(const ConvShape& s, const std::vector<float>& x, const std::vector<float>& dy, int64_t k_step) {
+std::vector<float> run_weight_grad(const ConvShape& s, const std::vector<float>& x, const std::vector<float>& dy,
+                                   int64_t k_step) {
   const WinogradGradPlan plan = winograd_grad_plan(s);
   Floats sums(plan.sums(), NAN), scratch(plan.scratch, NAN);
   std::vector<float> dw(size_t(s.k * 9 * s.c), 99.0f);
   for (int64_t t = plan.tasks(); t-- > 0;)
     for (int64_t k = 0; k < plan.k16; k += k_step)
-      winograd_weight_grad(s, x.data(), dy.data(), t, t + 1, k, k + k_step < plan.k16 ? k + k_step : plan.k16, sums.get(), scratch.get());
+      winograd_weight_grad(s, x.data(), dy.data(), t, t + 1, k, k + k_step < plan.k16 ? k + k_step : plan.k16,
+                           sums.get(), scratch.get());
   winograd_weight_grad_finish(s, sums.get(), 0, s.k, dw.data());
   return dw;
 }
 
-// A transformed input is a sum of 4 products, a transformed filter one of at most 9, an output a sum of 9 points: near a
-// direct sum's error times the size that the points have, measured at most 2 of its ulps; 8 covers the largest element. Tiles
-// of 4x4 have points up to 10 times as large, and cancel.
+// A transformed input is a sum of 4 products, a transformed filter one of at most 9, an output a sum of 9 points: near
+// a direct sum's error times the size that the points have, measured at most 2 of its ulps; 8 covers the largest
+// element. Tiles of 4x4 have points up to 10 times as large, and cancel.
 double tolerance(double terms, int m = 2) { return std::ldexp((m == 2 ? 8 : 40) * (terms + 9), -24); }
 
-double worst_difference(const std::vector<float>& a, const std::vector<double>& b) {
-  double worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) worst = std::isnan(a[i]) ? INFINITY : std::fmax(worst, std::fabs(double(a[i]) - b[i]));
-  return worst;
-}
 std::vector<double> widened(const std::vector<float>& v) { return {v.begin(), v.end()}; }
 
 template <class F> void for_each_shape(F&& f) {
@@ -85,14 +77,16 @@ template <class F> void for_each_shape(F&& f) {
 TEST_CASE("winograd_f32: equals the reference at every 3x3 shape of the tables, on every target") {
   for_each_shape([](const NamedConv& c) {
     const ConvShape& s = c.shape;
-    const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.k * 9 * s.c, 2), bias = normal_floats(s.k, 3);
+    const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.k * 9 * s.c, 2),
+               bias = normal_floats(s.k, 3);
     const auto x64 = widened(x), w64 = widened(w), b64 = widened(bias);
     std::vector<double> want(size_t(conv_f32_rows(s) * s.k));
     ref::conv_forward(s, x64.data(), w64.data(), b64.data(), want.data(), 0, conv_f32_rows(s));
     for_each_target([&](const std::string& target) {
       for (const int m : {2, 4}) {
         const double worst = worst_difference(run_forward(s, x, w, bias.data(), 1 << 20, 28, false, m), want);
-        CHECK_MESSAGE(worst <= tolerance(double(9 * s.c), m), c.name << " on " << target << ", tiles of " << m << ": " << worst);
+        CHECK_MESSAGE(worst <= tolerance(double(9 * s.c), m),
+                      c.name << " on " << target << ", tiles of " << m << ": " << worst);
       }
     });
   });
@@ -108,7 +102,8 @@ TEST_CASE("winograd_f32: the input gradient equals the reference at every 3x3 sh
     for_each_target([&](const std::string& target) {
       for (const int m : {2, 4}) {
         const double worst = worst_difference(run_forward(s, dy, w, nullptr, 1 << 20, 42, true, m), want);
-        CHECK_MESSAGE(worst <= tolerance(double(9 * s.k), m), c.name << " on " << target << ", tiles of " << m << ": " << worst);
+        CHECK_MESSAGE(worst <= tolerance(double(9 * s.k), m),
+                      c.name << " on " << target << ", tiles of " << m << ": " << worst);
       }
     });
   });
@@ -147,9 +142,12 @@ TEST_CASE("winograd_f32: exact on codes of +-1 in all three passes") {
 TEST_CASE("winograd_f32: any split into tiles, blocks and channels gives the same bytes") {
   for_each_shape([](const NamedConv& c) {
     const ConvShape& s = c.shape;
-    const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.k * 9 * s.c, 2), dy = normal_floats(conv_f32_rows(s) * s.k, 7);
+    const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.k * 9 * s.c, 2),
+               dy = normal_floats(conv_f32_rows(s) * s.k, 7);
     for (const int m : {2, 4})
-      CHECK_MESSAGE(run_forward(s, x, w, nullptr, 1 << 20, 56, false, m) == run_forward(s, x, w, nullptr, 5, 14, false, m), c.name);
+      CHECK_MESSAGE(
+          run_forward(s, x, w, nullptr, 1 << 20, 56, false, m) == run_forward(s, x, w, nullptr, 5, 14, false, m),
+          c.name);
     CHECK_MESSAGE(run_weight_grad(s, x, dy, 1 << 20) == run_weight_grad(s, x, dy, 16), c.name);
   });
 }
