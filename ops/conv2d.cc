@@ -16,8 +16,8 @@ ConvShape conv_shape_of(const char* op, const Shape& x, const Shape& weight, con
     fail(std::to_string(p.groups) + " groups do not divide " + std::to_string(x[3]) + " input and " +
          std::to_string(weight[0]) + " output channels");
   if (weight[3] * p.groups != x[3])
-    fail("weight has " + std::to_string(weight[3] * p.groups) + " input channels, input has " + std::to_string(x[3]) + " " +
-         to_string(x));
+    fail("weight has " + std::to_string(weight[3] * p.groups) + " input channels, input has " + std::to_string(x[3]) +
+         " " + to_string(x));
   const ConvShape s{x[0], x[1], x[2], x[3], weight[0], weight[1], weight[2],
 #ifdef BANTAM_FAULT_SWAPPED_STRIDE
                     p.stride_w, p.stride_h,
@@ -25,7 +25,8 @@ ConvShape conv_shape_of(const char* op, const Shape& x, const Shape& weight, con
                     p.stride_h, p.stride_w,
 #endif
                     p.pad_h, p.pad_w, p.dilation_h, p.dilation_w, p.groups};
-  if (x.size() == 0 || weight.size() == 0) fail("nothing to convolve in " + to_string(x) + " with " + to_string(weight));
+  if (x.size() == 0 || weight.size() == 0)
+    fail("nothing to convolve in " + to_string(x) + " with " + to_string(weight));
   if (s.h + 2 * s.pad_h < s.dilation_h * (s.kh - 1) + 1 || s.w + 2 * s.pad_w < s.dilation_w * (s.kw - 1) + 1)
     fail("the window of weight " + to_string(weight) + " is larger than the padded input " + to_string(x));
   return s;

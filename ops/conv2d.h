@@ -1,10 +1,13 @@
 // 2-D convolution (cross-correlation, as everywhere in the field).
-//   x [N,H,W,C], weight [K,kh,kw,C/groups], bias [K] or undefined -> y [N,OH,OW,K], OH = (H + 2 ph - dh (kh - 1) - 1) / sh + 1
-//   y[n,oy,ox,k] = bias[k] + sum_{ky,kx,c} x[n, oy sh + ky dh - ph, ox sw + kx dw - pw, g C/groups + c] weight[k,ky,kx,c]
+//   x [N,H,W,C], weight [K,kh,kw,C/groups], bias [K] or undefined -> y [N,OH,OW,K],
+//   OH = (H + 2 ph - dh (kh - 1) - 1) / sh + 1
+//   y[n,oy,ox,k] = bias[k] + sum_{ky,kx,c} x[n, oy sh + ky dh - ph, ox sw + kx dw - pw, g C/groups + c]
+//                                        weight[k,ky,kx,c]
 //   with zeros outside the image; output channel k belongs to group g = k / (K/groups)
 //   dx = the transposed sum over weight and dy, dweight = sum over pixels of dy x, dbias = sum over pixels of dy
 // Saves its input if weight needs a gradient, its weight if x does. f32 takes the fastest algorithm for the shape
-// (conv_algorithm), or sums in the canonical order where that is asked for (docs/exactness.md); f64 runs the scalar definition.
+// (conv_algorithm), or sums in the canonical order where that is asked for (docs/exactness.md); f64 runs the scalar
+// definition.
 #pragma once
 
 #include "core/autograd.h"

@@ -1,6 +1,6 @@
-// Runs the convolution kernels over all threads, with scratch memory from the pool: what conv2d, linear and matmul share.
-// x [N,H,W,C], w [K,kh,kw,C/groups], y [N,OH,OW,K] or any shapes of these sizes; all f32 (SIMD kernels) or all f64 (the
-// scalar definitions, ops/kernels/conv_ref.h). Results do not depend on the number of threads.
+// Runs the convolution kernels over all threads, with scratch memory from the pool: what conv2d, linear and matmul
+// share. x [N,H,W,C], w [K,kh,kw,C/groups], y [N,OH,OW,K] or any shapes of these sizes; all f32 (SIMD kernels) or all
+// f64 (the scalar definitions, ops/kernels/conv_ref.h). Results do not depend on the number of threads.
 #pragma once
 
 #include "core/tensor.h"
@@ -18,8 +18,8 @@ namespace bantam {
 enum class ConvAlgorithm { kDirect, kNarrow, kFewRows, kDepthwise, kWinograd, kWinograd4 };
 enum class ConvPass { kForward, kInputGrad, kWeightGrad };
 
-// What sums may look like: in the canonical order (gemm_f32.h), which evaluation shares with the device; in any, with an
-// error like a direct sum's; or faster still with an error some 5 times that.
+// What sums may look like: in the canonical order (gemm_f32.h), which evaluation shares with the device; in any, with
+// an error like a direct sum's; or faster still with an error some 5 times that.
 enum class SumOrder { kCanonical, kAny, kLoose };
 
 ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass, SumOrder order = SumOrder::kAny);
@@ -32,7 +32,8 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
 void product_forward(int64_t n, int64_t c, int64_t k, const Tensor& x, const Tensor& w, Tensor* y);
 
 // Gradients; there is no canonical order of theirs.
-void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx, SumOrder order = SumOrder::kAny);
+void conv_input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx,
+                     SumOrder order = SumOrder::kAny);
 void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw);
 void conv_bias_grad(const Tensor& dy, Tensor* db);  // db [K] = sum over all but dy's last dimension
 

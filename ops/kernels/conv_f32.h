@@ -3,8 +3,8 @@
 // in the canonical order (gemm_f32.h), zeros outside the image. A linear layer is the 1x1 case on images of one pixel.
 // Definition: conv_ref.h. Depthwise convolutions have a kernel of their own: depthwise.h.
 //
-// Nothing allocates. The caller splits rows (output pixels; their order depends on the shape) and panels (32 output channels of a group,
-// groups in order) and gives each thread its scratch.
+// Nothing allocates. The caller splits rows (output pixels; their order depends on the shape) and panels (32 output
+// channels of a group, groups in order) and gives each thread its scratch.
 #pragma once
 
 #include <cstdint>

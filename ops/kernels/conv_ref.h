@@ -1,9 +1,9 @@
 // The scalar definition of convolution and its gradients, for any stride, padding, dilation and groups: oracle of the
 // SIMD kernels, and what f64 tensors run.
 //
-// In f32 the forward is the canonical chain: acc = fma(x, w, acc) from +0 over (ky, kx, c), zeros outside the image, then
-// + bias. In f64, which promises no bits, it is multiply and add: f64 checks whole nets, and there is no fused instruction
-// in the baseline of x86-64.
+// In f32 the forward is the canonical chain: acc = fma(x, w, acc) from +0 over (ky, kx, c), zeros outside the image,
+// then + bias. In f64, which promises no bits, it is multiply and add: f64 checks whole nets, and there is no fused
+// instruction in the baseline of x86-64.
 #pragma once
 
 #include <cmath>

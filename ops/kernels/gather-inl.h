@@ -76,10 +76,10 @@ HWY_INLINE HWY_ATTR void copy_part(const float* HWY_RESTRICT src, float* HWY_RES
 }
 
 // Elements [k0, k1) of each window, k0 a multiple of 16: element k of row r goes to
-// dst[r * row_step + (k - k0) / 16 * line_step + (k - k0) % 16]. Where channels are a multiple of 16 whole lines move; else
-// pieces that end at a line's or a run's end, a run being the floats that lie side by side in the image.
-HWY_MAYBE_UNUSED HWY_NOINLINE HWY_ATTR void gather(const GemmRows& g, const Window* win, int64_t rows, int64_t k0, int64_t k1,
-                                                   float* dst, int64_t row_step, int64_t line_step) {
+// dst[r * row_step + (k - k0) / 16 * line_step + (k - k0) % 16]. Where channels are a multiple of 16 whole lines move;
+// else pieces that end at a line's or a run's end, a run being the floats that lie side by side in the image.
+HWY_MAYBE_UNUSED HWY_NOINLINE HWY_ATTR void gather(const GemmRows& g, const Window* win, int64_t rows, int64_t k0,
+                                                   int64_t k1, float* dst, int64_t row_step, int64_t line_step) {
   if (k0 >= k1) return;  // no taps at all: a phase of an input gradient that no output reads
   const bool lines = g.channels % kLine == 0;
   const int64_t run_taps = !lines && g.step_w == 1 && g.pixel == g.channels ? g.taps_w : 1;

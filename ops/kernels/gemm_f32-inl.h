@@ -36,8 +36,8 @@ constexpr int kUnroll = HWY_TARGET == HWY_SCALAR ? 1 : 4;  // steps of k a turn;
 // row's, and packing an image copies whole 64-byte lines. 16 on every target, so that packed sizes do not differ.
 constexpr int64_t kLine = 16;
 
-// A loop over I = 0 .. n-1 with I a compile-time constant. g++ keeps an array of accumulators in registers only if every
-// index is one; with plain loops half of the speed is gone.
+// A loop over I = 0 .. n-1 with I a compile-time constant. g++ keeps an array of accumulators in registers only if
+// every index is one; with plain loops half of the speed is gone.
 template <class F, size_t... I>
 HWY_INLINE HWY_ATTR void static_for_each(std::index_sequence<I...>, F&& f) {
   (f(std::integral_constant<int, int(I)>()), ...);

@@ -1,7 +1,7 @@
 // f32 matrix product C[rows, cols] = A[rows, depth] B[depth, cols] (+ bias), where A's rows are gathered while they are
-// packed: a row is an output pixel, its elements are the input values under a window, ordered (ky, kx, c). A plain matrix
-// is the 1x1 window over images of one pixel. So one routine is the convolution, its input gradient (a phase at a time)
-// and the dense layer, and no im2col matrix ever exists.
+// packed: a row is an output pixel, its elements are the input values under a window, ordered (ky, kx, c). A plain
+// matrix is the 1x1 window over images of one pixel. So one routine is the convolution, its input gradient (a phase at
+// a time) and the dense layer, and no im2col matrix ever exists.
 //
 // Canonical order: each output is the chain acc = fma(a, b, acc) from acc = +0 over depth ascending, values outside the
 // image multiplied as zeros; then one separate addition of the bias. Equal bit for bit on every target with a fused
@@ -25,17 +25,17 @@ struct GemmRows {
   int64_t out_h = 1, out_w = 1, stride_h = 1, stride_w = 1, first_h = 0, first_w = 0;
   float* dst = nullptr;        // row (i, oy, ox) of C lies at dst + i * dst_image + oy * dst_row + ox * dst_pixel
   int64_t dst_image = 0, dst_row = 0, dst_pixel = 0;
-  // Row order: raster (i, oy, ox), or (oy, ox, i). In the latter, neighbors meet the same taps outside the image, and those
-  // are skipped instead of multiplied: fma(0, b, acc) is acc, but for infinite b and for acc = -0.0, which takes products
-  // below 2^-150. Needs channels that are a multiple of 16.
+  // Row order: raster (i, oy, ox), or (oy, ox, i). In the latter, neighbors meet the same taps outside the image, and
+  // those are skipped instead of multiplied: fma(0, b, acc) is acc, but for infinite b and for acc = -0.0, which takes
+  // products below 2^-150. Needs channels that are a multiple of 16.
   bool images_inner = false;
 
   constexpr int64_t rows() const { return images * out_h * out_w; }
   constexpr int64_t depth() const { return taps_h * taps_w * channels; }
 };
 
-// Whether to set images_inner: a tenth of the products would be with padding, there are images enough to fill tiles, and a
-// tap is deep enough to be a block of its own.
+// Whether to set images_inner: a tenth of the products would be with padding, there are images enough to fill tiles,
+// and a tap is deep enough to be a block of its own.
 constexpr bool gemm_f32_skip_pays(const GemmRows& g) {
   if (g.images < 28 || g.channels < 128 || g.channels % 16 != 0 || g.out_h > 32 || g.out_w > 32) return false;
   int64_t inside_h = 0, inside_w = 0;

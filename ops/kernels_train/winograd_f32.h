@@ -1,6 +1,6 @@
-// f32 3x3 convolution of stride 1 by Winograd's minimal filtering: forward and both gradients with F(2x2, 3x3), a tile of 4x4
-// inputs giving 2x2 outputs with 16 products a channel pair instead of 36; forward and input gradient with F(4x4, 3x3), too, 6x6
-// giving 4x4 with 36 instead of 144 (Lavin & Gray 2016, arXiv:1509.09308).
+// f32 3x3 convolution of stride 1 by Winograd's minimal filtering: forward and both gradients with F(2x2, 3x3), a tile
+// of 4x4 inputs giving 2x2 outputs with 16 products a channel pair instead of 36; forward and input gradient with
+// F(4x4, 3x3), too, 6x6 giving 4x4 with 36 instead of 144 (Lavin & Gray 2016, arXiv:1509.09308).
 //
 //   forward         Y  = A^T [ sum_c (G g G^T) (.) (B^T d B) ] A         d (M+2)x(M+2) of x, Y MxM of y
 //   input gradient  the same of dy, with the filters flipped and C, K exchanged, padding 2 - p
@@ -18,13 +18,14 @@
 //           0  2 -1 -2  1  0       1/24 -1/12 1/6         1 -2  4 -8
 //           0  4  0 -5  0  1         0    0    1          0  0  0  1
 //
-// F(2x2): B and A hold 0 and +-1 alone, so the rounding error is near the direct sum's (smaller, where many channels are
-// summed: chains are 9 times shorter), and on +-1 codes all three are exact. F(4x4) errs 4 to 6 times as much: an option.
-// The sums over channels and tiles are matrix products, one for each element ("point") of a transformed tile; the order of every
-// sum depends on the shape alone. Not the canonical order of the evaluation forward: for training, and for nets whose floats
-// are promised to a tolerance.
+// F(2x2): B and A hold 0 and +-1 alone, so the rounding error is near the direct sum's (smaller, where many channels
+// are summed: chains are 9 times shorter), and on +-1 codes all three are exact. F(4x4) errs 4 to 6 times as much: an
+// option. The sums over channels and tiles are matrix products, one for each element ("point") of a transformed tile;
+// the order of every sum depends on the shape alone. Not the canonical order of the evaluation forward: for training,
+// and for nets whose floats are promised to a tolerance.
 //
-// Nothing allocates; a call runs on one thread over a range of tiles and panels, or of tasks. Memory is 64-byte aligned.
+// Nothing allocates; a call runs on one thread over a range of tiles and panels, or of tasks. Memory is 64-byte
+// aligned.
 #pragma once
 
 #include <cstdint>
@@ -60,21 +61,27 @@ constexpr ConvShape winograd_input_grad_shape(const ConvShape& s) {
   return t;
 }
 
-// ---- Filters: U = G g G^T as panels of 32 output channels, [panel][point][C][32]; the last [point][C][16] if at most 16 remain.
+// ---- Filters: U = G g G^T as panels of 32 output channels, [panel][point][C][32]; the last [point][C][16] if at most
+// 16 remain.
 constexpr int64_t winograd_panels(const ConvShape& s) { return (s.k + kGemmPanel - 1) / kGemmPanel; }
-constexpr int64_t winograd_filter_floats(const ConvShape& s, int m) { return winograd_points(m) * s.c * winograd_round16(s.k); }
+constexpr int64_t winograd_filter_floats(const ConvShape& s, int m) {
+  return winograd_points(m) * s.c * winograd_round16(s.k);
+}
 // Panels [panel_begin, panel_end) of w [K,3,3,C].
-void winograd_filters(const ConvShape& s, int m, const float* w, int64_t panel_begin, int64_t panel_end, float* u) noexcept;
+void winograd_filters(const ConvShape& s, int m, const float* w, int64_t panel_begin, int64_t panel_end,
+                      float* u) noexcept;
 // The same for the input gradient: s is the forward's shape, panels those of winograd_input_grad_shape(s).
-void winograd_flipped_filters(const ConvShape& s, int m, const float* w, int64_t panel_begin, int64_t panel_end, float* u) noexcept;
+void winograd_flipped_filters(const ConvShape& s, int m, const float* w, int64_t panel_begin, int64_t panel_end,
+                              float* u) noexcept;
 
-// ---- Forward, on tiles [tile_begin, tile_end) and panels [panel_begin, panel_end). Tiles are worked `block` at a time,
-// a multiple of 14; values do not depend on it. bias [K] or null.
+// ---- Forward, on tiles [tile_begin, tile_end) and panels [panel_begin, panel_end). Tiles are worked `block` at a
+// time, a multiple of 14; values do not depend on it. bias [K] or null.
 constexpr int64_t winograd_scratch(const ConvShape& s, int m, int64_t block) {
   return winograd_points(m) * (block * (winograd_round16(s.c) + kGemmPanel) + 32) + winograd_round16(s.c);
 }
-void winograd_f32(const ConvShape& s, int m, const float* x, const float* u, const float* bias, float* y, int64_t tile_begin,
-                  int64_t tile_end, int64_t panel_begin, int64_t panel_end, float* scratch, int64_t block) noexcept;
+void winograd_f32(const ConvShape& s, int m, const float* x, const float* u, const float* bias, float* y,
+                  int64_t tile_begin, int64_t tile_end, int64_t panel_begin, int64_t panel_end, float* scratch,
+                  int64_t block) noexcept;
 
 // ---- Weight gradient, F(2x2). Tiles go in blocks of kWinogradGradBlock; each block is a sum of its own, added to dU.
 constexpr int64_t kWinogradGradBlock = 64;
@@ -108,6 +115,7 @@ constexpr WinogradGradPlan winograd_grad_plan(const ConvShape& s) {
 void winograd_weight_grad(const ConvShape& s, const float* x, const float* dy, int64_t task_begin, int64_t task_end,
                           int64_t k_begin, int64_t k_end, float* sums, float* scratch) noexcept;
 // dw [K,3,3,C] from the sums of all splits: output channels [k_begin, k_end).
-void winograd_weight_grad_finish(const ConvShape& s, const float* sums, int64_t k_begin, int64_t k_end, float* dw) noexcept;
+void winograd_weight_grad_finish(const ConvShape& s, const float* sums, int64_t k_begin, int64_t k_end,
+                                 float* dw) noexcept;
 
 }  // namespace bantam

@@ -1,4 +1,5 @@
-#include "ops/kernels_train/conv_grad_f32.h"
+#include "ops/kernels_train/conv_input_grad_f32.h"
+#include "ops/kernels_train/conv_weight_grad_f32.h"
 
 #include <doctest/doctest.h>
 

@@ -8,7 +8,8 @@
 
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/conv_ref.h"
-#include "ops/kernels_train/conv_grad_f32.h"
+#include "ops/kernels_train/conv_input_grad_f32.h"
+#include "ops/kernels_train/conv_weight_grad_f32.h"
 #include "ops/kernels_train/phases.h"
 #include "tests/ops/each_target.h"
 #include "tests/ops/kernels/values.h"

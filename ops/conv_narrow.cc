@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/conv_paths.h"
+#include "ops/conv_tasks.h"
+#include "ops/kernels_train/conv_input_grad_f32.h"
+#include "ops/kernels_train/narrow_f32.h"
+#include "ops/kernels_train/phases.h"
+
+namespace bantam::conv_narrow {
+namespace {
+
+// The input gradient's rows where it has one phase only: stride 1.
+GemmRows input_grad_rows(const ConvShape& s, const float* dy, float* dx) {
+  GemmRows g;
+  for_each_phase(s, [&](const Phase& phase) {
+    g = phase.rows(s, dy, dx);
+    g.channels = s.k;
+  });
+  return g;
+}
+
+// All lines of narrow rows; panels hold `cols` columns.
+void product(const GemmRows& g, int64_t macs, const float* panels, int64_t cols, const float* bias,
+             bool skip_outside) {
+  const Scratch scratch(narrow_f32_scratch(g));
+  const int64_t lines = g.images * g.out_h;
+  const int64_t tasks = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * threads());
+  parallel_for(lines, ceil_div(lines, tasks), [&](int64_t b, int64_t e, int lane) {
+    narrow_f32(g, b, e, panels, cols, bias, skip_outside, scratch.lane(lane));
+  });
+}
+
+}  // namespace
+
+bool forward_possible(const ConvShape& s) {
+  return s.groups == 1 && s.c % 16 != 0 && narrow_f32_possible(conv_f32_gather(s, nullptr, nullptr, 0));
+}
+bool input_grad_possible(const ConvShape& s) {
+  return s.groups == 1 && s.c < 16 && s.stride_h == 1 && s.stride_w == 1 &&
+         narrow_f32_possible(input_grad_rows(s, nullptr, nullptr));
+}
+
+void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
+  Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
+  const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = data_or_null(bias);
+  float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
+  parallel_for(conv_f32_panels(s), pack_grain(s.taps() * s.group_c()),
+               [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
+  product(conv_f32_gather(s, xp, yp, 0), s.macs(), pp, s.k, bp, false);
+}
+
+void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx) {
+  Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
+  const float *gp = dy.data<float>(), *wp = w.data<float>();
+  float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
+  parallel_for(conv_input_grad_f32_panels(s), pack_grain(s.taps() * s.group_k()),
+               [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
+  product(input_grad_rows(s, gp, xp), s.macs(), pp, s.c, nullptr, true);
+}
+
+}  // namespace bantam::conv_narrow

@@ -1,0 +1,194 @@
+#include "ops/kernels_train/conv_weight_grad_f32.h"
+
+#if !defined(HWY_COMPILE_ONLY_STATIC) && !defined(HWY_DISABLED_TARGETS)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)  // as in ops/kernels/gemm_f32.cc
+#endif
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels_train/conv_weight_grad_f32.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels_train/conv_weight_grad_pack-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam {
+namespace HWY_NAMESPACE {
+namespace {
+
+// C[R][V vectors] = sum over i < count of a[index[i]][0..R) b[i][..]: A's columns lie side by side, R floats a pixel.
+template <int R, int V>
+HWY_NOINLINE HWY_ATTR void column_tile(const float* HWY_RESTRICT a, const int32_t* HWY_RESTRICT index,
+                                       const float* HWY_RESTRICT b, size_t ldb, int64_t count, float* const* c,
+                                       TileEnd end) {
+  VF acc[R * V];
+  static_for<R>([&](auto r) BANTAM_LAMBDA { hwy::Prefetch(c[r]); });
+  static_for<R>([&](auto r) BANTAM_LAMBDA { hwy::Prefetch(c[r] + V * kN - 1); });
+  begin_tile<R, V>(acc, c, TileStart::kZero);
+  for (int64_t i = 0; i < count; ++i, b += ldb) step<R, V>(a + int64_t(index[i]) * R, b, acc, 1);
+  end_tile<R, V>(acc, c, end, nullptr);
+}
+
+using ColumnTile = void (*)(const float*, const int32_t*, const float*, size_t, int64_t, float* const*, TileEnd);
+
+template <int V>
+HWY_INLINE ColumnTile column_tile_for(int height) {
+  if constexpr (kMR == 14) {
+    switch (height) {
+      case 14: return column_tile<14, V>;
+      case 13: return column_tile<13, V>;
+      case 12: return column_tile<12, V>;
+      case 10: return column_tile<10, V>;
+      case 8: return column_tile<8, V>;
+    }
+  }
+  if constexpr (kMR >= 6) {
+    if (height == 6) return column_tile<6, V>;
+    if (height == 4) return column_tile<4, V>;
+  }
+  return height == 2 ? column_tile<2, V> : column_tile<1, V>;
+}
+
+// dw[rows][panel] (+)= the block's sum.
+HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_t* index, const float* b, size_t ldb,
+                          int64_t count, float* dw, int64_t row_stride, int64_t cols, TileEnd end) {
+  HWY_ALIGN float copy[kMR * kGemmPanel];
+  float* c[kMR];
+  for (int64_t n = 0; n < cols; n += kNR) {
+    int64_t wide = kNR;
+    ColumnTile tile = column_tile_for<2>(height);
+    if constexpr (kN == 16) {
+      if (cols - n <= kN) {
+        wide = kN;
+        tile = column_tile_for<1>(height);
+      }
+    }
+    const bool whole = n + wide <= cols;
+    for (int64_t r = 0; r < height; ++r)
+      c[r] = whole && r < rows ? dw + r * row_stride + n : copy + r * kGemmPanel;
+    if (whole && height == rows) {
+      tile(a, index, b + n, ldb, count, c, end);
+      continue;
+    }
+    // Rows or columns that are not there: through a copy.
+    for (int64_t r = 0; r < height; ++r) c[r] = copy + r * kGemmPanel;
+    tile(a, index, b + n, ldb, count, c, TileEnd::kStore);
+    const int64_t valid = whole ? wide : cols - n;
+    for (int64_t r = 0; r < rows; ++r) {
+      float* out = dw + r * row_stride + n;
+      for (int64_t j = 0; j < valid; ++j) out[j] = end == TileEnd::kStore ? c[r][j] : out[j] + c[r][j];
+    }
+  }
+}
+
+HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, float* dw, float* partial,
+                          int64_t task_begin, int64_t task_end, float* scratch) {
+  const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
+  const int64_t kg = s.group_k(), columns = s.taps() * s.group_c(), pixels_all = conv_f32_rows(s);
+  const int64_t row_groups = (kg + kMR - 1) / kMR;
+  float* b = scratch;
+  const int64_t window = plan.narrow ? narrow_window_floats(columns) : kGemmPanel;
+  float* a = scratch + kWeightGradBlock * window;
+  float* image = a + kWeightGradBlock * (kg + 16) + 8 * kg + 64;  // of the narrow ones
+  Window win[kWeightGradBlock];
+  int32_t index[kWeightGradBlock];
+
+  int64_t packed_block = -1, packed_group = -1;  // parts of one block find it packed
+  for (int64_t task = task_begin; task < task_end; ++task) {
+    const int64_t part = task % plan.parts, split = task / plan.parts % plan.splits;
+    const int64_t group = task / (plan.parts * plan.splits);
+    const int64_t first_panel = part * plan.panels / plan.parts, last_panel = (part + 1) * plan.panels / plan.parts;
+    const int64_t first_block = split * plan.blocks / plan.splits, last_block = (split + 1) * plan.blocks / plan.splits;
+    float* sum = (split == 0 ? dw : partial + (split - 1) * s.k * columns) + group * kg * columns;
+    const GemmRows g = conv_f32_gather(s, x, nullptr, group);
+
+    const NarrowImage extent(g);
+    int64_t there = -1;
+    Pixel pixel(g, first_block * kWeightGradBlock);
+    for (int64_t block = first_block; block < last_block; ++block) {
+      const int64_t begin = block * kWeightGradBlock;
+      const int64_t pixels = pixels_all - begin < kWeightGradBlock ? pixels_all - begin : kWeightGradBlock;
+      const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
+      const bool packed = block == packed_block && group == packed_group;
+      packed_block = block;
+      packed_group = group;
+      if (packed) {
+        // What stands in scratch is this block's.
+      } else if (plan.narrow) {
+        copy_windows(g, extent, pixel, pixels, image, &there, b, window);
+        for (int64_t i = 0; i < pixels; ++i) index[i] = int32_t(i);
+      } else {
+        for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
+      }
+      if (!packed) pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
+      for (int64_t p = first_panel; p < last_panel; ++p) {
+        const Panel panel = panel_at(s, plan, p);
+        const int64_t count = plan.narrow ? pixels : pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
+        const float* values = plan.narrow ? b + panel.begin : b;
+        const float* at = a;
+        for (int64_t j = 0; j < row_groups; ++j) {
+          const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
+          const int height = height_for(rows);
+          panel_tiles(height, rows, at, index, values, size_t(window), count, sum + k0 * columns + panel.begin, columns,
+                      panel.cols, end);
+          at += pixels * height + kLine;
+        }
+      }
+    }
+  }
+}
+
+template <int V>
+HWY_INLINE HWY_ATTR void column_sums(const float* dy, int64_t rows, int64_t k, float* sum) {
+  const DF d;
+  VF acc[V];
+  static_for<V>([&](auto v) BANTAM_LAMBDA { acc[v] = hn::Zero(d); });
+  for (int64_t r = 0; r < rows; ++r, dy += k)
+    static_for<V>([&](auto v) BANTAM_LAMBDA { acc[v] = hn::Add(acc[v], hn::LoadU(d, dy + v * kN)); });
+  static_for<V>([&](auto v) BANTAM_LAMBDA { hn::StoreU(acc[v], d, sum + v * kN); });
+}
+
+HWY_ATTR void bias_grad(const float* dy, int64_t rows, int64_t k, float* sum) {
+  int64_t n = 0;
+  for (; n + 4 * kN <= k; n += 4 * kN) column_sums<4>(dy + n, rows, k, sum + n);
+  for (; n + kN <= k; n += kN) column_sums<1>(dy + n, rows, k, sum + n);
+#if HWY_TARGET == HWY_AVX2 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3)
+  if (n < k) {  // masked loads touch nothing beyond the row
+    const DF d;
+    const auto mask = hn::FirstN(d, size_t(k - n));
+    VF acc = hn::Zero(d);
+    for (int64_t r = 0; r < rows; ++r) acc = hn::Add(acc, hn::MaskedLoad(mask, d, dy + r * k + n));
+    hn::BlendedStore(acc, mask, d, sum + n);
+    return;
+  }
+#endif
+  for (; n < k; ++n) {
+    float acc = 0.0f;
+    for (int64_t r = 0; r < rows; ++r) acc += dy[r * k + n];
+    sum[n] = acc;
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bantam
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(weight_grad);
+HWY_EXPORT(bias_grad);
+
+void conv_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* dw, float* partial,
+                          int64_t task_begin, int64_t task_end, float* scratch) noexcept {
+  HWY_DYNAMIC_DISPATCH(weight_grad)(s, x, dy, dw, partial, task_begin, task_end, scratch);
+}
+
+void bias_grad_f32(const float* dy, int64_t rows, int64_t k, float* sum) noexcept {
+  HWY_DYNAMIC_DISPATCH(bias_grad)(dy, rows, k, sum);
+}
+
+}  // namespace bantam
+#endif
