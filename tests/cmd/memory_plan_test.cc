@@ -4,19 +4,22 @@
 
 #include "cmd/trainer/errors.h"
 #include "core/pool.h"
-#include "nn/models/models.h"
 #include "ops/loss.h"
+#include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
 namespace {
 
-std::unique_ptr<Optimizer> sgd(std::vector<ParameterGroup> groups) { return make_sgd(std::move(groups), {.momentum = 0.9}); }
+std::unique_ptr<Optimizer> sgd(std::vector<ParameterGroup> groups) {
+  return make_sgd(std::move(groups), {.momentum = 0.9});
+}
 
-NetSpec net(Form form, double width) { return resnet14({.form = form, .width = width, .classes = 10, .h = 32, .w = 32, .c = 3}); }
+NetSpec net(Form form, double width) { return resnet14(cifar_options(form, width)); }
 
 // The pool's high-water mark over real steps, and the weights after them.
-size_t train(const NetSpec& spec, int64_t batch, const std::vector<Segment>& recompute, std::vector<NamedTensor>* weights) {
+size_t train(const NetSpec& spec, int64_t batch, const std::vector<Segment>& recompute,
+             std::vector<NamedTensor>* weights) {
   const size_t base = pool_stats().live_bytes;
   reset_high_water();
   size_t high = 0;
@@ -61,7 +64,8 @@ TEST_CASE("mem-limit: what is planned fits, in reality as in the dry run, and gi
     const size_t high = train(spec, batch, plan.segments, &planned);
     CHECK(high <= limit);
     CHECK(double(high) == doctest::Approx(double(plan.peak_bytes)).epsilon(0.02));
-    for (size_t i = 0; i < plain.size(); ++i) CHECK_MESSAGE(plain[i].tensor.values() == planned[i].tensor.values(), plain[i].name);
+    for (size_t i = 0; i < plain.size(); ++i)
+      CHECK_MESSAGE(plain[i].tensor.values() == planned[i].tensor.values(), plain[i].name);
   }
 }
 
@@ -77,7 +81,8 @@ TEST_CASE("mem-limit: a looser limit never computes more again, and what cannot 
     last = p.extra;
   }
   CHECK(last == 0);
-  CHECK_THROWS_WITH_AS(plan(100), doctest::Contains("--mem-limit 100 MiB: a step of batch 128 takes at least "), UsageError);
+  CHECK_THROWS_WITH_AS(plan(100), doctest::Contains("--mem-limit 100 MiB: a step of batch 128 takes at least "),
+                       UsageError);
   CHECK_THROWS_WITH_AS(plan(100), doctest::Contains("the largest at its peak: "), UsageError);
 }
 

@@ -5,14 +5,12 @@
 #include "core/parallel.h"
 #include "core/pool.h"
 #include "nn/model.h"
-#include "nn/models/models.h"
 #include "ops/loss.h"
+#include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
 namespace {
-
-ModelOptions cifar(Form form, double width) { return {.form = form, .width = width, .classes = 10, .h = 32, .w = 32, .c = 3}; }
 
 std::unique_ptr<Optimizer> adam(std::vector<ParameterGroup> groups) { return make_adam(std::move(groups), {}); }
 
@@ -41,7 +39,7 @@ TEST_CASE("memory report: the dry run's peak is the pool's high-water mark, with
   for (const char* name : {"vgg11", "resnet14", "resnet18", "resnet50", "vgg11_bn"})
     for (Form form : {Form::kFloat, Form::kBnn}) {
       if (form == Form::kBnn && std::string(name) != "vgg11" && std::string(name) != "resnet14") continue;
-      const NetSpec spec = build_model(name, cifar(form, 0.25));
+      const NetSpec spec = build_model(name, cifar_options(form, 0.25));
       const MemoryReport report = memory_report(spec, 32, adam);
       const double real = double(measured_peak(spec, 32));
       CHECK(double(report.training.peak_bytes) == doctest::Approx(real).epsilon(0.02));
@@ -51,15 +49,17 @@ TEST_CASE("memory report: the dry run's peak is the pool's high-water mark, with
     }
 }
 
-TEST_CASE("memory report: at batch 128, exact gradients: BNN VGG-11 170 MiB, BNN ResNet-14 1.25x 175, float ResNet-14 1.25x 500") {
+TEST_CASE(
+    "memory report: at batch 128, exact gradients: BNN VGG-11 170 MiB, BNN ResNet-14 1.25x 175, float ResNet-14 1.25x "
+    "500") {
   const int old = threads();
   set_threads(2);
   const auto sgd = [](std::vector<ParameterGroup> groups) { return make_sgd(std::move(groups), {.momentum = 0.9}); };
   auto mib = [](const NetSpec& spec, const MakeOptimizer& make) {
     return double(memory_report(spec, 128, make, 3, true).training.peak_bytes) / (1 << 20);
   };
-  CHECK(mib(vgg11(cifar(Form::kBnn, 1)), adam) <= 170);
-  CHECK(mib(resnet14(cifar(Form::kBnn, 1.25)), adam) <= 175);
-  CHECK(mib(resnet14(cifar(Form::kFloat, 1.25)), sgd) <= 500);
+  CHECK(mib(vgg11(cifar_options(Form::kBnn, 1)), adam) <= 170);
+  CHECK(mib(resnet14(cifar_options(Form::kBnn, 1.25)), adam) <= 175);
+  CHECK(mib(resnet14(cifar_options(Form::kFloat, 1.25)), sgd) <= 500);
   set_threads(old);
 }

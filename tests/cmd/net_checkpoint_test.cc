@@ -1,25 +1,17 @@
 #include "cmd/trainer/net_checkpoint.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
-#include <cstring>
-#include <filesystem>
 
 #include "core/file.h"
 #include "nn/models/models.h"
+#include "tests/core/error_text.h"
+#include "tests/core/temp_folder.h"
+#include "tests/core/tensors.h"
 
 using namespace bantam;
-namespace fs = std::filesystem;
 
 namespace {
-
-struct TemporaryFile {
-  std::string path;
-  explicit TemporaryFile(const char* name)
-      : path((fs::temp_directory_path() / ("bantam_net_" + std::to_string(getpid()) + name)).string()) {}
-  ~TemporaryFile() { fs::remove(path); }
-};
 
 NetInfo some_info() {
   NetInfo info;
@@ -33,20 +25,7 @@ NetInfo some_info() {
   return info;
 }
 
-bool same(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() && memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
-
 std::unique_ptr<Optimizer> adam(const Model& model) { return make_adam({{model.parameters(), 1, 0}}, {}); }
-
-std::string error_of(const std::string& path) {
-  try {
-    load_net(path);
-  } catch (const FileError& e) {
-    return e.reason();
-  }
-  return "no error";
-}
 
 }  // namespace
 
@@ -67,10 +46,11 @@ TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, a
   state.log_bytes = 99;
   state.data_fingerprint = 0xfedcba98;
   state.optimizer_steps = 12;
-  TemporaryFile a("a"), b("b");
-  save_net(a.path, model, info, optimizer.get(), &state);
+  const TempFolder folder;
+  const std::string a = folder / "a", b = folder / "b";
+  save_net(a, model, info, optimizer.get(), &state);
 
-  NetCheckpoint loaded = load_net(a.path);
+  NetCheckpoint loaded = load_net(a);
   CHECK(to_json(loaded.info.spec) == to_json(info.spec));
   CHECK(loaded.info.mean == info.mean);
   CHECK(loaded.info.class_names == info.class_names);
@@ -80,14 +60,14 @@ TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, a
   CHECK(loaded.state->loss_sum == state.loss_sum);
   CHECK(loaded.state->best_top1 == state.best_top1);
   CHECK(loaded.state->data_fingerprint == state.data_fingerprint);
-  for (const Parameter* p : model.parameters()) CHECK(same(p->value, loaded.model->parameter(p->name)->value));
+  for (const Parameter* p : model.parameters()) CHECK(same_tensor(p->value, loaded.model->parameter(p->name)->value));
   auto again = adam(*loaded.model);
   restore_optimizer(loaded, *loaded.model, again.get());
   CHECK(again->steps() == 12);
   const auto before = optimizer->state(), after = again->state();
-  for (size_t i = 0; i < before.size(); ++i) CHECK(same(*before[i].tensor, *after[i].tensor));
-  save_net(b.path, *loaded.model, loaded.info, again.get(), &*loaded.state);
-  CHECK(read_file(a.path, 1 << 30) == read_file(b.path, 1 << 30));
+  for (size_t i = 0; i < before.size(); ++i) CHECK(same_tensor(*before[i].tensor, *after[i].tensor));
+  save_net(b, *loaded.model, loaded.info, again.get(), &*loaded.state);
+  CHECK(read_file(a, 1 << 30) == read_file(b, 1 << 30));
 
   auto other = make_sgd({{loaded.model->parameters(), 1, 0}}, {.momentum = 0.9});
   CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, other.get()),
@@ -102,27 +82,29 @@ TEST_CASE("net checkpoint: weights only have no state, and serve as initial weig
   Model model(info.spec), other(info.spec);
   model.initialize(1);
   other.initialize(2);
-  TemporaryFile a("w");
-  save_net(a.path, model, info, nullptr, nullptr);
-  CHECK(!load_net(a.path).state);
-  CHECK(load_weights(a.path, &other) == "20/20 loaded, 0 missing, 0 unexpected");
-  for (const Parameter* p : model.parameters()) CHECK(same(p->value, other.parameter(p->name)->value));
+  const TempFolder folder;
+  const std::string a = folder / "a";
+  save_net(a, model, info, nullptr, nullptr);
+  CHECK(!load_net(a).state);
+  CHECK(load_weights(a, &other) == "20/20 loaded, 0 missing, 0 unexpected");
+  for (const Parameter* p : model.parameters()) CHECK(same_tensor(p->value, other.parameter(p->name)->value));
 }
 
 TEST_CASE("net checkpoint: what is wrong with a file is said") {
   const NetInfo info = some_info();
   Model model(info.spec);
   model.initialize(1);
-  TemporaryFile a("m");
-  save_net(a.path, model, info, nullptr, nullptr);
-  const Checkpoint good = load_checkpoint(a.path);
+  const TempFolder folder;
+  const std::string a = folder / "a";
+  save_net(a, model, info, nullptr, nullptr);
+  const Checkpoint good = load_checkpoint(a);
   const auto changed = [&](auto change) {
     Checkpoint c = good;
     change(c);
-    save_checkpoint(a.path, c);
-    return error_of(a.path);
+    save_checkpoint(a, c);
+    return refusal(a, [&] { load_net(a); });
   };
-  CHECK(changed([](Checkpoint&) {}) == "no error");
+  CHECK(changed([](Checkpoint&) {}) == "accepted");
   CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.net"); }) ==
         "is no checkpoint of bantam: its metadata has no bantam.net");
   CHECK(changed([](Checkpoint& c) { c.metadata.erase("bantam.input"); }).find("no bantam.input") != std::string::npos);

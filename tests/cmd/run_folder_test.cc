@@ -2,22 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "cmd/trainer/errors.h"
+#include "tests/core/temp_folder.h"
 
 using namespace bantam;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct TemporaryFolder {
-  std::string path = (fs::temp_directory_path() / ("bantam_run_" + std::to_string(getpid()))).string();
-  TemporaryFolder() { fs::remove_all(path); }
-  ~TemporaryFolder() { fs::remove_all(path); }
-};
 
 Json epoch_line(int epoch, double loss) {
   return Json::object(
@@ -31,11 +24,12 @@ Json epoch_line(int epoch, double loss) {
 }  // namespace
 
 TEST_CASE("run folder: a log cut back and written again is the uninterrupted log") {
-  TemporaryFolder folder;
+  const TempFolder folder;
+  const std::string path = folder / "run";
   std::string whole;
   {
-    auto run = RunFolder::create(folder.path);
-    CHECK_THROWS_AS(RunFolder::open(folder.path), UsageError);  // not yet a run
+    auto run = RunFolder::create(path);
+    CHECK_THROWS_AS(RunFolder::open(path), UsageError);  // not yet a run
     run->commit("about = \"x\"\n");
     run->log("start", Json::object({{"steps", 20}}));
     run->log("epoch", epoch_line(1, 2.0));
@@ -52,17 +46,18 @@ TEST_CASE("run folder: a log cut back and written again is the uninterrupted log
           "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5\n"
           "1,10,0.1,2,0.5,test,3,0.25,0.75\n2,20,0.1,1,0.5,test,2,0.25,0.75\n");
     CHECK(read_text(run->file("curves.svg"), 1 << 20).find("x, seed 0") != std::string::npos);
-    CHECK_THROWS_AS(RunFolder::open(folder.path), UsageError);  // this run still works in it
+    CHECK_THROWS_AS(RunFolder::open(path), UsageError);  // this run still works in it
   }
-  CHECK_THROWS_WITH_AS(RunFolder::create(folder.path), doctest::Contains("holds a run already; go on with --resume"),
+  CHECK_THROWS_WITH_AS(RunFolder::create(path), doctest::Contains("holds a run already; go on with --resume"),
                        UsageError);
-  auto again = RunFolder::open(folder.path);
+  auto again = RunFolder::open(path);
   CHECK_THROWS_AS(again->open_log(whole.size() + 1), FileError);
 }
 
 TEST_CASE("run folder: what is no run is named") {
-  TemporaryFolder folder;
-  CHECK_THROWS_WITH_AS(RunFolder::open(folder.path), doctest::Contains("no such run folder"), UsageError);
-  fs::create_directories(folder.path);
-  CHECK_THROWS_WITH_AS(RunFolder::open(folder.path), doctest::Contains("recipe.toml is missing"), UsageError);
+  const TempFolder folder;
+  const std::string path = folder / "run";
+  CHECK_THROWS_WITH_AS(RunFolder::open(path), doctest::Contains("no such run folder"), UsageError);
+  fs::create_directories(path);
+  CHECK_THROWS_WITH_AS(RunFolder::open(path), doctest::Contains("recipe.toml is missing"), UsageError);
 }

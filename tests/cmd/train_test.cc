@@ -3,7 +3,6 @@
 #include "cmd/trainer/train.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +14,7 @@
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "tests/core/temp_folder.h"
 
 using namespace bantam;
 namespace fs = std::filesystem;
@@ -81,13 +81,10 @@ std::unique_ptr<Model> tiny_model() {
   return model;
 }
 
+// A run's, not there yet.
 struct Folder {
-  std::string path;
-  explicit Folder(const std::string& name)
-      : path((fs::temp_directory_path() / ("bantam_train_" + std::to_string(getpid()) + name)).string()) {
-    fs::remove_all(path);
-  }
-  ~Folder() { fs::remove_all(path); }
+  TempFolder parent;
+  std::string path = parent / "run";
   std::string text(const std::string& file) const { return read_text(path + "/" + file, 1 << 28); }
 };
 
@@ -135,16 +132,16 @@ TEST_CASE("trainer: a run that is stopped and goes on is the run that was not, b
        {Overrides{},
         Overrides{{"optimizer.name", "sgd"}, {"optimizer.nesterov", "true"}, {"optimizer.weight_decay", "0.01"}}}) {
     const Recipe recipe = tiny_recipe(o);
-    const Folder whole("whole");
+    const Folder whole;
     REQUIRE(start(whole, recipe, {}) == Outcome::kFinished);
     for (int64_t step : {int64_t(1), int64_t(4), kSteps - 1, kSteps, kSteps + 1, 3 * kSteps - 1, 3 * kSteps}) {
       CAPTURE(step);
-      const Folder parts("parts");
+      const Folder parts;
       CHECK(start(parts, recipe, stop_at(step)) == (step == 3 * kSteps ? Outcome::kFinished : Outcome::kStopped));
       CHECK(resume(parts, {}) == Outcome::kFinished);
       check_equal(whole, parts);
     }
-    const Folder steps("steps");  // stopped after every single step
+    const Folder steps;  // stopped after every single step
     start(steps, recipe, stop_at(1));
     for (int64_t step = 2; step <= 3 * kSteps; ++step) resume(steps, stop_at(step));
     check_equal(whole, steps);
@@ -153,7 +150,7 @@ TEST_CASE("trainer: a run that is stopped and goes on is the run that was not, b
 
 TEST_CASE("trainer: a run that lost what came after its checkpoint repeats it exactly") {
   const Recipe recipe = tiny_recipe();
-  const Folder whole("whole"), killed("killed");
+  const Folder whole, killed;
   start(whole, recipe, {});
   start(killed, recipe, stop_at(5));
   const std::string checkpoint = killed.text("last.safetensors");
@@ -168,11 +165,11 @@ TEST_CASE("trainer: a run that lost what came after its checkpoint repeats it ex
 
 TEST_CASE("trainer: an interruption at any moment, in evaluation too, loses nothing") {
   const Recipe recipe = tiny_recipe();
-  const Folder whole("whole");
+  const Folder whole;
   start(whole, recipe, {});
   for (int calls : {1, 6, 8, 9, 10}) {  // questions to interrupted(): 7 steps, 3 batches of evaluation, ...
     CAPTURE(calls);
-    const Folder parts("parts");
+    const Folder parts;
     int n = 0;
     StopRules rules;
     rules.interrupted = [&] { return ++n >= calls ? 2 : 0; };
@@ -182,13 +179,14 @@ TEST_CASE("trainer: an interruption at any moment, in evaluation too, loses noth
   }
 }
 
-TEST_CASE("trainer: updating each layer during backward and all of them after it write the same log and the same weights") {
+TEST_CASE(
+    "trainer: updating each layer during backward and all of them after it write the same log and the same weights") {
   for (const char* optimizer : {"adam", "sgd"}) {
     const Overrides base = {{"train.clip_norm", "0"}, {"optimizer.name", optimizer}};
     Overrides on = base, off = base;
     on.push_back({"optimizer.fused_update", "on"});
     off.push_back({"optimizer.fused_update", "off"});
-    const Folder along("along"), after("after"), automatic("automatic");
+    const Folder along, after, automatic;
     start(along, tiny_recipe(on), {});
     start(after, tiny_recipe(off), {});
     start(automatic, tiny_recipe(base), {});
@@ -203,20 +201,20 @@ TEST_CASE("trainer: updating each layer during backward and all of them after it
 }
 
 TEST_CASE("trainer: neither threads nor the time between checkpoints change a byte") {
-  const Folder one("one"), two("two");
+  const Folder one, two;
   set_threads(1);
   start(one, tiny_recipe({{"train.save_every_seconds", "0"}}), {});
   set_threads(2);
   start(two, tiny_recipe({{"train.save_every_seconds", "0"}}), {});
   set_threads(0);
   check_equal(one, two);
-  const Folder often("often");
+  const Folder often;
   start(often, tiny_recipe({{"train.save_every_seconds", "1e-9"}}), {});
   CHECK(often.text("log.jsonl") == one.text("log.jsonl"));
 }
 
 TEST_CASE("trainer: it learns what can be learnt, and the log says so without times") {
-  const Folder folder("learns");
+  const Folder folder;
   start(folder, tiny_recipe({{"train.epochs", "12"}}), {});
   const std::vector<EpochRecord> epochs = read_epochs(folder.path + "/log.jsonl");
   REQUIRE(epochs.size() == 12);
@@ -231,7 +229,7 @@ TEST_CASE("trainer: it learns what can be learnt, and the log says so without ti
 
 TEST_CASE("trainer: a loss that is not finite ends the run, names step and layer, and leaves the checkpoint") {
   const Recipe recipe = tiny_recipe({{"optimizer.lr", "1e38"}, {"optimizer.name", "sgd"}, {"train.clip_norm", "0"}});
-  const Folder folder("nan");
+  const Folder folder;
   try {
     start(folder, recipe, {});
     FAIL("no error");
@@ -247,7 +245,7 @@ TEST_CASE("trainer: a loss that is not finite ends the run, names step and layer
 
 TEST_CASE("trainer: what cannot go on is refused") {
   const Recipe recipe = tiny_recipe();
-  const Folder folder("refused");
+  const Folder folder;
   start(folder, recipe, {});
   Progress progress({ProgressMode::kQuiet, false, 80});
   const DataSource data = tiny_source();
@@ -265,9 +263,10 @@ TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mar
     const auto make = [&](std::vector<ParameterGroup> groups) {
       return make_optimizer(recipe.optimizer, groups[0].parameters);
     };
-    const size_t predicted = memory_report(tiny_net(), 51, make, loader_batches(), updates_along(recipe)).training.peak_bytes;
+    const size_t predicted =
+        memory_report(tiny_net(), 51, make, loader_batches(), updates_along(recipe)).training.peak_bytes;
     const DataSource data = tiny_source();
-    const Folder folder("memory");
+    const Folder folder;
     auto run = RunFolder::create(folder.path);
     Progress progress({ProgressMode::kQuiet, false, 80});
     const size_t before = pool_stats().live_bytes;
@@ -295,7 +294,8 @@ std::map<int64_t, std::vector<Event>> events_of(const std::string& file) {
     if (e.at("ph").as_string() == "M") continue;
     CHECK(e.at("ph").as_string() == "X");
     CHECK(e.at("pid").as_int() == 1);
-    const int64_t begin = std::llround(1e3 * e.at("ts").as_double()), length = std::llround(1e3 * e.at("dur").as_double());
+    const int64_t begin = std::llround(1e3 * e.at("ts").as_double()),
+                  length = std::llround(1e3 * e.at("dur").as_double());
     threads[e.at("tid").as_int()].push_back({e.at("name").as_string(), e.at("cat").as_string(), begin, begin + length});
   }
   return threads;
@@ -323,15 +323,15 @@ std::vector<std::string> nested(const std::vector<Event>& events) {
 
 TEST_CASE("trainer: a run that is profiled is the run that was not, byte for byte, on one thread and on two") {
   const Recipe recipe = tiny_recipe();
-  const Folder plain("plain"), folder("profiles");
+  const Folder plain;
+  const TempFolder folder;
   REQUIRE(start(plain, recipe, {}) == Outcome::kFinished);
-  fs::create_directories(folder.path);
   for (int count : {1, 2}) {
     set_threads(count);
-    StepTrace trace(folder.path + "/trace.json", 4);
+    StepTrace trace(folder / "trace.json", 4);
     StopRules rules;
     rules.trace = &trace;
-    const Folder profiled("profiled");
+    const Folder profiled;
     REQUIRE(start(profiled, recipe, rules) == Outcome::kFinished);
     check_equal(plain, profiled);
     CHECK(trace.observed() == 4);
@@ -339,10 +339,10 @@ TEST_CASE("trainer: a run that is profiled is the run that was not, byte for byt
   set_threads(0);
 }
 
-TEST_CASE("trainer: events of a profile nest, and name phases and nodes, forward and backward, of the steps asked for") {
-  const Folder folder("trace");
-  fs::create_directories(folder.path);
-  const std::string file = folder.path + "/trace.json";
+TEST_CASE(
+    "trainer: events of a profile nest, and name phases and nodes, forward and backward, of the steps asked for") {
+  const TempFolder folder;
+  const std::string file = folder / "trace.json";
   for (const char* fused : {"off", "on"}) {
     set_threads(2);
     StepTrace trace(file, 5);
@@ -350,7 +350,7 @@ TEST_CASE("trainer: events of a profile nest, and name phases and nodes, forward
     StopRules rules;
     rules.trace = &trace;
     rules.max_steps = kSteps + 2;
-    const Folder run("traced");
+    const Folder run;
     Overrides fusing{{"optimizer.fused_update", fused}};
     if (std::string(fused) == "on") fusing.push_back({"train.clip_norm", "0"});
     start(run, tiny_recipe(fusing), rules);
@@ -362,7 +362,8 @@ TEST_CASE("trainer: events of a profile nest, and name phases and nodes, forward
     const std::vector<std::string> paths = nested(threads.at(0));
     const auto times = [&](const std::string& path) { return std::count(paths.begin(), paths.end(), path); };
     for (int step : {4, 5, 6, 7, 8}) CHECK(times("step:step " + std::to_string(step)) == 1);
-    CHECK(std::count_if(paths.begin(), paths.end(), [](const std::string& p) { return p.rfind("step:", 0) == 0; }) == 5);
+    CHECK(std::count_if(paths.begin(), paths.end(), [](const std::string& p) { return p.rfind("step:", 0) == 0; }) ==
+          5);
     for (const char* phase : {"wait for data", "forward", "loss", "backward", "log"})
       CHECK_MESSAGE(times(std::string("step/") + phase + ":" + phase) == 5, phase);
     CHECK(times("step/checkpoint:checkpoint") == 1);  // of the epoch's end
@@ -392,9 +393,9 @@ TEST_CASE("trainer: events of a profile nest, and name phases and nodes, forward
 }
 
 TEST_CASE("trainer: a profile of a run that ends early holds the steps that were") {
-  const Folder folder("early"), run("early_run");
-  fs::create_directories(folder.path);
-  StepTrace trace(folder.path + "/trace.json", 9);
+  const Folder run;
+  const TempFolder folder;
+  StepTrace trace(folder / "trace.json", 9);
   StopRules rules;
   rules.trace = &trace;
   rules.max_steps = 3;

@@ -16,6 +16,7 @@
 #include "tests/compress/golden_net.h"
 #include "tests/compress/random_net.h"
 #include "tests/compress/reference_net.h"
+#include "tests/core/error_text.h"
 
 using namespace bantam;
 using namespace bantam::packed;
@@ -106,12 +107,8 @@ ThresholdCount count_thresholds(const std::vector<uint8_t>& file) {
 std::string error_of(const NetSpec& spec) {
   Model model(spec);
   model.initialize(1);
-  try {
-    (void)pack(model, {random_lut(std::get<InputConfig>(spec.nodes[0].config).c, 1), {}, {}});
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+  return error_text<Error>(
+      [&] { (void)pack(model, {random_lut(std::get<InputConfig>(spec.nodes[0].config).c, 1), {}, {}}); });
 }
 
 }  // namespace
@@ -216,12 +213,7 @@ TEST_CASE("pack: a parameter that is not finite is refused by name and place") {
   randomize(&model, 1);
   Parameter* p = model.parameters().front();
   p->value.mutable_data<float>()[5] = std::numeric_limits<float>::infinity();
-  std::string what;
-  try {
-    (void)pack(model, {random_lut(1, 1), {}, {}});
-  } catch (const Error& e) {
-    what = e.what();
-  }
+  const std::string what = error_text<Error>([&] { (void)pack(model, {random_lut(1, 1), {}, {}}); });
   CHECK(what.find(p->name + " is not finite at 5") != std::string::npos);
 }
 

@@ -12,6 +12,7 @@
 #include "nn/models/models.h"
 #include "tests/compress/random_net.h"
 #include "tests/compress/sample_file.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
@@ -63,19 +64,12 @@ struct Loaded {
   bnt_model model{};
 };
 
-std::vector<uint8_t> images(size_t n, size_t bytes) {
-  const Rng rng(5, kRngTest);
-  std::vector<uint8_t> v(n * bytes);
-  for (size_t i = 0; i < v.size(); ++i) v[i] = uint8_t(rng.bits(i));
-  return v;
-}
-
 }  // namespace
 
 TEST_CASE("runtime: with N bytes of arena a net runs and touches nothing outside, N - 1 are refused") {
   for (Form form : {Form::kBnn, Form::kBinaryConnect}) {
     Loaded l(packed_net(form));
-    const std::vector<uint8_t> x = images(2, 32 * 32 * 3);
+    const std::vector<uint8_t> x = random_bytes(2 * 32 * 32 * 3, 5);
     for (uint32_t lanes : {1u, 3u}) {
       const size_t n = l.info.arena_base + size_t(lanes) * l.info.arena_per_lane;
       Guarded arena(n);
@@ -124,7 +118,7 @@ TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
   bnt_session session = {}, opened;
   bnt_model nothing = {};
   bnt_info info;
-  const std::vector<uint8_t> x = images(1, 3072);
+  const std::vector<uint8_t> x = random_bytes(3072, 5);
   float scores[10];
   CHECK(bnt_probe(nullptr, 10, &info, nullptr) == BNT_BAD_ARGUMENT);
   CHECK(bnt_probe(l.file.data(), l.file.size(), nullptr, nullptr) == BNT_BAD_ARGUMENT);
@@ -157,7 +151,7 @@ TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
 
 TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
   Loaded l(packed_net(Form::kBnn));
-  const std::vector<uint8_t> x = images(3, 3072);
+  const std::vector<uint8_t> x = random_bytes(3 * 3072, 5);
   std::vector<float> want;
   for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
     set_threads(int(lanes));
@@ -180,7 +174,7 @@ TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
 
 TEST_CASE("runtime: what lay in the arena before does not matter, nor does the image before") {
   Loaded l(packed_net(Form::kBnn));
-  const std::vector<uint8_t> x = images(2, 3072);
+  const std::vector<uint8_t> x = random_bytes(2 * 3072, 5);
   std::vector<float> first(20), again(20);
   for (uint8_t fill : {uint8_t(0), uint8_t(0xFF)}) {
     Guarded arena(l.info.arena_base + l.info.arena_per_lane);
@@ -196,7 +190,7 @@ TEST_CASE("runtime: what lay in the arena before does not matter, nor does the i
 }
 
 TEST_CASE("runtime: the self test passes, and fails when the stored scores are not this machine's") {
-  const std::vector<uint8_t> x = images(1, 3072);
+  const std::vector<uint8_t> x = random_bytes(3072, 5);
   std::vector<uint8_t> file = packed_net(Form::kBnn, x);
   for (bool spoil : {false, true}) {
     if (spoil) {
@@ -220,7 +214,7 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
   Guarded arena(l.info.arena_base + l.info.arena_per_lane);
   bnt_session session;
   REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
-  const std::vector<uint8_t> x = images(1, 32);
+  const std::vector<uint8_t> x = random_bytes(32, 5);
   float scores[3];
   struct Seen {
     int tensors = 0;

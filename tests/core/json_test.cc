@@ -7,20 +7,18 @@
 #include <limits>
 #include <string>
 
+#include "tests/core/error_text.h"
+
 namespace bantam {
 namespace {
 
 std::string error_of(std::string_view text, const JsonLimits& limits = {}) {
-  try {
-    Json::parse(text, limits);
-  } catch (const JsonError& e) {
-    return e.what();
-  }
-  return "accepted";
+  return error_text<JsonError>([&] { Json::parse(text, limits); });
 }
 
 TEST_CASE("json: values of every type come back as they were written, in their order") {
-  std::string text = R"({"z":null,"a":[true,false,-1,0,9223372036854775807,18446744073709551615,0.5,1e-300],"s":"x\"\\\n","o":{}})";
+  std::string text =
+      R"({"z":null,"a":[true,false,-1,0,9223372036854775807,18446744073709551615,0.5,1e-300],"s":"x\"\\\n","o":{}})";
   Json v = Json::parse(text);
   CHECK(v.dump() == text);
   CHECK(v.as_object()[0].first == "z");
@@ -105,7 +103,8 @@ TEST_CASE("json: malformed texts, each with its error") {
       {"", "at byte 1: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal"},
       {"{\"a\":1,\"a\":2}", "at byte 10: duplicate key 'a'"},
       {"{\"a\":{\"b\":1,\"c\":2,\"b\":3}}", "at byte 21: duplicate key 'b'"},
-      {"{} x", "at byte 4: syntax error while parsing value - invalid literal; last read: '{} x'; expected end of input"},
+      {"{} x",
+       "at byte 4: syntax error while parsing value - invalid literal; last read: '{} x'; expected end of input"},
       {"{}\0"sv, "at byte 2: NUL byte"},
       {"\xEF\xBB\xBF{}", "at byte 0: byte order mark"},
       {"[NaN]", "at byte 2: syntax error while parsing value - invalid literal; last read: '[N'"},
@@ -116,14 +115,19 @@ TEST_CASE("json: malformed texts, each with its error") {
       {"[01]", "at byte 3: syntax error while parsing array - unexpected number literal; expected ']'"},
       {"[1,]", "at byte 4: syntax error while parsing value - unexpected ']'; expected '[', '{', or a literal"},
       {"{\"a\" 1}", "at byte 6: syntax error while parsing object separator - unexpected number literal; expected ':'"},
-      {"{a:1}", "at byte 2: syntax error while parsing object key - invalid literal; last read: '{a'; expected string literal"},
+      {"{a:1}",
+       "at byte 2: syntax error while parsing object key - invalid literal; last read: '{a'; expected string literal"},
       {"[1 /* no */]", "at byte 4: syntax error while parsing array - invalid literal; last read: '1 /'; expected ']'"},
-      {"\"\xC3(\"", "at byte 3: syntax error while parsing value - invalid string: ill-formed UTF-8 byte; last read: '\"\\xc3('"},
-      {"\"\\ud800\"", "at byte 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by "
-                     "U+DC00..U+DFFF; last read: '\"\\ud800\"'"},
-      {"\"\x01\"", "at byte 2: syntax error while parsing value - invalid string: control character U+0001 (SOH) must be escaped "
-                   "to \\u0001; last read: '\"<U+0001>'"},
-      {"[\"abc", "at byte 6: syntax error while parsing value - invalid string: missing closing quote; last read: '\"abc'"},
+      {"\"\xC3(\"",
+       "at byte 3: syntax error while parsing value - invalid string: ill-formed UTF-8 byte; last read: '\"\\xc3('"},
+      {"\"\\ud800\"",
+       "at byte 8: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by "
+       "U+DC00..U+DFFF; last read: '\"\\ud800\"'"},
+      {"\"\x01\"",
+       "at byte 2: syntax error while parsing value - invalid string: control character U+0001 (SOH) must be escaped "
+       "to \\u0001; last read: '\"<U+0001>'"},
+      {"[\"abc",
+       "at byte 6: syntax error while parsing value - invalid string: missing closing quote; last read: '\"abc'"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
@@ -154,10 +158,12 @@ TEST_CASE("json: a text cut off anywhere is refused") {
 }
 
 TEST_CASE("json: utf-8 is checked to the letter") {
-  for (std::string_view good : {"", "a", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
+  for (std::string_view good :
+       {"", "a", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
     CHECK(valid_utf8(good));
-  for (std::string_view bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xE0\x9F\xBF", "\xE1\x80", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                               "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE1\x80\x41", "\xF1\x80\x80"})
+  for (std::string_view bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xE0\x9F\xBF", "\xE1\x80", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE1\x80\x41", "\xF1\x80\x80"})
     CHECK_FALSE(valid_utf8(bad));
 }
 

@@ -7,8 +7,6 @@ namespace {
 
 const char kNames[] = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
 
-Bytes text(const std::string& s) { return Bytes(s.begin(), s.end()); }
-
 TEST_CASE("cifar10: the planes of a record become channels of pixels") {
   std::vector<uint8_t> images;
   std::vector<int32_t> labels;
@@ -44,9 +42,11 @@ TEST_CASE("cifar10: each malformed batch is refused with its own line and change
 
 TEST_CASE("cifar10: class names are ten distinct plain lines") {
   const std::string names = kNames;
-  CHECK(parse_cifar_names(kCifar10, text(names), "f").back() == "truck");
-  CHECK(parse_cifar_names(kCifar10, text(names), "f").size() == 10);
-  const auto read = [](const std::string& s) { return refusal([&] { parse_cifar_names(kCifar10, text(s), "f"); }); };
+  CHECK(parse_cifar_names(kCifar10, bytes_of(names), "f").back() == "truck");
+  CHECK(parse_cifar_names(kCifar10, bytes_of(names), "f").size() == 10);
+  const auto read = [](const std::string& s) {
+    return refusal([&] { parse_cifar_names(kCifar10, bytes_of(s), "f"); });
+  };
   CHECK(read("") == "0 class names, CIFAR-10 has 10");
   CHECK(read(names.substr(0, 40)) == "7 class names, CIFAR-10 has 10");
   CHECK(read(names.substr(0, names.size() - 2) + "\nvan") == "11 class names, CIFAR-10 has 10");
@@ -87,7 +87,7 @@ TEST_CASE("cifar100: each malformed file is refused with its own line and change
     REQUIRE(read(Bytes(whole.begin(), whole.begin() + ptrdiff_t(n)), 1) != "accepted");
   CHECK(images.empty());
   CHECK(labels.empty());
-  CHECK(refusal([&] { parse_cifar_names(kCifar100, text(kNames), "f"); }) == "10 class names, CIFAR-100 has 100");
+  CHECK(refusal([&] { parse_cifar_names(kCifar100, bytes_of(kNames), "f"); }) == "10 class names, CIFAR-100 has 100");
 }
 
 }  // namespace

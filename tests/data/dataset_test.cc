@@ -14,12 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void put(const fs::path& path, const Bytes& bytes) {
-  fs::create_directories(path.parent_path());
-  const ByteSpan pieces[] = {bytes};
-  atomic_write(path.string(), pieces);
-}
-
 Bytes made_images(uint32_t n) {
   return make_idx({n, 3, 2}, [](size_t i) { return uint8_t(5 * i); });
 }
@@ -28,13 +22,9 @@ Bytes made_labels(uint32_t n, const std::vector<uint8_t>& first = {}) {
 }
 
 std::string open_error(const std::string& dir, Split split, const std::string& kind = "auto") {
-  try {
-    open_dataset(dir, split, kind);
-  } catch (const FileError& e) {
-    CHECK(std::string(e.what()).find('\n') == std::string::npos);
-    return e.what();
-  }
-  return "accepted";
+  const std::string text = error_text<FileError>([&] { open_dataset(dir, split, kind); });
+  CHECK(text.find('\n') == std::string::npos);
+  return text;
 }
 
 TEST_CASE("open_dataset: IDX pairs under their usual names, plain, gzipped, dotted, in raw/") {
@@ -140,19 +130,17 @@ Bytes plain_png(uint8_t red, int h = 4, int w = 6) {
   for (int i = 0; i < h * w; ++i) image.pixels.insert(image.pixels.end(), {red, 20, 30});
   return encode_png(image);
 }
-Bytes text(const std::string& s) { return Bytes(s.begin(), s.end()); }
-
 TEST_CASE("open_dataset: Tiny ImageNet's original layout is decoded once, train by class and val by its list") {
   const TempFolder folder;
   const fs::path dir = folder.path();
-  put(dir / "wnids.txt", text("n2\nn1\n"));
-  put(dir / "words.txt", text("n1\tgoldfish, Carassius\nn2\tbull\nn3\tcow\n"));
+  put(dir / "wnids.txt", bytes_of("n2\nn1\n"));
+  put(dir / "words.txt", bytes_of("n1\tgoldfish, Carassius\nn2\tbull\nn3\tcow\n"));
   for (int i = 0; i < 3; ++i) {
     put(dir / "train/n1/images" / (std::to_string(i) + ".png"), plain_png(uint8_t(10 + i)));
     put(dir / "train/n2/images" / (std::to_string(i) + ".JPEG"), plain_png(uint8_t(20 + i)));  // a PNG named .JPEG
   }
-  put(dir / "train/n1/n1_boxes.txt", text("0.png 0 0 1 1\n"));
-  put(dir / "val/val_annotations.txt", text("b.JPEG\tn2\t0\t0\t1\t1\na.JPEG\tn1\t0\t0\t1\t1\n"));
+  put(dir / "train/n1/n1_boxes.txt", bytes_of("0.png 0 0 1 1\n"));
+  put(dir / "val/val_annotations.txt", bytes_of("b.JPEG\tn2\t0\t0\t1\t1\na.JPEG\tn1\t0\t0\t1\t1\n"));
   put(dir / "val/images/a.JPEG", plain_png(1));
   put(dir / "val/images/b.JPEG", plain_png(2));
   const Dataset train = open_dataset(dir.string(), Split::kTrain);
@@ -173,7 +161,7 @@ TEST_CASE("open_dataset: Tiny ImageNet's original layout is decoded once, train 
         dir.string() + "/val/images/a.JPEG: has 5x4 pixels, the first image of the set 6x4");
   fs::remove(dir / "val/images/a.JPEG");
   CHECK(open_error(dir.string(), Split::kTest).starts_with(dir.string() + "/val/images/a.JPEG: "));
-  put(dir / "val/images/a.JPEG", text("no image"));
+  put(dir / "val/images/a.JPEG", bytes_of("no image"));
   CHECK(open_error(dir.string(), Split::kTest) == dir.string() + "/val/images/a.JPEG: neither a PNG nor a JPEG image");
   fs::remove_all(dir / "train/n2");
   CHECK(open_error(dir.string(), Split::kTrain) ==

@@ -11,16 +11,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void touch(const fs::path& p) {
-  fs::create_directories(p.parent_path());
-  atomic_write(p.string(), "x");
-}
-
 TEST_CASE("image folder: folders and images are sorted by byte; other files, hidden ones and folders are no images") {
   const TempFolder folder;
   const fs::path dir = folder.path();
   for (const char* name : {"b.JPEG", "B.jpg", "a10.png", "a9.Jpeg", "notes.txt", ".hidden.jpg", "jpeg", "x.jpeg.bak"})
-    touch(dir / name);
+    put(dir / name, bytes_of("x"));
   fs::create_directories(dir / "sub.jpg");
   fs::create_directories(dir / "A");
   fs::create_directories(dir / ".git");
@@ -38,7 +33,7 @@ TEST_CASE("image folder: files of unequal classes are dealt in proportion") {
   const fs::path dir = folder.path();
   const std::map<std::string, int> counts = {{"a", 4}, {"b", 2}, {"c", 1}};
   for (const auto& [name, n] : counts)
-    for (int i = 0; i < n; ++i) touch(dir / name / (std::to_string(i) + ".png"));
+    for (int i = 0; i < n; ++i) put(dir / name / (std::to_string(i) + ".png"), bytes_of("x"));
   const LabeledFiles files = files_of_classes(dir.string(), {"a", "b", "c"}, "");
   // Places: a 1/8 3/8 5/8 7/8, b 1/4 3/4, c 1/2.
   const std::vector<std::string> want = {"a/0.png", "b/0.png", "a/1.png", "c/0.png", "a/2.png", "b/1.png", "a/3.png"};

@@ -2,17 +2,28 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "core/file.h"
+#include "tests/core/error_text.h"
+#include "tests/data/gzipped.h"
 
 namespace bantam {
+
+inline Bytes bytes_of(const std::string& text) { return Bytes(text.begin(), text.end()); }
+
+// A file of these bytes, in folders that are made where they are not there.
+inline void put(const std::filesystem::path& path, const Bytes& bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  const ByteSpan pieces[] = {bytes};
+  atomic_write(path.string(), pieces);
+}
 
 inline void append_be32(Bytes& out, uint32_t v) {
   for (int i = 3; i >= 0; --i) out.push_back(uint8_t(v >> (8 * i)));
@@ -27,20 +38,6 @@ inline Bytes make_idx(const std::vector<uint32_t>& dims, const std::function<uin
     n *= d;
   }
   for (size_t i = 0; i < n; ++i) out.push_back(values(i));
-  return out;
-}
-
-inline Bytes gzipped(const Bytes& plain) {
-  z_stream z{};
-  REQUIRE(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-  Bytes out(deflateBound(&z, uLong(plain.size())));
-  z.next_in = const_cast<Bytef*>(plain.data());
-  z.avail_in = uInt(plain.size());
-  z.next_out = out.data();
-  z.avail_out = uInt(out.size());
-  REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
-  out.resize(z.total_out);
-  deflateEnd(&z);
   return out;
 }
 
@@ -70,15 +67,11 @@ inline Bytes make_cifar100(int64_t records) {
 
 // What FileError says of a file named "f", without the name; "accepted" if there is none.
 inline std::string refusal(const std::function<void()>& read) {
-  try {
-    read();
-  } catch (const FileError& e) {
-    const std::string text = e.what();
-    CHECK(text.find('\n') == std::string::npos);
-    REQUIRE(text.substr(0, 3) == "f: ");
-    return text.substr(3);
-  }
-  return "accepted";
+  const std::string text = error_text<FileError>(read);
+  CHECK(text.find('\n') == std::string::npos);
+  if (text == "accepted") return text;
+  REQUIRE(text.starts_with("f: "));
+  return text.substr(3);
 }
 
 }  // namespace bantam

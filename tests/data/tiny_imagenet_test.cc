@@ -5,12 +5,11 @@
 namespace bantam {
 namespace {
 
-Bytes text(const std::string& s) { return Bytes(s.begin(), s.end()); }
 const std::vector<std::string> kIds = {"n01", "n02", "n10"};
 
 TEST_CASE("tiny-imagenet: class ids are sorted by byte, whatever their order in wnids.txt") {
-  CHECK(parse_wnids(text("n10\nn02\r\n\nn01"), "f") == kIds);
-  const auto read = [](const std::string& s) { return refusal([&] { parse_wnids(text(s), "f"); }); };
+  CHECK(parse_wnids(bytes_of("n10\nn02\r\n\nn01"), "f") == kIds);
+  const auto read = [](const std::string& s) { return refusal([&] { parse_wnids(bytes_of(s), "f"); }); };
   CHECK(read("") == "names no class");
   CHECK(read("n01\n../etc\n") == "line 2 '../etc' is no class id");
   CHECK(read("n01\nn02\nn01\n") == "class id 'n01' stands twice");
@@ -21,8 +20,8 @@ TEST_CASE("tiny-imagenet: class ids are sorted by byte, whatever their order in 
 
 TEST_CASE("tiny-imagenet: a class is called by its id and the first of its words") {
   const std::string words = "n00\tentity\nn02\tgoldfish, Carassius auratus\nn10\tbox tortoise\r\n";
-  CHECK(parse_words(text(words), kIds, "f") == std::vector<std::string>{"n01", "n02 goldfish", "n10 box tortoise"});
-  const auto read = [](const std::string& s) { return refusal([&] { parse_words(text(s), kIds, "f"); }); };
+  CHECK(parse_words(bytes_of(words), kIds, "f") == std::vector<std::string>{"n01", "n02 goldfish", "n10 box tortoise"});
+  const auto read = [](const std::string& s) { return refusal([&] { parse_words(bytes_of(s), kIds, "f"); }); };
   const std::string no_word = "has no plain word of 1 to 64 characters after its id and a tab";
   CHECK(read("n02\n") == "line 1 " + no_word);
   CHECK(read("n02\t, b\n") == "line 1 " + no_word);
@@ -34,11 +33,13 @@ TEST_CASE("tiny-imagenet: a class is called by its id and the first of its words
 
 TEST_CASE("tiny-imagenet: annotations give file and label; each malformed line is refused with its number") {
   const std::string good = "val_0.JPEG\tn10\t0\t32\t44\t62\nval_1.JPEG\tn01\t52\t55\t57\t59\n";
-  const auto images = parse_val_annotations(text(good), kIds, "f");
+  const auto images = parse_val_annotations(bytes_of(good), kIds, "f");
   REQUIRE(images.size() == 2);
   CHECK((images[0].file == "val_0.JPEG" && images[0].label == 2));
   CHECK((images[1].file == "val_1.JPEG" && images[1].label == 0));
-  const auto read = [](const std::string& s) { return refusal([&] { parse_val_annotations(text(s), kIds, "f"); }); };
+  const auto read = [](const std::string& s) {
+    return refusal([&] { parse_val_annotations(bytes_of(s), kIds, "f"); });
+  };
   CHECK(read("") == "names no image");
   CHECK(read(good + "../a.JPEG\tn10\t0\t0\t1\t1\n") == "line 3 '../a.JPEG' is not the name of a file");
   CHECK(read(".a.JPEG\tn10\t0\t0\t1\t1\n") == "line 1 '.a.JPEG' is not the name of a file");

@@ -1,25 +1,10 @@
 #include "data/idx.h"
 
-#include <zlib.h>
-
+#include "tests/data/gzipped.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace bantam {
 namespace {
-
-Bytes gzipped(ByteSpan plain) {
-  z_stream z{};
-  FUZZ_CHECK(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-  Bytes out(deflateBound(&z, uLong(plain.size())));
-  z.next_in = const_cast<Bytef*>(plain.data());
-  z.avail_in = uInt(plain.size());
-  z.next_out = out.data();
-  z.avail_out = uInt(out.size());
-  FUZZ_CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
-}
 
 // Empty if the file is refused.
 IdxArray read(ByteSpan file, int rank) {

@@ -4,24 +4,16 @@
 #include <map>
 
 #include "core/parallel.h"
-#include "core/rng.h"
 #include "nn/model.h"
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
+#include "tests/core/tensors.h"
+#include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
 namespace {
-
-ModelOptions small(Form form) { return {.form = form, .width = 0.125, .classes = 10, .h = 32, .w = 32, .c = 3}; }
-
-Tensor random_images(int64_t n, int64_t h, int64_t c, uint64_t stream, DType dtype = DType::kF32) {
-  const Rng rng(9, kRngTest, stream);
-  Tensor x = Tensor::empty({n, h, h, c});
-  for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = float(rng.normal(uint64_t(i)));
-  return x.to(dtype);
-}
 
 Tensor labels_of(int64_t n) {
   std::vector<double> y;
@@ -40,7 +32,7 @@ Context training(int64_t step = 0) {
 std::vector<double> train(Model& model, int steps, double lr, int64_t batch = 16) {
   auto adam = make_adam({{model.parameters(), 1, 0.0}}, {});
   const auto& in = std::get<InputConfig>(model.spec().nodes[0].config);
-  const Tensor x = random_images(batch, in.h, in.c, 1, model.dtype()), y = labels_of(batch);
+  const Tensor x = random_tensor({batch, in.h, in.w, in.c}, 1, model.dtype()), y = labels_of(batch);
   std::vector<double> losses;
   for (int step = 0; step < steps; ++step) {
     const Tensor loss = cross_entropy(model.forward(training(step), x), y);
@@ -52,8 +44,9 @@ std::vector<double> train(Model& model, int steps, double lr, int64_t batch = 16
   return losses;
 }
 
-// Every gradient of `a` within `tolerance` of b's, relative to the largest element. A convolution's bias before a norm has a
-// gradient of 0: what is left is rounding of a sum over all pixels, to be held against the gradient of the same layer's weights.
+// Every gradient of `a` within `tolerance` of b's, relative to the largest element. A convolution's bias before a norm
+// has a gradient of 0: what is left is rounding of a sum over all pixels, to be held against the gradient of the same
+// layer's weights.
 void check_gradients(const Model& a, const Model& b, double tolerance) {
   for (const Parameter* p : a.parameters()) {
     CAPTURE(p->name);
@@ -76,12 +69,13 @@ TEST_CASE("executor: every net of the zoo learns one batch by heart, in every fo
       const std::string net = name;
       CAPTURE(net);
       CAPTURE(int(form));
-      ModelOptions o = small(form);
+      ModelOptions o = cifar_options(form, 0.125);
       if (net == "quickstart" || net == "lenet") o.h = o.w = 28, o.c = 1, o.width = 0.5;
       Model model(build(o));
       model.initialize(1);
       // torchvision's plain VGG, without norms and from weights of 0.01, takes longer to begin.
-      const auto losses = train(model, net == "vgg11-torchvision" ? 80 : 40, net == "resnet14" || net == "vgg11" ? 1e-2 : 3e-3);
+      const auto losses =
+          train(model, net == "vgg11-torchvision" ? 80 : 40, net == "resnet14" || net == "vgg11" ? 1e-2 : 3e-3);
       CHECK(losses.front() > 1.5);
       CHECK(losses.back() < 0.6 * losses.front());
     }
@@ -90,11 +84,13 @@ TEST_CASE("executor: every net of the zoo learns one batch by heart, in every fo
 TEST_CASE("executor: f32 follows f64 through a whole net, forward and backward") {
   for (const char* name : {"vgg11", "resnet14"}) {
     CAPTURE(name);
-    Model a(build_model(name, small(Form::kFloat))), b(build_model(name, small(Form::kFloat)), DType::kF64);
+    Model a(build_model(name, cifar_options(Form::kFloat, 0.125))),
+        b(build_model(name, cifar_options(Form::kFloat, 0.125)), DType::kF64);
     a.initialize(2);
     b.load_state_dict(a.state_dict(), a.counters());
-    const Tensor x = random_images(8, 32, 3, 2), y = labels_of(8);
-    const Tensor la = cross_entropy(a.forward(training(), x), y), lb = cross_entropy(b.forward(training(), x.to(DType::kF64)), y);
+    const Tensor x = random_f32({8, 32, 32, 3}, 2), y = labels_of(8);
+    const Tensor la = cross_entropy(a.forward(training(), x), y),
+                 lb = cross_entropy(b.forward(training(), x.to(DType::kF64)), y);
     CHECK(la.item() == doctest::Approx(lb.item()).epsilon(1e-5));
     backward(la);
     backward(lb);
@@ -110,7 +106,7 @@ TEST_CASE("executor: the same bytes for any number of threads") {
     const int old = threads();
     for (int n : {1, 2, 3}) {
       set_threads(n);
-      Model model(build_model(name, small(form)));
+      Model model(build_model(name, cifar_options(form, 0.125)));
       model.initialize(3);
       train(model, 3, 1e-2);
       for (const NamedTensor& t : model.state_dict()) {
@@ -125,9 +121,9 @@ TEST_CASE("executor: the same bytes for any number of threads") {
 }
 
 TEST_CASE("executor: evaluation uses running statistics, training moves them, and a tap sees every node") {
-  Model model(vgg11(small(Form::kBnn)));
+  Model model(vgg11(cifar_options(Form::kBnn, 0.125)));
   model.initialize(4);
-  const Tensor x = random_images(4, 32, 3, 3);
+  const Tensor x = random_f32({4, 32, 32, 3}, 3);
   const auto before = model.state_dict();
   std::map<std::string, Shape> seen;
   Context watch;
@@ -153,25 +149,29 @@ TEST_CASE("executor: evaluation uses running statistics, training moves them, an
 }
 
 TEST_CASE("executor: an input of another size is refused by name") {
-  Model model(vgg11(small(Form::kFloat)));
-  CHECK_THROWS_WITH_AS(model.forward({}, Tensor::zeros({2, 28, 28, 3})), "model: the net takes [2,32,32,3], the input is [2,28,28,3]", Error);
-  CHECK_THROWS_WITH_AS(model.forward({}, Tensor::zeros({2, 32, 32, 3}, DType::kF64)), "model: the net is f32, the input f64", Error);
+  Model model(vgg11(cifar_options(Form::kFloat, 0.125)));
+  CHECK_THROWS_WITH_AS(model.forward({}, Tensor::zeros({2, 28, 28, 3})),
+                       "model: the net takes [2,32,32,3], the input is [2,28,28,3]", Error);
+  CHECK_THROWS_WITH_AS(model.forward({}, Tensor::zeros({2, 32, 32, 3}, DType::kF64)),
+                       "model: the net is f32, the input f64", Error);
 }
 
-TEST_CASE("executor: norms with what stands around them, in blocks of images where they are large, give what the nodes give one by one") {
+TEST_CASE(
+    "executor: norms with what stands around them, in blocks of images where they are large, give what the nodes give "
+    "one by one") {
   // A tap turns groups off. 100 images: the first layer of VGG-11 at width 0.5 takes 13 MB, and runs in four blocks.
   for (const char* name : {"vgg11", "resnet14", "quickstart"})
     for (Form form : {Form::kFloat, Form::kBnn}) {
       CAPTURE(name);
       CAPTURE(int(form));
-      ModelOptions o = small(form);
+      ModelOptions o = cifar_options(form, 0.125);
       int64_t batch = 12;
       if (name == std::string("vgg11")) o.width = 0.5, batch = 100;
       if (name == std::string("quickstart")) o.h = o.w = 28, o.c = 1, o.width = 0.5;
       Model a(build_model(name, o)), b(build_model(name, o));
       a.initialize(5);
       b.initialize(5);
-      const Tensor x = random_images(batch, o.h, o.c, 4), y = labels_of(batch);
+      const Tensor x = random_f32({batch, o.h, o.w, o.c}, 4), y = labels_of(batch);
       Context watched = training();
       watched.tap = [](const NodeSpec&, const Tensor&) {};
       const Tensor la = cross_entropy(a.forward(training(), x), y), lb = cross_entropy(b.forward(watched, x), y);
@@ -185,15 +185,17 @@ TEST_CASE("executor: norms with what stands around them, in blocks of images whe
     }
 }
 
-TEST_CASE("executor: evaluation sums in the device's order, unless any order is asked for, which only nets of floats are") {
-  const NetSpec floats = build_model("vgg11", small(Form::kFloat)), signs = build_model("vgg11", small(Form::kBnn));
+TEST_CASE(
+    "executor: evaluation sums in the device's order, unless any order is asked for, which only nets of floats are") {
+  const NetSpec floats = build_model("vgg11", cifar_options(Form::kFloat, 0.125)),
+                signs = build_model("vgg11", cifar_options(Form::kBnn, 0.125));
   CHECK(evaluation_order(floats) == SumOrder::kAny);
   CHECK(evaluation_order(signs) == SumOrder::kCanonical);
-  CHECK(evaluation_order(build_model("vgg11", small(Form::kBinaryConnect))) == SumOrder::kCanonical);
+  CHECK(evaluation_order(build_model("vgg11", cifar_options(Form::kBinaryConnect, 0.125))) == SumOrder::kCanonical);
 
-  Model model(build_model("vgg11", {.form = Form::kFloat, .width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3}));  // channels enough for Winograd
+  Model model(build_model("vgg11", cifar_options(Form::kFloat, 0.5)));  // channels enough for Winograd
   model.initialize(3);
-  const Tensor x = random_images(32, 32, 3, 2);
+  const Tensor x = random_f32({32, 32, 32, 3}, 2);
   const Tensor canonical = model.forward({}, x), fast = model.forward({.order = SumOrder::kAny, .tap = {}}, x);
   CHECK(canonical.values() != fast.values());
   double largest = 0, worst = 0;

@@ -4,24 +4,19 @@
 
 #include <cmath>
 
-#include "nn/models/models.h"
+#include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
-namespace {
-
-ModelOptions cifar(Form form, double width) { return {.form = form, .width = width, .classes = 10, .h = 32, .w = 32, .c = 3}; }
-
-}  // namespace
-
 TEST_CASE("model: ResNet-14 at 1.25 has the thesis's number of 1-bit weights, and one slope a block") {
-  Model m(resnet14(cifar(Form::kBnn, 1.25)));
+  Model m(resnet14(cifar_options(Form::kBnn, 1.25)));
   int64_t binary = 0, slopes = 0;
   for (size_t i = 0; i < m.spec().nodes.size(); ++i)
     if (is_binary_layer(m.spec(), int(i))) binary += m.parameter(m.spec().nodes[i].name + ".weight")->value.size();
   for (const Parameter* p : m.parameters())
     if (p->name.ends_with("prelu.weight")) slopes += p->value.size();
-  CHECK(binary == 4 * 80 * 80 * 9 + (80 * 160 + 3 * 160 * 160) * 9 + 80 * 160 + (160 * 320 + 3 * 320 * 320) * 9 + 160 * 320);
+  CHECK(binary ==
+        4 * 80 * 80 * 9 + (80 * 160 + 3 * 160 * 160) * 9 + 80 * 160 + (160 * 320 + 3 * 320 * 320) * 9 + 160 * 320);
   CHECK(slopes == 6);
   // 4 677 632 bits in all: 1-bit weights; 32-bit first and last layer and slopes; norms with 2 values a channel.
   const int64_t norm_channels = 80 * 5 + 160 * 5 + 320 * 5;
@@ -29,7 +24,7 @@ TEST_CASE("model: ResNet-14 at 1.25 has the thesis's number of 1-bit weights, an
 }
 
 TEST_CASE("model: initial weights are a function of seed and name, with the spread they should have") {
-  Model a(vgg11(cifar(Form::kFloat, 0.25))), b(vgg11(cifar(Form::kBnn, 0.25)));
+  Model a(vgg11(cifar_options(Form::kFloat, 0.25))), b(vgg11(cifar_options(Form::kBnn, 0.25)));
   a.initialize(7);
   b.initialize(7);
   for (const Parameter* p : a.parameters()) CHECK(p->value.values() == b.parameter(p->name)->value.values());
@@ -42,7 +37,7 @@ TEST_CASE("model: initial weights are a function of seed and name, with the spre
 }
 
 TEST_CASE("model: torchvision's VGG starts with zero biases and linear weights of deviation 0.01") {
-  Model m(vgg11_bn(cifar(Form::kFloat, 0.125)));
+  Model m(vgg11_bn(cifar_options(Form::kFloat, 0.125)));
   m.initialize(7);
   for (const Parameter* p : m.parameters())
     if (p->name.ends_with("bias"))
@@ -65,17 +60,19 @@ TEST_CASE("model: files hold OIHW and CHW: element by element") {
   for (int64_t o = 0; o < 5; ++o)
     for (int64_t y = 0; y < 3; ++y)
       for (int64_t z = 0; z < 2; ++z)
-        for (int64_t c = 0; c < 2; ++c) CHECK(dw.at(((o * 2 + c) * 3 + y) * 2 + z) == w.at(((o * 3 + y) * 2 + z) * 2 + c));
+        for (int64_t c = 0; c < 2; ++c)
+          CHECK(dw.at(((o * 2 + c) * 3 + y) * 2 + z) == w.at(((o * 3 + y) * 2 + z) * 2 + c));
   for (int64_t o = 0; o < 3; ++o)
     for (int64_t y = 0; y < 2; ++y)
       for (int64_t z = 0; z < 3; ++z)
-        for (int64_t c = 0; c < 5; ++c) CHECK(df.at(o * 30 + (c * 2 + y) * 3 + z) == f.at(o * 30 + (y * 3 + z) * 5 + c));
+        for (int64_t c = 0; c < 5; ++c)
+          CHECK(df.at(o * 30 + (c * 2 + y) * 3 + z) == f.at(o * 30 + (y * 3 + z) * 5 + c));
   CHECK(m.from_file_layout("c.weight", dw).values() == w.values());
   CHECK(m.from_file_layout("fc.weight", df).values() == f.values());
 }
 
 TEST_CASE("model: a state dict moves to another model of the same net, and what does not fit is named") {
-  Model a(resnet14(cifar(Form::kBnn, 0.25))), b(resnet14(cifar(Form::kBnn, 0.25)));
+  Model a(resnet14(cifar_options(Form::kBnn, 0.25))), b(resnet14(cifar_options(Form::kBnn, 0.25)));
   a.initialize(3);
   auto state = a.state_dict();
   auto report = b.load_state_dict(state, a.counters());
@@ -88,5 +85,6 @@ TEST_CASE("model: a state dict moves to another model of the same net, and what 
   report = b.load_state_dict(state);
   CHECK(report.missing == std::vector<std::string>{"layer3.1.bn2.running_var"});
   CHECK(report.unexpected == std::vector<std::string>{"stranger"});
-  CHECK_THROWS_WITH_AS(b.load_state_dict({{"fc.bias", Tensor::zeros({9})}}), "fc.bias: the net has [10], the file [9]", Error);
+  CHECK_THROWS_WITH_AS(b.load_state_dict({{"fc.bias", Tensor::zeros({9})}}), "fc.bias: the net has [10], the file [9]",
+                       Error);
 }

@@ -3,14 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "core/tensor.h"
-#include "nn/models/models.h"
 #include "ops/kernels/conv_shape.h"
+#include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
 namespace {
 
-const ModelOptions kCifar{.form = Form::kBnn, .width = 1.0, .classes = 10, .h = 32, .w = 32, .c = 3};
+const ModelOptions kCifar = cifar_options(Form::kBnn, 1);
 
 int64_t macs(const NetSpec& net) {
   const auto shapes = infer_shapes(net);
@@ -27,7 +27,8 @@ int64_t macs(const NetSpec& net) {
 }  // namespace
 
 TEST_CASE("models: the quickstart net needs at most 6 million multiply-accumulates") {
-  for (Form form : {Form::kFloat, Form::kBnn}) CHECK(macs(quickstart_net({.form = form})) == 14 * 14 * 32 * 9 + 14 * 14 * 64 * 288 + 7 * 7 * 64 * 576 + 31360);
+  for (Form form : {Form::kFloat, Form::kBnn})
+    CHECK(macs(quickstart_net({.form = form})) == 14 * 14 * 32 * 9 + 14 * 14 * 64 * 288 + 7 * 7 * 64 * 576 + 31360);
 }
 
 TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes [T 4.4]") {
@@ -58,9 +59,12 @@ TEST_CASE("models: a ResNet's stem divides the image's side by 4, 2 or 1") {
   }
 }
 
-TEST_CASE("models: a bottleneck's stride is in its 3x3 convolution, and each stage begins with a downsampling shortcut") {
+TEST_CASE(
+    "models: a bottleneck's stride is in its 3x3 convolution, and each stage begins with a downsampling shortcut") {
   const NetSpec net = resnet50({.classes = 1000, .h = 224, .w = 224, .c = 3});
-  const auto stride = [&](const char* name) { return std::get<ConvConfig>(net.nodes[size_t(net.find(name))].config).stride_h; };
+  const auto stride = [&](const char* name) {
+    return std::get<ConvConfig>(net.nodes[size_t(net.find(name))].config).stride_h;
+  };
   CHECK(stride("layer2.0.conv1") == 1);
   CHECK(stride("layer2.0.conv2") == 2);
   CHECK(stride("layer2.0.downsample.0") == 2);

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "nn/models/models.h"
+#include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
@@ -19,30 +19,34 @@ std::string group_of(const NetSpec& spec, const std::string& norm) {
       if (i >= 0) last = i;
     }
     CHECK(last == g.end);
-    return s + "< " + spec.nodes[size_t(g.source)].name + " " + (g.residual < 0 ? "-" : spec.nodes[size_t(g.residual)].name);
+    return s + "< " + spec.nodes[size_t(g.source)].name + " " +
+           (g.residual < 0 ? "-" : spec.nodes[size_t(g.residual)].name);
   }
   return "none";
 }
 
-ModelOptions cifar(Form form) { return {.form = form, .width = 1, .classes = 10, .h = 32, .w = 32, .c = 3}; }
-
 }  // namespace
 
-TEST_CASE("norm groups: of binary nets, convolutions with their pools belong to them; of float nets, a first layer that is not pooled") {
-  const NetSpec vgg = vgg11(cifar(Form::kBnn)), resnet = resnet14(cifar(Form::kBnn)), real = resnet14(cifar(Form::kFloat));
+TEST_CASE(
+    "norm groups: of binary nets, convolutions with their pools belong to them; of float nets, a first layer that is "
+    "not pooled") {
+  const NetSpec vgg = vgg11(cifar_options(Form::kBnn, 1)), resnet = resnet14(cifar_options(Form::kBnn, 1)),
+                real = resnet14(cifar_options(Form::kFloat, 1));
   CHECK(group_of(vgg, "bn1") == "- - - bn1 - hardtanh1 < pool1 -");
   CHECK(group_of(vgg, "bn2") == "conv2 pool2 - bn2 - hardtanh2 < act2 -");
   CHECK(group_of(vgg, "bn3") == "conv3 - - bn3 - hardtanh3 < act3 -");
   CHECK(group_of(resnet, "bn1") == "conv1 - relu1 bn1 - - < input -");
   CHECK(group_of(resnet, "layer1.0.bn1") == "layer1.0.conv1 - layer1.0.prelu1 layer1.0.bn1 - - < layer1.0.act1 -");
-  CHECK(group_of(resnet, "layer1.0.bn2") == "layer1.0.conv2 - layer1.0.prelu2 layer1.0.bn2 layer1.0.add - < layer1.0.act2 bn1");
+  CHECK(group_of(resnet, "layer1.0.bn2") ==
+        "layer1.0.conv2 - layer1.0.prelu2 layer1.0.bn2 layer1.0.add - < layer1.0.act2 bn1");
   CHECK(group_of(real, "layer2.0.bn1") == "- - layer2.0.prelu1 layer2.0.bn1 - layer2.0.act2 < layer2.0.conv1 -");
   CHECK(group_of(real, "layer2.0.bn2") ==
         "- - layer2.0.prelu2 layer2.0.bn2 layer2.0.add - < layer2.0.conv2 layer2.0.downsample.1");
   CHECK(group_of(real, "layer2.0.downsample.1") == "- - - layer2.0.downsample.1 - - < layer2.0.downsample.0 -");
 }
 
-TEST_CASE("norm groups: what others read, a sum that is taken or repeats a channel, and a hardtanh behind a sum stay out") {
+TEST_CASE(
+    "norm groups: what others read, a sum that is taken or repeats a channel, and a hardtanh behind a sum stay out") {
   NetBuilder g(8, 8, 16, 10);
   const ConvConfig c{.out_channels = 16, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .weight = {}};
   const int relu = g.unary(Kind::kRelu, "relu", g.conv("conv", g.input(), c));

@@ -2,17 +2,15 @@
 
 #include <cmath>
 
-#include "core/rng.h"
 #include "nn/model.h"
 #include "nn/models/models.h"
 #include "ops/loss.h"
+#include "tests/nn/cifar_options.h"
 #include "tests/ops/gradcheck.h"
 
 using namespace bantam;
 
 namespace {
-
-ModelOptions small(Form form) { return {.form = form, .width = 0.125, .classes = 10, .h = 32, .w = 32, .c = 3}; }
 
 std::vector<std::string> names(const NetSpec& spec, const std::vector<int>& nodes) {
   std::vector<std::string> all;
@@ -44,12 +42,16 @@ Context training(std::vector<Segment> recompute, int64_t step) {
 
 }  // namespace
 
-TEST_CASE("segments: a net can be cut where one value is all that later nodes read, and not inside of what runs as one") {
-  const NetSpec net = block_net(), bnn = vgg11(small(Form::kBnn));
-  CHECK(names(net, Model(net).cuts()) == std::vector<std::string>{"input", "conv0", "prelu0", "relu2", "flatten", "fc"});
+TEST_CASE(
+    "segments: a net can be cut where one value is all that later nodes read, and not inside of what runs as one") {
+  const NetSpec net = block_net(), bnn = vgg11(cifar_options(Form::kBnn, 0.125));
+  CHECK(names(net, Model(net).cuts()) ==
+        std::vector<std::string>{"input", "conv0", "prelu0", "relu2", "flatten", "fc"});
   const std::vector<std::string> cuts = names(bnn, Model(bnn).cuts());
-  for (const char* in : {"hardtanh1", "hardtanh2", "hardtanh3", "fc"}) CHECK(std::count(cuts.begin(), cuts.end(), in) == 1);
-  for (const char* out : {"conv1", "bn1", "act2", "conv2", "pool2"}) CHECK(std::count(cuts.begin(), cuts.end(), out) == 0);
+  for (const char* in : {"hardtanh1", "hardtanh2", "hardtanh3", "fc"})
+    CHECK(std::count(cuts.begin(), cuts.end(), in) == 1);
+  for (const char* out : {"conv1", "bn1", "act2", "conv2", "pool2"})
+    CHECK(std::count(cuts.begin(), cuts.end(), out) == 0);
 }
 
 TEST_CASE("segments: computing pieces again in backward changes no bit of loss, gradients and running statistics") {
@@ -60,9 +62,7 @@ TEST_CASE("segments: computing pieces again in backward changes no bit of loss, 
     for (size_t i = 0; i + 1 < cuts.size(); ++i) plans.back().push_back({cuts[i], cuts[i + 1]});
     plans.emplace_back();  // every second piece of two
     for (size_t i = 1; i + 2 < cuts.size(); i += 4) plans.back().push_back({cuts[i], cuts[i + 2]});
-    const Rng rng(9, kRngTest);
-    Tensor x = Tensor::empty({6, side, side, channels});
-    for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = float(rng.normal(uint64_t(i)));
+    const Tensor x = random_f32({6, side, side, channels}, 9);
     const Tensor y = Tensor::of({6}, {0, 1, 2, 0, 1, 2}, DType::kI32);
     Model plain(spec);
     plain.initialize(4);
@@ -85,11 +85,11 @@ TEST_CASE("segments: computing pieces again in backward changes no bit of loss, 
   };
   check(block_net(), 6, 2);
   for (Form form : {Form::kFloat, Form::kBnn, Form::kBinaryConnect})
-    for (const char* name : {"vgg11", "resnet14"}) check(build_model(name, small(form)), 32, 3);
+    for (const char* name : {"vgg11", "resnet14"}) check(build_model(name, cifar_options(form, 0.125)), 32, 3);
 }
 
 TEST_CASE("segments: a piece that is computed again keeps only its input") {
-  const NetSpec spec = resnet14({.form = Form::kFloat, .width = 0.25, .classes = 10, .h = 32, .w = 32, .c = 3});
+  const NetSpec spec = resnet14(cifar_options(Form::kFloat, 0.25));
   const DryRun dry;
   Model model(spec);
   const std::vector<int> cuts = model.cuts();

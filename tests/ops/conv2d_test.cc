@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "core/parallel.h"
+#include "tests/core/error_text.h"
 #include "tests/ops/gradcheck.h"
 #include "tests/shapes/conv_shapes.h"
 
@@ -31,10 +31,6 @@ Pass run(const ConvShape& s, DType dtype) {
   return {y.detach(), x.grad, w.grad, b.grad};
 }
 
-bool same_bytes(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
-
 double worst(const Tensor& a, const Tensor& b) {
   double d = 0;
   for (int64_t i = 0; i < a.size(); ++i) d = std::fmax(d, std::fabs(a.at(i) - b.at(i)));
@@ -42,12 +38,8 @@ double worst(const Tensor& a, const Tensor& b) {
 }
 
 std::string error_of(const Shape& x, const Shape& w, const Shape& bias, const Conv2dParams& p) {
-  try {
-    conv2d(Tensor::zeros(x), Tensor::zeros(w), bias.rank ? Tensor::zeros(bias) : Tensor(), p);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
+  return error_text<Error>(
+      [&] { conv2d(Tensor::zeros(x), Tensor::zeros(w), bias.rank ? Tensor::zeros(bias) : Tensor(), p); });
 }
 
 }  // namespace
@@ -70,12 +62,13 @@ TEST_CASE("conv2d: a 2x2 window over a 3x3 image, worked by hand, with its gradi
 TEST_CASE("conv2d: gradients equal finite differences for every stride, padding, dilation and grouping of the table") {
   for (const NamedConv& c : kTestConvs) {
     const ConvShape& s = c.shape;
-    // Differences run the forward twice for every element of every input: the larger shapes are left to the adjoint test of
-    // the definition (conv_grad_f32_test.cc) and to f32 against f64 below.
+    // Differences run the forward twice for every element of every input: the larger shapes are left to the adjoint
+    // test of the definition (conv_grad_f32_test.cc) and to f32 against f64 below.
     if (s.macs() * (s.n * s.h * s.w * s.c + s.k * s.taps() * s.group_c()) > 100000000) continue;
     const auto f = [&](const Tensors& in) { return conv2d(in[0], in[1], in[2], params_of(s)); };
-    CHECK_MESSAGE(gradcheck("conv2d", f, {random_f64(x_shape(s), 1), random_f64(w_shape(s), 2), random_f64({s.k}, 3)}) == "",
-                  c.name);
+    CHECK_MESSAGE(
+        gradcheck("conv2d", f, {random_f64(x_shape(s), 1), random_f64(w_shape(s), 2), random_f64({s.k}, 3)}) == "",
+        c.name);
   }
 }
 
@@ -95,17 +88,19 @@ TEST_CASE("conv2d: f32 equals f64 to rounding at every shape of the table, gradi
 
 TEST_CASE("conv2d: one, two and three threads give the same bytes") {
   const int before = threads();
-  for (const ConvShape& s : {ConvShape{6, 17, 15, 32, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1}, ConvShape{5, 16, 16, 24, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1},
-                             ConvShape{40, 1, 1, 700, 130, 1, 1, 1, 1, 0, 0, 1, 1, 1}, ConvShape{4, 12, 12, 36, 36, 3, 3, 1, 1, 1, 1, 1, 1, 36}}) {
+  for (const ConvShape& s : {ConvShape{6, 17, 15, 32, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+                             ConvShape{5, 16, 16, 24, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+                             ConvShape{40, 1, 1, 700, 130, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+                             ConvShape{4, 12, 12, 36, 36, 3, 3, 1, 1, 1, 1, 1, 1, 36}}) {
     set_threads(1);
     const Pass one = run(s, DType::kF32);
     for (int n : {2, 3}) {
       set_threads(n);
       const Pass many = run(s, DType::kF32);
-      CHECK(same_bytes(one.y, many.y));
-      CHECK(same_bytes(one.dx, many.dx));
-      CHECK(same_bytes(one.dw, many.dw));
-      CHECK(same_bytes(one.db, many.db));
+      CHECK(same_tensor(one.y, many.y));
+      CHECK(same_tensor(one.dx, many.dx));
+      CHECK(same_tensor(one.dw, many.dw));
+      CHECK(same_tensor(one.db, many.db));
     }
   }
   set_threads(before);
@@ -140,13 +135,15 @@ TEST_CASE("conv2d: scratch memory does not grow with the batch") {
 }
 
 TEST_CASE("conv2d: what does not fit is refused with the shapes in the message") {
-  CHECK(error_of({8, 32, 32, 3}, {64, 3, 3, 16}, {}, {}) == "conv2d: weight has 16 input channels, input has 3 [8,32,32,3]");
+  CHECK(error_of({8, 32, 32, 3}, {64, 3, 3, 16}, {}, {}) ==
+        "conv2d: weight has 16 input channels, input has 3 [8,32,32,3]");
   CHECK(error_of({8, 32, 3}, {64, 3, 3, 3}, {}, {}) == "conv2d: input must be [N,H,W,C], is [8,32,3]");
   CHECK(error_of({1, 4, 4, 3}, {9, 3}, {}, {}) == "conv2d: weight must be [K,kh,kw,C/groups], is [9,3]");
   CHECK(error_of({1, 4, 4, 3}, {4, 5, 5, 3}, {}, {}) ==
         "conv2d: the window of weight [4,5,5,3] is larger than the padded input [1,4,4,3]");
   CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {3}, {}) == "conv2d: bias must be [4], is [3]");
-  CHECK(error_of({1, 4, 4, 6}, {4, 3, 3, 2}, {}, {.groups = 4}) == "conv2d: 4 groups do not divide 6 input and 4 output channels");
+  CHECK(error_of({1, 4, 4, 6}, {4, 3, 3, 2}, {}, {.groups = 4}) ==
+        "conv2d: 4 groups do not divide 6 input and 4 output channels");
   CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {}, {.stride_h = 0}) == "conv2d: stride must be at least 1");
   CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {}, {.dilation_w = 0}) == "conv2d: dilation must be at least 1");
   CHECK(error_of({1, 4, 4, 3}, {4, 3, 3, 3}, {}, {.pad_w = -1}) == "conv2d: padding must not be negative");
@@ -155,7 +152,9 @@ TEST_CASE("conv2d: what does not fit is refused with the shapes in the message")
                        "conv2d: input is f32, weight or bias is not", Error);
 }
 
-TEST_CASE("conv_algorithm: a choice by shape; the canonical order is direct, and tiles of 4x4 are taken only where asked for and where they fill") {
+TEST_CASE(
+    "conv_algorithm: a choice by shape; the canonical order is direct, and tiles of 4x4 are taken only where asked for "
+    "and where they fill") {
   const ConvShape wide{128, 16, 16, 64, 128, 3, 3, 1, 1, 1, 1}, small{128, 2, 2, 512, 512, 3, 3, 1, 1, 1, 1};
   for (const ConvPass pass : {ConvPass::kForward, ConvPass::kInputGrad, ConvPass::kWeightGrad}) {
     CHECK(conv_algorithm(wide, pass) == ConvAlgorithm::kWinograd);
@@ -172,8 +171,11 @@ TEST_CASE("conv_algorithm: a choice by shape; the canonical order is direct, and
   CHECK(conv_algorithm(wide, ConvPass::kForward, SumOrder::kCanonical) == ConvAlgorithm::kDirect);
 }
 
-TEST_CASE("conv2d: Winograd's three passes and tiles of 4x4 follow f64; another order of sums than the canonical one is taken") {
-  const Tensor x = random_f32({16, 12, 12, 48}, 1), w = random_f32({40, 3, 3, 48}, 2), seed = random_f32({16, 12, 12, 40}, 3);
+TEST_CASE(
+    "conv2d: Winograd's three passes and tiles of 4x4 follow f64; another order of sums than the canonical one is "
+    "taken") {
+  const Tensor x = random_f32({16, 12, 12, 48}, 1), w = random_f32({40, 3, 3, 48}, 2),
+               seed = random_f32({16, 12, 12, 40}, 3);
   const auto run = [&](DType dtype, SumOrder order) {
     Parameter px("x", x.to(dtype)), pw("w", w.to(dtype));
     const Tensor y = conv2d(px.tensor(), pw.tensor(), {}, {.pad_h = 1, .pad_w = 1, .order = order});

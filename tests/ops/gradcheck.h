@@ -1,6 +1,8 @@
-// Gradient checks: the backward pass of any function of tensors against central differences of its forward pass, in f64.
+// Gradient checks: the backward pass of any function of tensors against central differences of its forward pass, in
+// f64.
 //
-//   CHECK(gradcheck("relu", [](const Tensors& in) { return relu(in[0]); }, {random_f64({3, 5}, 1)}, {.kinks = {0}}) == "");
+//   CHECK(gradcheck("relu", [](const Tensors& in) { return relu(in[0]); }, {random_f64({3, 5}, 1)}, {.kinks = {0}}) ==
+//   "");
 //
 // The first argument is the op's name as record() knows it: it must be in the graph that the function makes, and
 // gradcheck_coverage_test.cc holds the list of these names against the record() calls of the sources, so no op goes
@@ -23,6 +25,7 @@
 #include "core/autograd.h"
 #include "core/rng.h"
 #include "core/tensor.h"
+#include "tests/core/tensors.h"
 
 namespace bantam {
 
@@ -65,10 +68,11 @@ inline void collect_ops(const Tensor& t, std::set<std::string>* names) {
   }
 }
 
-// Gradients of <r, f(x)>, a vector for each input; empty where wanted[i] is false. An input that the output does not depend on
-// has zeros. Sets *error instead if the backward pass wrote to r.
-inline std::vector<std::vector<double>> gradients(const TensorFn& f, const Tensors& inputs, const std::vector<double>& r,
-                                                  const std::vector<bool>& wanted, std::string* error) {
+// Gradients of <r, f(x)>, a vector for each input; empty where wanted[i] is false. An input that the output does not
+// depend on has zeros. Sets *error instead if the backward pass wrote to r.
+inline std::vector<std::vector<double>> gradients(const TensorFn& f, const Tensors& inputs,
+                                                  const std::vector<double>& r, const std::vector<bool>& wanted,
+                                                  std::string* error) {
   std::vector<std::unique_ptr<Parameter>> params;
   Tensors leaves;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -89,22 +93,10 @@ inline std::vector<std::vector<double>> gradients(const TensorFn& f, const Tenso
 
 }  // namespace gradcheck_detail
 
-// N(0, scale^2), the same for the same seed.
-inline Tensor random_tensor(const Shape& shape, uint64_t seed, DType dtype, double scale = 1.0, double mean = 0.0) {
-  const Rng rng(seed, kRngTest);
-  std::vector<double> v(size_t(shape.size()));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = mean + scale * rng.normal(i);
-  return Tensor::of(shape, v, dtype);
-}
-inline Tensor random_f64(const Shape& shape, uint64_t seed, double scale = 1.0, double mean = 0.0) {
-  return random_tensor(shape, seed, DType::kF64, scale, mean);
-}
-inline Tensor random_f32(const Shape& shape, uint64_t seed, double scale = 1.0, double mean = 0.0) {
-  return random_tensor(shape, seed, DType::kF32, scale, mean);
-}
-
-// "" if the gradients of `f` are right at `inputs` (all f64), else what is wrong. f must be the same function at each call.
-inline std::string gradcheck(const std::string& op, const TensorFn& f, Tensors inputs, const GradcheckOptions& options = {}) {
+// "" if the gradients of `f` are right at `inputs` (all f64), else what is wrong. f must be the same function at each
+// call.
+inline std::string gradcheck(const std::string& op, const TensorFn& f, Tensors inputs,
+                             const GradcheckOptions& options = {}) {
   using gradcheck_detail::format;
   const size_t count = inputs.size();
   for (size_t i = 0; i < count; ++i) {
@@ -163,14 +155,16 @@ inline std::string gradcheck(const std::string& op, const TensorFn& f, Tensors i
 
   // Compares one projection; `what` names it.
   const std::vector<bool> all(count, true);
-  auto compare = [&](const std::vector<double>& r, const std::vector<std::vector<double>>& got, const std::string& what) -> std::string {
+  auto compare = [&](const std::vector<double>& r, const std::vector<std::vector<double>>& got,
+                     const std::string& what) -> std::string {
     double weight = 0;
     for (double v : r) weight += std::fabs(v);
     const double rounding = 4 * 2.3e-16 * largest_output * weight / h;  // of the differences, not of the op
     for (size_t i = 0; i < count; ++i) {
       if (got[i].empty()) continue;
       const size_t n = size_t(inputs[i].size());
-      if (got[i].size() != n) return format("%s: the gradient of input %zu has %zu elements, not %zu", op.c_str(), i, got[i].size(), n);
+      if (got[i].size() != n)
+        return format("%s: the gradient of input %zu has %zu elements, not %zu", op.c_str(), i, got[i].size(), n);
       std::vector<double> want(n, 0.0);
       double largest = 0;
       for (size_t e = 0; e < n; ++e) {
@@ -179,7 +173,8 @@ inline std::string gradcheck(const std::string& op, const TensorFn& f, Tensors i
         largest = std::max(largest, std::fabs(want[e]));
       }
       for (size_t e = 0; e < n; ++e) {
-        // Relative to the element, or to a hundredth of the largest one: a small element may be a difference of large terms.
+        // Relative to the element, or to a hundredth of the largest one: a small element may be a difference of large
+        // terms.
         const double size = std::max({std::fabs(want[e]), std::fabs(got[i][e]), 0.01 * largest});
         if (!(std::fabs(got[i][e] - want[e]) <= options.tolerance * size + rounding))
           return format("%s: input %zu %s element %zu, %s: backward %.12g, differences %.12g", op.c_str(), i,

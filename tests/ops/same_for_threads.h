@@ -1,7 +1,6 @@
 // Holds that a computation gives the same bytes for 1, 2, 3 and 5 threads.
 #pragma once
 
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -21,7 +20,7 @@ template <class F> bool same_for_any_threads(F compute) {
     const Tensors got = compute();
     same &= got.size() == want.size();
     for (size_t i = 0; same && i < got.size(); ++i)
-      same &= got[i].shape() == want[i].shape() && std::memcmp(got[i].raw(), want[i].raw(), got[i].bytes()) == 0;
+      same &= same_tensor(got[i], want[i]);
   }
   set_threads(before);
   return same;
@@ -38,12 +37,13 @@ inline Tensors forward_backward(const TensorFn& f, const Tensors& inputs, uint64
   const Tensor y = f(leaves);
   out.push_back(y.detach());
   backward({y}, {random_tensor(y.shape(), seed, y.dtype())});
-  for (const auto& p : params) out.push_back(p->grad.defined() ? p->grad : Tensor::zeros(p->value.shape(), p->value.dtype()));
+  for (const auto& p : params)
+    out.push_back(p->grad.defined() ? p->grad : Tensor::zeros(p->value.shape(), p->value.dtype()));
   return out;
 }
 
-// Largest |f32 - f64| over output and gradients of f, relative to the largest |value| of each tensor (at least 1e-30): the
-// kernels against the definitions, op by op.
+// Largest |f32 - f64| over output and gradients of f, relative to the largest |value| of each tensor (at least 1e-30):
+// the kernels against the definitions, op by op.
 inline double f32_error(const TensorFn& f, const Tensors& inputs64) {
   Tensors inputs32, rounded;
   for (const Tensor& t : inputs64) {

@@ -6,20 +6,9 @@
 #include <limits>
 
 #include "core/parallel.h"
-#include "core/rng.h"
+#include "tests/core/tensors.h"
 
 using namespace bantam;
-
-namespace {
-
-Tensor random_tensor(int64_t n, uint64_t stream, DType dtype) {
-  const Rng rng(1, kRngTest, stream);
-  std::vector<double> v(static_cast<size_t>(n));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = float(rng.normal(i));
-  return Tensor::of({n}, v, dtype);
-}
-
-}  // namespace
 
 TEST_CASE("sgd: plain, momentum and Nesterov steps by hand [T Alg. 1]") {
   for (DType dtype : {DType::kF32, DType::kF64}) {
@@ -85,15 +74,15 @@ TEST_CASE("optimizers: f32 follows f64 to a few ulp on odd sizes, and any number
       std::vector<double> one_thread;
       for (int thread_count : {1, 3}) {
         set_threads(thread_count);
-        Parameter p("p", random_tensor(n, 1, DType::kF32)), q("q", random_tensor(n, 1, DType::kF64));
+        Parameter p("p", random_f32({n}, 1)), q("q", p.value.to(DType::kF64));
         auto make = [&](Parameter* x) {
           const std::vector<ParameterGroup> groups{{{x}, 1, 1e-3}};
           return kind == 0 ? make_adam(groups, {}) : make_sgd(groups, {.momentum = 0.9, .nesterov = kind == 2});
         };
         auto a = make(&p), b = make(&q);
         for (uint64_t step = 0; step < 4; ++step) {
-          p.grad = random_tensor(n, 10 + step, DType::kF32);
-          q.grad = random_tensor(n, 10 + step, DType::kF64);
+          p.grad = random_f32({n}, 10 + step);
+          q.grad = p.grad.to(DType::kF64);
           a->step(0.01);
           b->step(0.01);
         }
