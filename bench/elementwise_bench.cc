@@ -174,8 +174,13 @@ void prelu_norm_add_relu_backward(benchmark::State& state) {
 }
 void dropout_forward(benchmark::State& state) {
   const Tensor x = input(state);
-  require(dropout(x, 0.5, Rng(1, kRngTest)).size() == x.size(), "dropout");
-  run(state, x, 2, [&] { dropout(x, 0.5, Rng(1, kRngTest)); });
+  const Rng rng(1, kRngTest);
+  require(dropout(x, 0.5, rng).at(5) == (rng.uniform(5) < 0.5f ? 0 : 2 * x.at(5)), "dropout");
+  run(state, x, 2 + 1.0 / 32, [&] { dropout(x, 0.5, rng); });
+}
+void dropout_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  gradient(state, dropout(x.tensor(), 0.5, Rng(1, kRngTest)), x.value, 2 + 1.0 / 32);
 }
 void max_pool_forward(benchmark::State& state) {
   const Tensor x = input(state);
@@ -205,6 +210,7 @@ BENCHMARK(prelu_norm_add_relu_forward)->Apply(shapes);
 BENCHMARK(prelu_norm_relu_backward)->Apply(shapes);
 BENCHMARK(prelu_norm_add_relu_backward)->Apply(shapes);
 BENCHMARK(dropout_forward)->Apply(shapes);
+BENCHMARK(dropout_backward)->Apply(shapes);
 BENCHMARK(max_pool_forward)->Apply(shapes);
 BENCHMARK(max_pool_backward)->Apply(shapes);
 

@@ -8,26 +8,21 @@
 namespace bantam {
 
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> c, std::array<uint32_t, 2> k) {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t(0xD2511F53u) * c[0];
-    const uint64_t p1 = uint64_t(0xCD9E8D57u) * c[2];
-    c = {uint32_t(p1 >> 32) ^ c[1] ^ k[0], uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k[1], uint32_t(p0)};
-    k[0] += 0x9E3779B9u;
-    k[1] += 0xBB67AE85u;
-  }
-  return c;
+  const PhiloxBlock b = philox_block({{c[0], c[1], c[2], c[3]}}, k[0], k[1]);
+  return {b.word[0], b.word[1], b.word[2], b.word[3]};
 }
 
 Rng::Rng(uint64_t seed, uint32_t purpose, uint64_t a, uint64_t b) {
   // The key is the seed; what the stream is for is hashed into 64 bits of the counter by the same function.
-  key_ = {uint32_t(seed), uint32_t(seed >> 32)};
-  const auto h1 = philox({uint32_t(a), uint32_t(a >> 32), purpose, 0x62616E74u}, key_);
-  const auto h2 = philox({uint32_t(b), uint32_t(b >> 32), h1[0], h1[1]}, key_);
-  stream_ = uint64_t(h2[1]) << 32 | h2[0];
+  const std::array<uint32_t, 2> key = {uint32_t(seed), uint32_t(seed >> 32)};
+  const auto h1 = philox({uint32_t(a), uint32_t(a >> 32), purpose, 0x62616E74u}, key);
+  const auto h2 = philox({uint32_t(b), uint32_t(b >> 32), h1[0], h1[1]}, key);
+  stream_ = {{key[0], key[1]}, uint64_t(h2[1]) << 32 | h2[0]};
 }
 
 std::array<uint32_t, 4> Rng::four_bits(uint64_t i) const {
-  return philox({uint32_t(i), uint32_t(i >> 32), uint32_t(stream_), uint32_t(stream_ >> 32)}, key_);
+  const PhiloxBlock b = stream_.block(i);
+  return {b.word[0], b.word[1], b.word[2], b.word[3]};
 }
 uint32_t Rng::bits(uint64_t i) const {
 #ifdef BANTAM_FAULT_RNG_REPEAT
@@ -42,7 +37,10 @@ float Rng::uniform(uint64_t i) const { return float(bits(i) >> 8) * 0x1p-24f; }
 // [0, 1) of 53 bits from two numbers.
 static double fraction(uint32_t a, uint32_t b) { return double(uint64_t(a >> 5) * 67108864 + (b >> 6)) * 0x1p-53; }
 
-double Rng::uniform64(uint64_t i) const { return fraction(bits(2 * i), bits(2 * i + 1)); }
+double Rng::uniform64(uint64_t i) const {  // of the numbers 2 i and 2 i + 1, halves of one block
+  const PhiloxBlock b = stream_.block(i / 2);
+  return i % 2 ? fraction(b.word[2], b.word[3]) : fraction(b.word[0], b.word[1]);
+}
 
 double Rng::normal(uint64_t i) const {
   const auto four = four_bits(i);  // the uniform numbers 2 i and 2 i + 1

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/base/philox.h"
+
 namespace bantam {
 
 // The Philox 4x32-10 block function.
@@ -26,9 +28,10 @@ class Rng {
   // A permutation of 0 .. n-1 (Fisher-Yates over this stream).
   std::vector<uint32_t> permutation(uint32_t n) const;
 
+  const PhiloxStream& stream() const { return stream_; }  // for kernels that draw many numbers at once
+
  private:
-  std::array<uint32_t, 2> key_;
-  uint64_t stream_;
+  PhiloxStream stream_;
 };
 
 // What a stream is for. Numbers are part of what a checkpoint promises: never renumber.

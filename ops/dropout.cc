@@ -8,25 +8,27 @@
 #include "ops/dispatch.h"
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels/elementwise_ref.h"
+#include "ops/kernels_train/philox.h"
 
 namespace bantam {
 namespace {
 
-// out = bit ? x s : 0
-Tensor select(const Tensor& x, const Tensor& mask, double s) {
-  Tensor out = Tensor::empty(x.shape(), x.dtype());
-  by_float_type("dropout", x, [&]<class T>(T) {
-    const T* in = x.data<T>();
+// dx = bit ? dy s : 0
+std::vector<Tensor> backward_of(const BackwardArgs& b, double s) {
+  const Tensor &dy = b.grad, &mask = b[0];
+  Tensor dx = b.grad_room();
+  by_float_type("dropout", dy, [&]<class T>(T) {
+    const T* g = dy.data<T>();
     const uint8_t* bits = mask.data<uint8_t>();
-    T* y = out.mutable_data<T>();
-    parallel_for(x.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+    T* out = dx.mutable_data<T>();
+    parallel_for(dy.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
       if constexpr (kIsF32<T>)
-        select_bits_f32(in + b, bits + b / 8, float(s), y + b, e - b);
+        select_bits_f32(g + i, bits + i / 8, float(s), out + i, e - i);
       else
-        for (int64_t i = b; i < e; ++i) y[i] = ref::get_bit(bits, i) ? in[i] * s : T(0);
+        for (; i < e; ++i) out[i] = ref::get_bit(bits, i) ? g[i] * s : T(0);
     });
   });
-  return out;
+  return {dx};
 }
 
 }  // namespace
@@ -34,24 +36,23 @@ Tensor select(const Tensor& x, const Tensor& mask, double s) {
 Tensor dropout(const Tensor& x, double p, const Rng& rng) {
   if (!(p >= 0 && p < 1)) throw Error("dropout: p = " + std::to_string(p) + " is not in [0, 1), input " + to_string(x.shape()));
   if (p == 0) return x;
-  Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8);
+  Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8), out = Tensor::empty(x.shape(), x.dtype());
   uint8_t* bits = mask.mutable_data<uint8_t>();
-  // uniform(i) >= p, of 24 bits, without making it a float. Random numbers cost more than the selection: smaller chunks.
-  const uint32_t least = uint32_t(std::ceil(p * 16777216.0));
-  parallel_for(x.size(), kElementGrain / 8, [&](int64_t b, int64_t e, int) {
-    for (int64_t i = b; i < e; i += 8) {
-      unsigned byte = 0;
-      for (int64_t half = 0; half < 2; ++half) {
-        const auto four = rng.four_bits(uint64_t(i / 4 + half));
-        for (int64_t j = 0; j < 4 && i + 4 * half + j < e; ++j)
-          byte |= unsigned(four[size_t(j)] >> 8 >= least) << (4 * half + j);
-      }
-      bits[i / 8] = uint8_t(byte);
-    }
-  });
+  const uint32_t least = uint32_t(std::ceil(p * 16777216.0));  // uniform(i) >= p, without making a float
   const double s = 1 / (1 - p);
-  return record("dropout", select(x, mask, s), {x}, {{"mask", mask}},
-                [s](const BackwardArgs& b) { return std::vector<Tensor>{select(b.grad, b[0], s)}; });
+  by_float_type("dropout", x, [&]<class T>(T) {
+    const T* in = x.data<T>();
+    T* y = out.mutable_data<T>();
+    parallel_for(x.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+      if constexpr (kIsF32<T>) {
+        dropout_f32(rng.stream(), uint64_t(b), least, float(s), in + b, y + b, bits + b / 8, e - b);
+      } else {
+        ref::fill_bits(bits + b / 8, e - b, [&](int64_t i) { return rng.bits(uint64_t(b + i)) >> 8 >= least; });
+        for (int64_t i = b; i < e; ++i) y[i] = ref::get_bit(bits, i) ? in[i] * s : T(0);
+      }
+    });
+  });
+  return record("dropout", out, {x}, {{"mask", mask}}, [s](const BackwardArgs& b) { return backward_of(b, s); });
 }
 
 }  // namespace bantam

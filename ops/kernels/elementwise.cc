@@ -95,16 +95,6 @@ struct WithinF {
     return hn::And(hn::Ge(x, hn::Set(d, lo)), hn::Le(x, hn::Set(d, hi)));
   }
 };
-// The bits of a mask in the low kLanes bits of a word, and back.
-HWY_INLINE unsigned bits_of(hn::Mask<DF> mask) {
-  uint8_t bytes[8] = {};
-  hn::StoreMaskBits(DF(), mask, bytes);
-  return (bytes[0] | unsigned(bytes[1]) << 8) & ((1u << kLanes) - 1);
-}
-HWY_INLINE hn::Mask<DF> mask_of(unsigned bits) {
-  const uint8_t bytes[8] = {uint8_t(bits), uint8_t(bits >> 8)};
-  return hn::LoadMaskBits(DF(), bytes);
-}
 template <class F> HWY_INLINE void to_bits(const float* x, uint8_t* bits, int64_t n, const F& f) {
   const DF d;
   constexpr int64_t kStep = kLanes < 8 ? 8 : kLanes;

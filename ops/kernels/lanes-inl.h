@@ -70,6 +70,17 @@ struct PartLoad {
 // load, which streams from memory at half the speed of a plain one (measured on Zen 5).
 template <class D, class V> HWY_INLINE V keep_where(D d, hn::Mask<D> mask, V v) { return hn::And(hn::VecFromMask(d, mask), v); }
 
+// The bits of a mask in the low kLanes bits of a word, and back.
+HWY_INLINE unsigned bits_of(hn::Mask<DF> mask) {
+  uint8_t bytes[8] = {};
+  hn::StoreMaskBits(DF(), mask, bytes);
+  return (bytes[0] | unsigned(bytes[1]) << 8) & ((1u << kLanes) - 1);
+}
+HWY_INLINE hn::Mask<DF> mask_of(unsigned bits) {
+  const uint8_t bytes[8] = {uint8_t(bits), uint8_t(bits >> 8)};
+  return hn::LoadMaskBits(DF(), bytes);
+}
+
 struct WholeStore {
   HWY_INLINE void operator()(VF v, float* p) const { hn::StoreU(v, DF(), p); }
 };
