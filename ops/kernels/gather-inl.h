@@ -123,6 +123,40 @@ HWY_MAYBE_UNUSED HWY_NOINLINE HWY_ATTR void gather(const GemmRows& g, const Wind
   }
 }
 
+// Asks for what the windows of rows to come will be the first to read, a share at each step, while the rows before are
+// still being multiplied: a gather by itself waits for memory at each jump.
+class FetchAhead {
+ public:
+  FetchAhead(const GemmRows& g, int64_t row_begin, int64_t row_end, int64_t steps)
+      : g_(g),
+        pixel_(g, row_begin),
+        rows_(row_end - row_begin),
+        steps_(steps),
+        // Taps that no window before has met: those furthest down and to the right.
+        fresh_h_(g.step_h != 1 ? 1 : g.stride_h < g.taps_h ? g.stride_h : g.taps_h),
+        fresh_w_(g.step_w != 1 ? 1 : g.stride_w < g.taps_w ? g.stride_w : g.taps_w) {}
+  HWY_INLINE void step() {
+    ++step_;
+    for (; done_ < rows_ && done_ * steps_ < rows_ * step_; ++done_, pixel_.next(g_)) fetch(pixel_.window(g_));
+  }
+
+ private:
+  HWY_INLINE void fetch(const Window& win) const {
+    const int64_t first_h = g_.step_h > 0 ? g_.taps_h - fresh_h_ : 0, first_w = g_.step_w > 0 ? g_.taps_w - fresh_w_ : 0;
+    for (int64_t i = first_h; i < first_h + fresh_h_; ++i)
+      for (int64_t j = first_w; j < first_w + fresh_w_; ++j) {
+        const int64_t dy = i * g_.step_h, dx = j * g_.step_w;
+        if (uint64_t(win.y + dy) >= uint64_t(g_.h) || uint64_t(win.x + dx) >= uint64_t(g_.w)) continue;
+        const float* p = g_.src + (win.origin + dy * g_.w + dx) * g_.pixel;
+        for (int64_t c = 0; c < g_.channels; c += kLine) __builtin_prefetch(p + c, 0, 2);  // to L2
+      }
+  }
+
+  const GemmRows& g_;
+  Pixel pixel_;
+  int64_t rows_, steps_, fresh_h_, fresh_w_, step_ = 0, done_ = 0;
+};
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace bantam

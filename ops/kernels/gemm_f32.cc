@@ -10,7 +10,7 @@
 #include "hwy/highway.h"
 
 #include "ops/kernels/gather-inl.h"
-#include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels/gemm_panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -31,41 +31,6 @@ HWY_ATTR void expand_signs(const GemmB& b, int64_t k0, int64_t k1, int64_t col, 
   }
 }
 
-// One row tile of a panel of `width` columns, `cols` of which exist.
-HWY_ATTR void panel_tiles(int rows, const float* lines, const float* b, size_t ldb, int64_t k, float* const* c,
-                          int64_t width, int64_t cols, TileStart start, TileEnd end, const float* bias) {
-  float* out[kMR];
-  for (int64_t n = 0; n < width && n < cols; n += kNR) {
-    int64_t wide = kNR;
-    LineTile tile = line_tile_for<2>(rows);
-    if constexpr (kN == 16) {  // the half panel: 16 columns where a tile is 32 wide
-      if (width == kN) {
-        wide = kN;
-        tile = line_tile_for<1>(rows);
-      }
-    }
-    if (n + wide <= cols) {
-      for (int r = 0; r < rows; ++r) out[r] = c[r] + n;
-      tile(lines, b + n, ldb, size_t(k), out, start, end, bias ? bias + n : nullptr);
-      continue;
-    }
-    // Columns that do not fill a vector go through a copy: nothing outside C is touched.
-    HWY_ALIGN float copy[kMR * kGemmPanel];
-    HWY_ALIGN float some_bias[kGemmPanel] = {};
-    const size_t bytes = size_t(cols - n) * sizeof(float);
-    for (int r = 0; r < rows; ++r) {
-      out[r] = copy + r * kGemmPanel;
-      if (start == TileStart::kReload) {
-        memset(out[r], 0, sizeof(float) * kGemmPanel);
-        memcpy(out[r], c[r] + n, bytes);
-      }
-    }
-    if (bias) memcpy(some_bias, bias + n, bytes);
-    tile(lines, b + n, ldb, size_t(k), out, start, end, some_bias);
-    for (int r = 0; r < rows; ++r) memcpy(c[r] + n, out[r], bytes);
-  }
-}
-
 // Where the block of depth that starts at k0 ends. With images_inner a block stays within a tap.
 int64_t block_end(const GemmRows& g, int64_t k0, int64_t depth) {
   if (!g.images_inner) return depth - k0 < kGemmDepthBlock ? depth : k0 + kGemmDepthBlock;
@@ -83,79 +48,104 @@ bool tap_inside(const GemmRows& g, const Window* win, int64_t rows, int64_t k) {
   return false;
 }
 
-HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
-                   int64_t col_end, const float* bias, float* scratch, int64_t block_rows) {
-  const int64_t depth = g.depth();
-  const int64_t padded_cols = (b.cols + 15) / 16 * 16;
+// A block of C's rows: their windows, where they go, and how far their chains have come.
+struct RowBlock {
   Window win[kGemmMaxBlockRows + kMR];
   float* c[kGemmMaxBlockRows + kMR];
-  if (block_rows > kGemmMaxBlockRows) block_rows = kGemmMaxBlockRows;
-  const int64_t step_rows = block_rows / kMR * kMR;
-  float* expanded = scratch + block_rows * (((depth < kGemmDepthBlock ? depth : kGemmDepthBlock) + 15) / 16 * 16);
+  int64_t full, groups;  // groups of kMR rows, the last perhaps of fewer
+  int last;              // the height of its tile
+  // By group: the depth up to which its chain goes (taps outside at the end are skipped), whether it has begun, and
+  // whether it takes no part in the block of depth at hand.
+  int64_t end_k[kGemmMaxBlockRows / kMR + 1];
+  bool begun[kGemmMaxBlockRows / kMR + 1], skip[kGemmMaxBlockRows / kMR + 1];
 
-  Pixel pixel(g, row_begin);
-  for (int64_t r0 = row_begin; r0 < row_end; r0 += step_rows) {
-    const int64_t rows = row_end - r0 < step_rows ? row_end - r0 : step_rows;
+  int height(int64_t t) const { return t < full ? kMR : last; }
+
+  void begin(const GemmRows& g, Pixel& pixel, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r, pixel.next(g)) {
       win[r] = pixel.window(g);
       c[r] = g.dst + pixel.image * g.dst_image + pixel.oy * g.dst_row + pixel.ox * g.dst_pixel;
     }
     // The last group is padded to a tile's height with copies of the last row, which write the same values again.
-    const int64_t full = rows / kMR;
-    const int last = tile_rows(rows - full * kMR);
+    full = rows / kMR;
+    last = tile_rows(rows - full * kMR);
     for (int64_t r = rows; r < full * kMR + last; ++r) {
       win[r] = win[rows - 1];
       c[r] = c[rows - 1];
     }
-    const int64_t groups = full + (last > 0);
-
-    // Per group: the depth up to which its chain goes (taps outside at the end are skipped), and whether it has begun.
-    int64_t end_k[kGemmMaxBlockRows / kMR + 1];
-    bool begun[kGemmMaxBlockRows / kMR + 1], skip[kGemmMaxBlockRows / kMR + 1];
+    groups = full + (last > 0);
     for (int64_t t = 0; t < groups; ++t) {
-      end_k[t] = depth;
+      end_k[t] = g.depth();
       begun[t] = skip[t] = false;
-      while (g.images_inner && end_k[t] > 0 && !tap_inside(g, win + t * kMR, t < full ? kMR : last, end_k[t] - 1))
+      while (g.images_inner && end_k[t] > 0 && !tap_inside(g, win + t * kMR, height(t), end_k[t] - 1))
         end_k[t] -= g.channels;
     }
+  }
 
+  // Depth [k0, k1) of A as lines, group after group, group_floats apart; false if no group has anything there.
+  HWY_ATTR bool pack(const GemmRows& g, int64_t k0, int64_t k1, float* lines, int64_t group_floats) {
+    bool any = false;
+    for (int64_t t = 0; t < groups; ++t) {
+      skip[t] = g.images_inner && !tap_inside(g, win + t * kMR, height(t), k0) && !(end_k[t] == 0 && k0 == 0);
+      if (skip[t]) continue;
+      any = true;
+      gather(g, win + t * kMR, height(t), k0, k1, lines + t * group_floats, kLine, height(t) * kLine);
+    }
+    return any;
+  }
+};
+
+// Rows [k0, k1) of B's panel at column n, whose rows are then *ldb apart.
+HWY_ATTR const float* panel_at(const GemmB& b, int64_t depth, int64_t k0, int64_t k1, int64_t n, int64_t width,
+                               float* expanded, size_t* ldb) {
+  *ldb = b.bits ? size_t(kGemmPanel) : b.row_stride ? size_t(b.row_stride) : size_t(width);
+  if (b.bits) {
+    expand_signs(b, k0, k1, n, width, expanded);
+    return expanded;
+  }
+  return b.row_stride ? b.values + k0 * b.row_stride + n : b.values + n * depth + k0 * width;
+}
+
+HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
+                   int64_t col_end, const float* bias, float* scratch, int64_t block_rows) {
+  const int64_t depth = g.depth();
+  const int64_t padded_cols = (b.cols + 15) / 16 * 16;
+  if (block_rows > kGemmMaxBlockRows) block_rows = kGemmMaxBlockRows;
+  const int64_t step_rows = block_rows / kMR * kMR;
+  float* expanded = scratch + block_rows * (((depth < kGemmDepthBlock ? depth : kGemmDepthBlock) + 15) / 16 * 16);
+  const int64_t panels = (col_end - col_begin + kGemmPanel - 1) / kGemmPanel;
+
+  RowBlock block;
+  Pixel pixel(g, row_begin);
+  for (int64_t r0 = row_begin; r0 < row_end; r0 += step_rows) {
+    const int64_t rows = row_end - r0 < step_rows ? row_end - r0 : step_rows, r1 = r0 + rows;
+    block.begin(g, pixel, rows);
+    FetchAhead ahead(g, r1, row_end - r1 < step_rows ? row_end : r1 + step_rows,
+                     block.groups * panels * (depth / kGemmDepthBlock + 1));
     int64_t k0 = 0;
     do {  // once even if there is no depth at all: the bias, or zeros, are still to be stored
       const int64_t k1 = depth > 0 ? block_end(g, k0, depth) : 0;
       const int64_t group_floats = kMR * ((k1 - k0 + 15) / 16 * 16);
-      bool any = false;
-      for (int64_t t = 0; t < groups; ++t) {
-        const int64_t height = t < full ? kMR : last;
-        skip[t] = g.images_inner && !tap_inside(g, win + t * kMR, height, k0) && !(end_k[t] == 0 && k0 == 0);
-        any = any || !skip[t];
-        if (!skip[t]) gather(g, win + t * kMR, height, k0, k1, scratch + t * group_floats, kLine, height * kLine);
-      }
+      const bool any = block.pack(g, k0, k1, scratch, group_floats);
       for (int64_t n = col_begin; n < col_end && any; n += kGemmPanel) {
         const int64_t width = padded_cols - n < kGemmPanel ? padded_cols - n : kGemmPanel;
-        const float* bk;
         size_t ldb;
-        if (b.bits) {
-          expand_signs(b, k0, k1, n, width, expanded);
-          bk = expanded;
-          ldb = kGemmPanel;
-        } else if (b.row_stride) {
-          bk = b.values + k0 * b.row_stride + n;
-          ldb = size_t(b.row_stride);
-        } else {
-          bk = b.values + n * depth + k0 * width;
-          ldb = size_t(width);
-        }
-        for (int64_t t = 0; t < groups; ++t) {
-          if (skip[t]) continue;
+        const float* bk = panel_at(b, depth, k0, k1, n, width, expanded, &ldb);
+        for (int64_t t = 0; t < block.groups; ++t) {
+          ahead.step();
+          // The output of the tile after next, this panel's or the next one's.
+          const int64_t t2 = t + 2 < block.groups ? t + 2 : t + 2 - block.groups, n2 = t2 > t ? n : n + kGemmPanel;
+          if (t2 < block.groups && n2 < col_end && !block.begun[t2])
+            fetch_output(block.height(t2), block.c + t2 * kMR, n2, col_end - n2);
+          if (block.skip[t]) continue;
           float* out[kMR];
-          const int tile = t < full ? kMR : last;
-          for (int r = 0; r < tile; ++r) out[r] = c[t * kMR + r] + n;
-          panel_tiles(tile, scratch + t * group_floats, bk, ldb, k1 - k0, out, width, b.cols - n,
-                      begun[t] ? TileStart::kReload : TileStart::kZero,
-                      bias && k1 >= end_k[t] ? TileEnd::kAddBias : TileEnd::kStore, bias ? bias + n : nullptr);
+          for (int r = 0; r < block.height(t); ++r) out[r] = block.c[t * kMR + r] + n;
+          panel_tiles(block.height(t), scratch + t * group_floats, bk, ldb, k1 - k0, out, width, b.cols - n,
+                      block.begun[t] ? TileStart::kReload : TileStart::kZero,
+                      bias && k1 >= block.end_k[t] ? TileEnd::kAddBias : TileEnd::kStore, bias ? bias + n : nullptr);
         }
       }
-      for (int64_t t = 0; t < groups; ++t) begun[t] = begun[t] || !skip[t];
+      for (int64_t t = 0; t < block.groups; ++t) block.begun[t] = block.begun[t] || !block.skip[t];
       k0 = k1;
     } while (k0 < depth);
   }
