@@ -86,21 +86,6 @@ bool planar_pays(const GemmRows& g, int64_t cols) {
   return cols <= kPlanarColumns && g.stride_w == 1 && 3 * g.out_w >= 2 * ((g.out_w + kN - 1) / kN * kN);
 }
 
-// [channel][line][width + 16] of the image with its border.
-HWY_ATTR void pad_planes(const GemmRows& g, const NarrowImage& extent, int64_t n, float* HWY_RESTRICT planes) {
-  const int64_t pitch = extent.width + 16, plane = extent.height * pitch;
-  memset(planes, 0, size_t(plane * g.channels) * sizeof(float));
-  const int64_t lo = extent.left < 0 ? -extent.left : 0;
-  const int64_t hi = g.w - extent.left < extent.width ? g.w - extent.left : extent.width;
-  for (int64_t y = 0; y < extent.height; ++y) {
-    const int64_t from = extent.top + y;
-    if (uint64_t(from) >= uint64_t(g.h)) continue;
-    const float* src = g.src + ((n * g.h + from) * g.w + extent.left) * g.channels;
-    for (int64_t x = lo; x < hi; ++x)
-      for (int64_t c = 0; c < g.channels; ++c) planes[c * plane + y * pitch + x] = src[x * g.channels + c];
-  }
-}
-
 // J columns (even) of up to 16 pixels, turned over into pixels of J columns: fours of columns by 4x4 blocks, a last
 // pair in pairs.
 template <int J>

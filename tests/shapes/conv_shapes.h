@@ -96,6 +96,13 @@ inline constexpr NamedConv kResNet14Convs[] = {
     {"resnet14 1x1 80-160 s2",     {128, 32, 32, 80, 160, 1, 1, 2, 2, 0, 0, 1, 1, 1}},
 };
 
+// LeNet-5 on MNIST, batch 64: few channels everywhere.
+inline constexpr NamedConv kLenetConvs[] = {
+    {"lenet.conv1 28x28 1-6",      {64, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1}},
+    {"lenet.conv2 14x14 6-16",     {64, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1}},
+    {"lenet.fc1 400-120",          {64, 1, 1, 400, 120, 1, 1, 1, 1, 0, 0, 1, 1, 1}},
+};
+
 // Depthwise layers of MobileNetV3-Small at 224, batch 8.
 inline constexpr NamedConv kDepthwiseConvs[] = {
     {"depthwise 3x3 56x56 72 s2",  {8, 56, 56, 72, 72, 3, 3, 2, 2, 1, 1, 1, 1, 72}},
