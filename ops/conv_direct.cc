@@ -53,7 +53,7 @@ void weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* 
   Tensor partial = Tensor::empty({plan.partial});
   const float *xp = x.data<float>(), *gp = dy.data<float>();
   float *wp = dw->mutable_data<float>(), *sums = partial.mutable_data<float>();
-  parallel_for(plan.tasks, s.macs() < kTaskMacs ? plan.tasks : 1, [&](int64_t b, int64_t e, int lane) {
+  parallel_for(plan.tasks, ceil_div(plan.tasks, tasks_for(s.macs())), [&](int64_t b, int64_t e, int lane) {
     conv_weight_grad_f32(s, xp, gp, wp, sums, b, e, scratch.lane(lane));
   });
   if (plan.splits == 1) return;

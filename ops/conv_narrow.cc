@@ -5,6 +5,7 @@
 #include "ops/conv_tasks.h"
 #include "ops/kernels_train/conv_input_grad_f32.h"
 #include "ops/kernels_train/narrow_f32.h"
+#include "ops/kernels_train/narrow_weight_grad_f32.h"
 #include "ops/kernels_train/phases.h"
 
 namespace bantam::conv_narrow {
@@ -25,8 +26,7 @@ void product(const GemmRows& g, int64_t macs, const float* panels, int64_t cols,
              bool skip_outside) {
   const Scratch scratch(narrow_f32_scratch(g));
   const int64_t lines = g.images * g.out_h;
-  const int64_t tasks = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * threads());
-  parallel_for(lines, ceil_div(lines, tasks), [&](int64_t b, int64_t e, int lane) {
+  parallel_for(lines, ceil_div(lines, tasks_for(macs)), [&](int64_t b, int64_t e, int lane) {
     narrow_f32(g, b, e, panels, cols, bias, skip_outside, scratch.lane(lane));
   });
 }
@@ -40,6 +40,8 @@ bool input_grad_possible(const ConvShape& s) {
   return s.groups == 1 && s.c < 16 && s.stride_h == 1 && s.stride_w == 1 &&
          narrow_f32_possible(input_grad_rows(s, nullptr, nullptr));
 }
+
+bool weight_grad_possible(const ConvShape& s) { return narrow_weight_grad_possible(s); }
 
 void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
@@ -57,6 +59,20 @@ void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* d
   parallel_for(conv_input_grad_f32_panels(s), pack_grain(s.taps() * s.group_k()),
                [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
   product(input_grad_rows(s, gp, xp), s.macs(), pp, s.c, nullptr, true);
+}
+
+void weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw) {
+  const NarrowWeightGradPlan plan = narrow_weight_grad_plan(s);
+  const Scratch scratch(plan.scratch);
+  Tensor all_sums = Tensor::empty({plan.sums()});
+  const float *xp = x.data<float>(), *gp = dy.data<float>();
+  float *wp = dw->mutable_data<float>(), *sums = all_sums.mutable_data<float>();
+  parallel_for(plan.tasks, ceil_div(plan.tasks, tasks_for(s.macs())), [&](int64_t b, int64_t e, int lane) {
+    narrow_weight_grad_f32(s, xp, gp, sums, b, e, scratch.lane(lane));
+  });
+  const int64_t columns = s.taps() * s.c;
+  parallel_for(columns, std::max<int64_t>(1, 4 * kElementGrain / (plan.sums() / columns)),
+               [&](int64_t b, int64_t e, int) { narrow_weight_grad_finish(s, sums, b, e, wp); });
 }
 
 }  // namespace bantam::conv_narrow

@@ -14,12 +14,14 @@ void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* d
 void weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw);
 }  // namespace conv_direct
 
-// Windows of few channels, read in place: conv_narrow.cc. Their weight gradient is a plan of the direct one's.
+// Windows of few channels, read in place: conv_narrow.cc.
 namespace conv_narrow {
 bool forward_possible(const ConvShape& s);
 bool input_grad_possible(const ConvShape& s);
+bool weight_grad_possible(const ConvShape& s);
 void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y);
 void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx);
+void weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw);
 }  // namespace conv_narrow
 
 // 3x3 at stride 1 with tiles of m x m outputs: conv_winograd.cc.

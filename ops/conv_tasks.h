@@ -10,18 +10,24 @@
 
 namespace bantam {
 
-// Multiply-accumulates that are worth handing to another thread: some 20 us.
-constexpr int64_t kTaskMacs = 1 << 21;
+// Multiply-accumulates that are worth handing to another thread: some 8 us.
+constexpr int64_t kTaskMacs = 1 << 20;
 // Rows that a lane packs at a time: whole groups of 14 and of 6 rows, 86 KB of scratch.
 constexpr int64_t kBlockRows = 84;
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Tasks to cut so many multiply-accumulates into, where values do not depend on the cut: the same number for each thread.
+inline int64_t tasks_for(int64_t macs) {
+  const int64_t t = threads(), tasks = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * t);
+  return tasks == 1 ? 1 : ceil_div(tasks, t) * t;
+}
+
 // Cuts rows x panels into tasks. A product's values do not depend on the cut, so it may look at the number of threads.
 struct Cut {
   int64_t rows, panels, row_step, panel_step;
   Cut(int64_t rows_in, int64_t panels_in, int64_t macs) : rows(rows_in), panels(panels_in) {
-    const int64_t want = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * threads());
+    const int64_t want = tasks_for(macs);
     row_step = std::max<int64_t>(ceil_div(ceil_div(rows, want), kBlockRows) * kBlockRows, 1);
     panel_step = std::max<int64_t>(panels, 1);
     // Few rows (a linear layer, the last layers of a net): columns are cut, too.

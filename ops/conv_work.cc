@@ -31,7 +31,10 @@ ConvAlgorithm conv_algorithm(const ConvShape& s, ConvPass pass, SumOrder order) 
     return loose ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd;
   }
   if (any_order && conv_few_rows::possible(s)) return ConvAlgorithm::kFewRows;
-  if (input ? conv_narrow::input_grad_possible(s) : conv_narrow::forward_possible(s)) return ConvAlgorithm::kNarrow;
+  const bool narrow = pass == ConvPass::kForward ? conv_narrow::forward_possible(s)
+                      : input                    ? conv_narrow::input_grad_possible(s)
+                                                 : conv_narrow::weight_grad_possible(s);
+  if (narrow) return ConvAlgorithm::kNarrow;
   return ConvAlgorithm::kDirect;
 }
 
@@ -79,7 +82,8 @@ void conv_weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Ten
     case ConvAlgorithm::kDepthwise: return conv_depthwise::weight_grad(s, x, dy, dw);
     case ConvAlgorithm::kWinograd: return conv_winograd::weight_grad(s, x, dy, dw);
     case ConvAlgorithm::kFewRows: return conv_few_rows::weight_grad(s, x, dy, dw);
-    default: return conv_direct::weight_grad(s, x, dy, dw);  // whose plan knows narrow windows, too
+    case ConvAlgorithm::kNarrow: return conv_narrow::weight_grad(s, x, dy, dw);
+    default: return conv_direct::weight_grad(s, x, dy, dw);
   }
 }
 

@@ -88,9 +88,7 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
   const int64_t kg = s.group_k(), columns = s.taps() * s.group_c(), pixels_all = conv_f32_rows(s);
   const int64_t row_groups = (kg + kMR - 1) / kMR;
   float* b = scratch;
-  const int64_t window = plan.narrow ? narrow_window_floats(columns) : kGemmPanel;
-  float* a = scratch + kWeightGradBlock * window;
-  float* image = a + kWeightGradBlock * (kg + 16) + 8 * kg + 64;  // of the narrow ones
+  float* a = scratch + kWeightGradBlock * kGemmPanel;
   Window win[kWeightGradBlock];
   int32_t index[kWeightGradBlock];
 
@@ -103,8 +101,6 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
     float* sum = (split == 0 ? dw : partial + (split - 1) * s.k * columns) + group * kg * columns;
     const GemmRows g = conv_f32_gather(s, x, nullptr, group);
 
-    const NarrowImage extent(g);
-    int64_t there = -1;
     Pixel pixel(g, first_block * kWeightGradBlock);
     for (int64_t block = first_block; block < last_block; ++block) {
       const int64_t begin = block * kWeightGradBlock;
@@ -113,24 +109,18 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
       const bool packed = block == packed_block && group == packed_group;
       packed_block = block;
       packed_group = group;
-      if (packed) {
-        // What stands in scratch is this block's.
-      } else if (plan.narrow) {
-        copy_windows(g, extent, pixel, pixels, image, &there, b, window);
-        for (int64_t i = 0; i < pixels; ++i) index[i] = int32_t(i);
-      } else {
+      if (!packed) {
         for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
+        pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
       }
-      if (!packed) pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
       for (int64_t p = first_panel; p < last_panel; ++p) {
         const Panel panel = panel_at(s, plan, p);
-        const int64_t count = plan.narrow ? pixels : pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
-        const float* values = plan.narrow ? b + panel.begin : b;
+        const int64_t count = pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
         const float* at = a;
         for (int64_t j = 0; j < row_groups; ++j) {
           const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
           const int height = height_for(rows);
-          panel_tiles(height, rows, at, index, values, size_t(window), count, sum + k0 * columns + panel.begin, columns,
+          panel_tiles(height, rows, at, index, b, size_t(kGemmPanel), count, sum + k0 * columns + panel.begin, columns,
                       panel.cols, end);
           at += pixels * height + kLine;
         }
@@ -150,6 +140,24 @@ HWY_INLINE HWY_ATTR void column_sums(const float* dy, int64_t rows, int64_t k, f
 }
 
 HWY_ATTR void bias_grad(const float* dy, int64_t rows, int64_t k, float* sum) {
+  if (const int64_t group = k < 16 ? row_group(rows, k) : 1; group > 1) {
+    // Few columns: rows side by side, then added up.
+    float wide[kMaxColumns];
+    const int64_t columns = group * k, whole = rows / group;
+    for (int64_t n = 0; n < columns; n += 4 * kN) {
+      if (columns - n >= 4 * kN) {
+        column_sums<4>(dy + n, whole, columns, wide + n);
+      } else {
+        for (int64_t i = n; i < columns; i += kN) column_sums<1>(dy + i, whole, columns, wide + i);
+      }
+    }
+    for (int64_t j = 0; j < k; ++j) {
+      sum[j] = wide[j];
+      for (int64_t g = 1; g < group; ++g) sum[j] += wide[g * k + j];
+      for (int64_t r = whole * group; r < rows; ++r) sum[j] += dy[r * k + j];
+    }
+    return;
+  }
   int64_t n = 0;
   for (; n + 4 * kN <= k; n += 4 * kN) column_sums<4>(dy + n, rows, k, sum + n);
   for (; n + kN <= k; n += kN) column_sums<1>(dy + n, rows, k, sum + n);

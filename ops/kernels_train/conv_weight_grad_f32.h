@@ -9,7 +9,6 @@
 #include <cstdint>
 
 #include "ops/kernels/conv_f32.h"
-#include "ops/kernels_train/narrow_f32.h"
 
 namespace bantam {
 
@@ -21,7 +20,6 @@ struct ConvWeightGradPlan {
   bool by_tap = false;     // a column panel stays within one tap, whose pixels outside the image are skipped
   int64_t blocks = 0, splits = 0, parts = 0, panels = 0;
   int64_t tasks = 0;
-  bool narrow = false;  // windows are read from an image with its border (narrow_f32.h), whole ones, not panel by panel
   int64_t scratch = 0;     // floats a lane
   int64_t partial = 0;     // floats of the sums of splits 1, 2, ...: [splits - 1] arrays like dw
 };
@@ -39,10 +37,7 @@ constexpr ConvWeightGradPlan conv_weight_grad_f32_plan(const ConvShape& s) {
   const int64_t want = (8 + p.splits * s.groups - 1) / (p.splits * s.groups);
   p.parts = want < p.panels ? want : p.panels;
   p.tasks = s.groups * p.splits * p.parts;
-  const GemmRows rows = conv_f32_gather(s, nullptr, nullptr, 0);
-  p.narrow = s.groups == 1 && s.c % 16 != 0 && s.dilation_w == 1 && narrow_f32_possible(rows);
-  p.scratch = kWeightGradBlock * (s.group_k() + 16 + (p.narrow ? narrow_window_floats(columns) : kGemmPanel)) +
-              8 * s.group_k() + 64 + (p.narrow ? narrow_f32_scratch(rows) : 0);
+  p.scratch = kWeightGradBlock * (s.group_k() + 16 + kGemmPanel) + 8 * s.group_k() + 64;
   p.partial = (p.splits - 1) * size;
   return p;
 }

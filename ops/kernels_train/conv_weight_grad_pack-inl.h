@@ -9,7 +9,6 @@
 #include "ops/kernels/gather-inl.h"
 #include "ops/kernels/gemm_f32-inl.h"
 #include "ops/kernels_train/conv_weight_grad_f32.h"
-#include "ops/kernels_train/narrow-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -67,51 +66,6 @@ HWY_INLINE HWY_ATTR void copy_half_line(const float* HWY_RESTRICT src, float* HW
   const hn::CappedTag<float, 8> d;
   constexpr int kStep = int(hn::MaxLanes(d));
   static_for<8 / kStep>([&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::LoadU(d, src + i * kStep), d, dst + i * kStep); });
-}
-
-// Of windows of H runs of at most a line, or half a line.
-template <int H, bool kHalf>
-HWY_INLINE HWY_ATTR void copy_line_windows(const float* HWY_RESTRICT in, int64_t right, int64_t down, int64_t run,
-                                           int64_t pixels, float* HWY_RESTRICT out, int64_t step) {
-  for (int64_t i = 0; i < pixels; ++i, in += right, out += step)
-    static_for<H>([&](auto ky) BANTAM_LAMBDA {
-      if (kHalf) {
-        copy_half_line(in + ky * down, out + ky * run);
-      } else {
-        copy_line(in + ky * down, out + ky * run);
-      }
-    });
-}
-
-// The windows of `count` pixels from `pixel` on, each at out + i * step, from an image with its border: runs of a
-// window are copied in whole lines, one after the other, each over what the one before wrote too much. `there` is the
-// image that is there.
-HWY_ATTR void copy_windows(const GemmRows& g, const NarrowImage& extent, Pixel& pixel, int64_t count, float* image,
-                           int64_t* there, float* out, int64_t step) {
-  const int64_t line = extent.width * g.channels, run = g.taps_w * g.channels;
-  const int64_t down = g.step_h * line, right = g.stride_w * g.channels;
-  while (count > 0) {  // the rest of an output line at a time
-    if (pixel.image != *there) {
-      *there = pixel.image;
-      pad_image(g, extent, pixel.image, image);
-    }
-    const int64_t pixels = g.out_w - pixel.ox < count ? g.out_w - pixel.ox : count;
-    const float* in = image + pixel.oy * g.stride_h * line + pixel.ox * right;
-    if (run <= kLine / 2 && g.taps_h == 5) {
-      copy_line_windows<5, true>(in, right, down, run, pixels, out, step);
-    } else if (run <= kLine && g.taps_h == 3) {
-      copy_line_windows<3, false>(in, right, down, run, pixels, out, step);
-    } else {
-      for (int64_t i = 0; i < pixels; ++i)
-        for (int64_t ky = 0; ky < g.taps_h; ++ky)
-          for (int64_t j = 0; j < run; j += kLine)
-            copy_line(in + i * right + ky * down + j, out + i * step + ky * run + j);
-    }
-    out += pixels * step;
-    count -= pixels;
-    pixel.ox += pixels - 1;
-    pixel.next(g);
-  }
 }
 
 // dy as A: row groups one after the other, each [pixel][height] and a line of slack: whole lines are copied, and what

@@ -36,9 +36,6 @@ constexpr int64_t narrow_f32_scratch(const GemmRows& g) {
   return i.height * (i.width + 16) * g.channels + 16 * g.stride_w * g.channels + 16 + g.depth();
 }
 
-// Floats between windows that are copied side by side, each in whole lines of 16.
-constexpr int64_t narrow_window_floats(int64_t depth) { return (depth + 15) / 16 * 16 + 32; }
-
 // Lines [line_begin, line_end) of images x out_h output lines; panels as gemm_f32_pack_columns or _rows make them; bias of
 // `cols` floats or null. images_inner must be off. With skip_outside, lines of taps outside the image are skipped instead of
 // multiplied as zeros: the same but for infinite weights, and for what images_inner says of -0.0.

@@ -244,7 +244,7 @@ HWY_NOINLINE HWY_ATTR void split_channels(const float* dy, const float* end, int
           v = hn::IfThenElse(mask[o], hn::TableLookupLanes(hn::LoadU(d, in + o * kN), index), v);
         });
         if (out_w - p < kN) v = hn::IfThenElseZero(hn::FirstN(d, size_t(out_w - p)), v);
-        hn::Store(v, d, out);
+        hn::StoreU(v, d, out);
       }
   }
 }
@@ -291,9 +291,8 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
   const NarrowWeightGradPlan plan = narrow_weight_grad_plan(s);
   const GemmRows g = conv_f32_gather(s, x, nullptr, 0);
   const int64_t per_image = plan.bands / s.n;
-  const int64_t dy_floats = plan.band_lines * (plan.planar ? s.k * ((s.out_w() + 15) / 16 * 16) : s.out_w() * ((s.k + 15) / 16 * 16));
   for (int64_t i = task_begin; i < task_end; ++i) {
-    const Task task{s, plan, g, dy, sums + i * plan.task_sums, scratch + (dy_floats + 15) / 16 * 16, scratch};
+    const Task task{s, plan, g, dy, sums + i * plan.task_sums, scratch + plan.dy_floats, scratch};
     const int64_t begin = i * plan.bands / plan.tasks, end = (i + 1) * plan.bands / plan.tasks;
     for (int64_t b = begin; b < end; ++b) {
       const int64_t line = b % per_image * plan.band_lines, rest = s.out_h() - line;

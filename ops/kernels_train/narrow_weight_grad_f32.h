@@ -22,6 +22,7 @@ struct NarrowWeightGradPlan {
   int64_t bands = 0;       // in all
   int64_t tasks = 0;
   int64_t task_sums = 0;   // floats
+  int64_t dy_floats = 0;   // of scratch: the band's gradients, as planes or with channels padded to 16
   int64_t scratch = 0;     // floats a lane
   constexpr int64_t sums() const { return tasks * task_sums; }
 };
@@ -49,7 +50,9 @@ constexpr NarrowWeightGradPlan narrow_weight_grad_plan(const ConvShape& s) {
   while (p.tasks < 16 && 2 * p.tasks <= p.bands && 2 * p.tasks * p.task_sums <= (1 << 20)) p.tasks *= 2;
   const int64_t in_lines = (p.band_lines - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
   const int64_t in_width = (s.out_w() - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1;
-  p.scratch = (in_lines * (in_width + 16) * s.c + 31) / 16 * 16 + p.band_lines * (p.planar ? s.k * w16 : s.out_w() * k16) + 16;
+  p.dy_floats = p.band_lines * s.out_w() * k16;
+  if (p.planar && p.dy_floats < p.band_lines * s.k * w16) p.dy_floats = p.band_lines * s.k * w16;
+  p.scratch = p.dy_floats + (in_lines * (in_width + 16) * s.c + 15) / 16 * 16;
   return p;
 }
 

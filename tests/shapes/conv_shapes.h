@@ -76,6 +76,26 @@ inline constexpr NamedConv kWinogradConvs[] = {
     {"3x3 same, 240 to 176",               {4, 4, 4, 240, 176, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
 };
 
+// More for windows of few channels: one to all lines in a band, bands of unequal height, runs of a window in one piece and in
+// several, vectors along pixels (up to 8 output channels) with full, half and nearly empty last vectors, every stride.
+inline constexpr NamedConv kNarrowConvs[] = {
+    {"5x5 same, 1 to 6, 41x28",            {1, 41, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1}},
+    {"5x5 valid, 6 to 16, 14x14",          {3, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1}},
+    {"3x3 same, RGB to 64, 21x32",         {2, 21, 32, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"7x7, stride 2, RGB to 16, 40x38",    {1, 40, 38, 3, 16, 7, 7, 2, 2, 3, 3, 1, 1, 1}},
+    {"7x7 same, 1 to 30",                  {2, 10, 11, 1, 30, 7, 7, 1, 1, 3, 3, 1, 1, 1}},
+    {"5x5 same, 1 to 48",                  {1, 9, 13, 1, 48, 5, 5, 1, 1, 2, 2, 1, 1, 1}},
+    {"3x3 same, 2 to 20, 17 wide",         {1, 11, 17, 2, 20, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3 same, RGB to 8, 16 wide",        {2, 9, 16, 3, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3 same, RGB to 7, 300 wide",       {1, 3, 300, 3, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"3x3, stride 2 down, 1 to 1",         {1, 30, 31, 1, 1, 3, 3, 2, 1, 1, 1, 1, 1, 1}},
+    {"4x4, dilation 2 down, 5 to 3",       {1, 12, 30, 5, 3, 4, 4, 1, 1, 2, 1, 2, 1, 1}},
+    {"3x3, stride 3, 5 to 12",             {2, 30, 28, 5, 12, 3, 3, 3, 3, 1, 1, 1, 1, 1}},
+    {"1x1, 9 to 40",                       {2, 6, 9, 9, 40, 1, 1, 1, 1, 0, 0, 1, 1, 1}},
+    {"3x3 same, 40 to 24",                 {1, 8, 9, 40, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
+    {"pads wider than the window, 2 to 9", {1, 6, 7, 2, 9, 3, 3, 1, 1, 4, 4, 1, 1, 1}},
+};
+
 // The 3x3 layers of VGG-11 and ResNet-14 (width 1.25) on CIFAR-10, batch 128.
 inline constexpr NamedConv kVgg11Convs[] = {
     {"vgg11.conv1 32x32 3-64",    {128, 32, 32, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
