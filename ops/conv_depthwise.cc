@@ -13,9 +13,6 @@ namespace {
 
 // Pixels that make a task, and weights that one thread packs.
 int64_t grain(const ConvShape& s) { return std::max<int64_t>(4, kTaskMacs / 4 / (s.c * s.taps())); }
-template <class F> void on_one_thread(F&& body) {
-  parallel_for(1, 1, [&](int64_t, int64_t, int) { body(); });
-}
 
 }  // namespace
 

@@ -3,31 +3,19 @@
 #include "core/parallel.h"
 #include "ops/conv_paths.h"
 #include "ops/conv_tasks.h"
-#include "ops/kernels_train/conv_input_grad_f32.h"
 #include "ops/kernels_train/narrow_f32.h"
+#include "ops/kernels_train/narrow_input_grad_f32.h"
 #include "ops/kernels_train/narrow_weight_grad_f32.h"
-#include "ops/kernels_train/phases.h"
 
 namespace bantam::conv_narrow {
 namespace {
 
-// The input gradient's rows where it has one phase only: stride 1.
-GemmRows input_grad_rows(const ConvShape& s, const float* dy, float* dx) {
-  GemmRows g;
-  for_each_phase(s, [&](const Phase& phase) {
-    g = phase.rows(s, dy, dx);
-    g.channels = s.k;
-  });
-  return g;
-}
-
 // All lines of narrow rows; panels hold `cols` columns.
-void product(const GemmRows& g, int64_t macs, const float* panels, int64_t cols, const float* bias,
-             bool skip_outside) {
+void product(const GemmRows& g, int64_t macs, const float* panels, int64_t cols, const float* bias) {
   const Scratch scratch(narrow_f32_scratch(g));
   const int64_t lines = g.images * g.out_h;
   parallel_for(lines, ceil_div(lines, tasks_for(macs)), [&](int64_t b, int64_t e, int lane) {
-    narrow_f32(g, b, e, panels, cols, bias, skip_outside, scratch.lane(lane));
+    narrow_f32(g, b, e, panels, cols, bias, scratch.lane(lane));
   });
 }
 
@@ -36,11 +24,7 @@ void product(const GemmRows& g, int64_t macs, const float* panels, int64_t cols,
 bool forward_possible(const ConvShape& s) {
   return s.groups == 1 && s.c % 16 != 0 && narrow_f32_possible(conv_f32_gather(s, nullptr, nullptr, 0));
 }
-bool input_grad_possible(const ConvShape& s) {
-  return s.groups == 1 && s.c < 16 && s.stride_h == 1 && s.stride_w == 1 &&
-         narrow_f32_possible(input_grad_rows(s, nullptr, nullptr));
-}
-
+bool input_grad_possible(const ConvShape& s) { return narrow_input_grad_possible(s); }
 bool weight_grad_possible(const ConvShape& s) { return narrow_weight_grad_possible(s); }
 
 void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
@@ -49,16 +33,19 @@ void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor&
   float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(conv_f32_panels(s), pack_grain(s.taps() * s.group_c()),
                [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
-  product(conv_f32_gather(s, xp, yp, 0), s.macs(), pp, s.k, bp, false);
+  product(conv_f32_gather(s, xp, yp, 0), s.macs(), pp, s.k, bp);
 }
 
 void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx) {
-  Tensor packed = Tensor::empty({conv_input_grad_f32_packed_floats(s)});
+  Tensor packed = Tensor::empty({narrow_input_grad_packed_floats(s)});
+  const Scratch scratch(narrow_input_grad_scratch(s));
   const float *gp = dy.data<float>(), *wp = w.data<float>();
   float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
-  parallel_for(conv_input_grad_f32_panels(s), pack_grain(s.taps() * s.group_k()),
-               [&](int64_t b, int64_t e, int) { conv_input_grad_f32_pack_weights(s, wp, b, e, pp); });
-  product(input_grad_rows(s, gp, xp), s.macs(), pp, s.c, nullptr, true);
+  on_one_thread([&] { narrow_input_grad_pack_weights(s, wp, pp); });
+  const int64_t lines = s.n * s.h;
+  parallel_for(lines, ceil_div(lines, tasks_for(s.macs())), [&](int64_t b, int64_t e, int lane) {
+    narrow_input_grad_f32(s, gp, pp, xp, b, e, scratch.lane(lane));
+  });
 }
 
 void weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw) {

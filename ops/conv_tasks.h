@@ -60,6 +60,11 @@ class Scratch {
   float* data_;
 };
 
+// Work too small to share; it does not run in a dry run.
+template <class F> void on_one_thread(F&& body) {
+  parallel_for(1, 1, [&](int64_t, int64_t, int) { body(); });
+}
+
 // Panels of weights are packed in tasks of about this many weights.
 inline int64_t pack_grain(int64_t depth) { return std::max<int64_t>(1, (1 << 15) / (depth * kGemmPanel)); }
 

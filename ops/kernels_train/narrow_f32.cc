@@ -64,20 +64,6 @@ HWY_INLINE NarrowTile narrow_tile_for(int64_t rows, int* height) {
   return narrow_tile<kMR, V>;
 }
 
-// The depth from the first to the last line of taps that lies inside the image for output line oy.
-struct DepthRange {
-  int64_t begin, end;
-};
-DepthRange inside_range(const GemmRows& g, int64_t oy, int64_t tap_line) {
-  DepthRange r{0, g.depth()};
-  const auto outside = [&](int64_t ty) {
-    return uint64_t(oy * g.stride_h + g.first_h + ty * g.step_h) >= uint64_t(g.h);
-  };
-  while (r.begin < r.end && outside(r.begin / tap_line)) r.begin += tap_line;
-  while (r.begin < r.end && outside(r.end / tap_line - 1)) r.end -= tap_line;
-  return r;
-}
-
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 // Few columns leave most lanes of a vector of columns empty: there, vectors lie along a line's pixels instead, over an
 // image whose channels are planes. The same chains.
@@ -156,11 +142,10 @@ HWY_NOINLINE HWY_ATTR void planar_tile(const float* const* a, const int32_t* HWY
 }
 
 HWY_ATTR void planar(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
-                     const float* bias, bool skip_outside, float* scratch) {
+                     const float* bias, float* scratch) {
   constexpr int kV = 3;
   const NarrowImage extent(g);
-  const int64_t depth = g.depth(), pitch = extent.width + 16, plane = extent.height * pitch,
-                tap_line = g.taps_w * g.channels;
+  const int64_t depth = g.depth(), pitch = extent.width + 16, plane = extent.height * pitch;
   int32_t* offset = reinterpret_cast<int32_t*>(scratch);
   float* planes = scratch + (depth + 15) / 16 * 16;
   for (int64_t t = 0, k = 0; t < g.taps_h * g.taps_w; ++t)
@@ -180,37 +165,33 @@ HWY_ATTR void planar(const GemmRows& g, int64_t line_begin, int64_t line_end, co
     for (int64_t v0 = 0; v0 < lines * per_line; v0 += kV) {
       const float* a[kV];
       float* out[kV];
-      int64_t pixels[kV], k0 = depth, k1 = 0;
+      int64_t pixels[kV];
       for (int64_t i = 0; i < kV; ++i) {
         const bool real = v0 + i < lines * per_line;
         const int64_t v = real ? v0 + i : v0, oy = first + v / per_line, x0 = v % per_line * kN;
         a[i] = planes + (oy * g.stride_h + g.first_h - extent.top) * pitch + g.first_w - extent.left + x0;
         out[i] = g.dst + n * g.dst_image + oy * g.dst_row + x0 * g.dst_pixel;
         pixels[i] = !real ? 0 : g.out_w - x0 < kN ? g.out_w - x0 : kN;
-        const DepthRange range = skip_outside ? inside_range(g, oy, tap_line) : DepthRange{0, depth};
-        k0 = range.begin < k0 ? range.begin : k0;
-        k1 = range.end > k1 ? range.end : k1;
       }
-      if (k0 > k1) k0 = k1 = 0;
       const auto tile = cols <= 2   ? planar_tile<2, kV>
                         : cols <= 4 ? planar_tile<4, kV>
                         : cols <= 6 ? planar_tile<6, kV>
                                     : planar_tile<8, kV>;
       HWY_ALIGN float some_bias[kPlanarColumns] = {};
       if (bias) memcpy(some_bias, bias, size_t(cols) * sizeof(float));
-      tile(a, offset + k0, k1 - k0, panels + k0 * 16, 16, bias ? some_bias : nullptr, out, pixels, g.dst_pixel, cols);
+      tile(a, offset, depth, panels, 16, bias ? some_bias : nullptr, out, pixels, g.dst_pixel, cols);
     }
     l += lines;
   }
 }
 #else
 bool planar_pays(const GemmRows&, int64_t) { return false; }
-void planar(const GemmRows&, int64_t, int64_t, const float*, int64_t, const float*, bool, float*) {}
+void planar(const GemmRows&, int64_t, int64_t, const float*, int64_t, const float*, float*) {}
 #endif
 
 HWY_ATTR void narrow(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
-                     const float* bias, bool skip_outside, float* scratch) {
-  if (planar_pays(g, cols)) return planar(g, line_begin, line_end, panels, cols, bias, skip_outside, scratch);
+                     const float* bias, float* scratch) {
+  if (planar_pays(g, cols)) return planar(g, line_begin, line_end, panels, cols, bias, scratch);
   const NarrowImage extent(g);
   const int64_t depth = g.depth(), line = extent.width * g.channels;
   int32_t* offset = reinterpret_cast<int32_t*>(scratch);
@@ -232,7 +213,6 @@ HWY_ATTR void narrow(const GemmRows& g, int64_t line_begin, int64_t line_end, co
     const float* first =
         image + ((oy * g.stride_h + g.first_h - extent.top) * extent.width + g.first_w - extent.left) * g.channels;
     float* out = g.dst + n * g.dst_image + oy * g.dst_row;
-    const auto [k0, k1] = skip_outside ? inside_range(g, oy, g.taps_w * g.channels) : DepthRange{0, depth};
     for (int64_t p = 0; p < cols; p += kGemmPanel) {
       const int64_t width = cols - p > 16 ? kGemmPanel : 16, valid = cols - p < width ? cols - p : width;
       const float* b = panels + p * depth;
@@ -247,7 +227,7 @@ HWY_ATTR void narrow(const GemmRows& g, int64_t line_begin, int64_t line_end, co
           int height;
           NarrowTile tile = narrow_tile_for<2>(rows, &height);
           if (valid - v <= kN) tile = narrow_tile_for<1>(rows, &height);
-          tile(a, row_step, offset + k0, k1 - k0, b + k0 * width + v, size_t(width), bias ? some_bias + v : nullptr,
+          tile(a, row_step, offset, depth, b + v, size_t(width), bias ? some_bias + v : nullptr,
                c + v, g.dst_pixel, rows, valid - v);
         }
       }
@@ -266,8 +246,8 @@ namespace bantam {
 HWY_EXPORT(narrow);
 
 void narrow_f32(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
-                const float* bias, bool skip_outside, float* scratch) noexcept {
-  HWY_DYNAMIC_DISPATCH(narrow)(g, line_begin, line_end, panels, cols, bias, skip_outside, scratch);
+                const float* bias, float* scratch) noexcept {
+  HWY_DYNAMIC_DISPATCH(narrow)(g, line_begin, line_end, panels, cols, bias, scratch);
 }
 
 }  // namespace bantam

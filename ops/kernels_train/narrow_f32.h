@@ -37,9 +37,8 @@ constexpr int64_t narrow_f32_scratch(const GemmRows& g) {
 }
 
 // Lines [line_begin, line_end) of images x out_h output lines; panels as gemm_f32_pack_columns or _rows make them; bias of
-// `cols` floats or null. images_inner must be off. With skip_outside, lines of taps outside the image are skipped instead of
-// multiplied as zeros: the same but for infinite weights, and for what images_inner says of -0.0.
+// `cols` floats or null. images_inner must be off.
 void narrow_f32(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols, const float* bias,
-                bool skip_outside, float* scratch) noexcept;
+                float* scratch) noexcept;
 
 }  // namespace bantam

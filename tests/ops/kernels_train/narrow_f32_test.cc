@@ -8,9 +8,6 @@
 
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/conv_ref.h"
-#include "ops/kernels_train/conv_input_grad_f32.h"
-#include "ops/kernels_train/conv_weight_grad_f32.h"
-#include "ops/kernels_train/phases.h"
 #include "tests/ops/each_target.h"
 #include "tests/ops/kernels/values.h"
 #include "tests/shapes/conv_shapes.h"
@@ -20,12 +17,11 @@ using namespace bantam;
 namespace {
 
 // In pieces of `step` lines. Scratch of another use lies in the way: NaN.
-void run(const GemmRows& g, const std::vector<float>& panels, int64_t cols, const float* bias, bool skip,
-         int64_t step) {
+void run(const GemmRows& g, const std::vector<float>& panels, int64_t cols, const float* bias, int64_t step) {
   std::vector<float> scratch(size_t(narrow_f32_scratch(g)), std::nanf(""));
   const int64_t lines = g.images * g.out_h;
   for (int64_t l = 0; l < lines; l += step)
-    narrow_f32(g, l, l + step < lines ? l + step : lines, panels.data(), cols, bias, skip, scratch.data());
+    narrow_f32(g, l, l + step < lines ? l + step : lines, panels.data(), cols, bias, scratch.data());
 }
 
 }  // namespace
@@ -48,38 +44,10 @@ TEST_CASE(
       conv_f32_pack_weights(s, w.data(), 0, conv_f32_panels(s), panels.data());
       for (int64_t step : {int64_t(1), int64_t(3), s.n * s.out_h()}) {
         std::fill(y.begin(), y.end(), 99.0f);
-        run(g, panels, s.k, bias.data(), false, step);
+        run(g, panels, s.k, bias.data(), step);
         CHECK_MESSAGE(same_bits(y, want), c.name << " on " << target << ", " << step << " lines at a time");
       }
     });
   }
   CHECK(shapes >= 8);
-}
-
-TEST_CASE("narrow_f32: the input gradient equals that of the gathered product bit for bit, on every target") {
-  int shapes = 0;
-  for (const NamedConv& c : kTestConvs) {
-    const ConvShape& s = c.shape;
-    if (s.groups != 1 || s.stride_h != 1 || s.stride_w != 1) continue;
-    const auto dy = normal_floats(conv_f32_rows(s) * s.k, 4), w = normal_floats(s.k * s.taps() * s.c, 5);
-    std::vector<float> want(size_t(s.n * s.h * s.w * s.c)), dx(want.size());
-    GemmRows g;
-    for_each_phase(s, [&](const Phase& phase) { g = phase.rows(s, dy.data(), dx.data()); });
-    if (!narrow_f32_possible(g)) continue;
-    ++shapes;
-    std::vector<float> panels(size_t(conv_input_grad_f32_packed_floats(s)));
-    std::vector<float> scratch(size_t(conv_input_grad_f32_scratch(s, 14)));
-    const int64_t n_panels = conv_input_grad_f32_panels(s);
-    for_each_target([&](const std::string& target) {
-      conv_input_grad_f32_pack_weights(s, w.data(), 0, n_panels, panels.data());
-      conv_input_grad_f32(s, dy.data(), panels.data(), want.data(), 0, s.n * s.h * s.w, 0, n_panels, scratch.data(),
-                          14);
-      for (bool skip : {false, true}) {
-        std::fill(dx.begin(), dx.end(), 99.0f);
-        run(g, panels, s.c, nullptr, skip, 2);
-        CHECK_MESSAGE(same_bits(dx, want), c.name << " on " << target << (skip ? ", skipping" : ""));
-      }
-    });
-  }
-  CHECK(shapes >= 6);
 }
