@@ -33,7 +33,7 @@ void check_arguments(const TrainArgs& args) {
 }
 
 // What each step computes a second time to keep within --mem-limit.
-std::vector<Segment> fit(const TrainArgs& args, const Recipe& recipe, const NetSpec& spec, Progress* progress) {
+List<Segment> fit(const TrainArgs& args, const Recipe& recipe, const NetSpec& spec, Progress* progress) {
   if (args.mem_limit.empty()) return {};
   const RecomputePlan plan = plan_recipe(recipe, spec, parse_bytes(args.mem_limit));
   progress->line("--mem-limit " + args.mem_limit + ": " + describe(plan, spec));
@@ -61,7 +61,7 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
     progress->line(args.init + ": " + load_weights(args.init, initial.get()));
     more.set("init_sha256", sha256_hex(read_file(checkpoint_path(args.init), kMaxCheckpointBytes)));
   }
-  std::vector<Segment> recompute = fit(args, run->recipe, initial->spec(), progress);
+  List<Segment> recompute = fit(args, run->recipe, initial->spec(), progress);
   run->folder = RunFolder::create(args.out);
   run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(initial));
   run->trainer->set_recompute(std::move(recompute));

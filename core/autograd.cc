@@ -11,7 +11,7 @@ namespace {
 
 thread_local bool t_no_grad = false;
 // Nodes whose destruction was put off by a destructor that is already running on this thread.
-thread_local std::vector<NodePtr>* t_graveyard = nullptr;
+thread_local List<NodePtr>* t_graveyard = nullptr;
 
 // sum += g, in place if nobody else can see `sum`.
 void accumulate(Tensor& sum, const Tensor& g) {
@@ -40,7 +40,7 @@ Work work_of(const Node& node) { return node.work.kind ? node.work : Work{node.o
 
 Parameter::Parameter(std::string name_in, Tensor value_in, bool decay_in)
     : name(std::move(name_in)), value(std::move(value_in)), decay(decay_in) {
-  leaf_ = std::make_shared<Node>();
+  leaf_ = make_recycled<Node>();
   leaf_->op = "parameter";
   leaf_->parameter = this;
 }
@@ -53,7 +53,7 @@ Tensor Parameter::tensor() const {
 
 Node::~Node() {
   // Releasing an input may destroy it, and it its own inputs, and so on down a chain: collect them in a list instead.
-  std::vector<NodePtr> mine;
+  List<NodePtr> mine;
   const bool first = t_graveyard == nullptr;
   if (first) t_graveyard = &mine;
   for (NodePtr& in : inputs)
@@ -74,7 +74,7 @@ NoGrad::~NoGrad() { t_no_grad = old_; }
 WithGrad::WithGrad() : old_(t_no_grad) { t_no_grad = false; }
 WithGrad::~WithGrad() { t_no_grad = old_; }
 
-bool recording(const std::vector<Tensor>& inputs) {
+bool recording(const Tensors& inputs) {
   return !t_no_grad && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.needs_grad(); });
 }
 
@@ -113,13 +113,14 @@ Tensor BackwardArgs::take_sum(size_t i) const {
   return sum;
 }
 
-Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,
+Tensor record(const char* op, Tensor out, const Tensors& inputs, List<SavedTensor> saved, BackwardFn fn,
               RecomputeFn recompute) {
   if (!recording(inputs)) return out;
-  auto node = std::make_shared<Node>();
+  auto node = make_recycled<Node>();
   node->op = op;
   node->work = current_work();
   node->inputs.reserve(inputs.size());
+  node->needs.reserve(inputs.size());
   for (const Tensor& in : inputs) {
     node->inputs.push_back(in.node());
     node->needs.push_back(in.needs_grad());
@@ -139,15 +140,15 @@ Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std
   return out;
 }
 
-void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads,
+void backward(const Tensors& roots, const Tensors& grads,
               const std::function<void(Parameter&)>& complete) {
   NoGrad no_grad;
   const uint64_t visit = ++g_visit;
 
   // Everything below the roots, inputs before outputs (post-order of a depth-first walk, by a stack of our own), and how
   // many times each node is used.
-  std::vector<NodePtr> order;
-  std::vector<std::pair<NodePtr, size_t>> stack;
+  List<NodePtr> order;
+  List<std::pair<NodePtr, size_t>> stack;
   order.reserve(64);
   stack.reserve(64);
   auto enter = [&](const NodePtr& node) {
@@ -216,7 +217,7 @@ void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads
       for (const NodePtr& in : node->inputs)
         if (!parameter && in && in->parameter) parameter = &in->parameter->name;
       AllocLabel label("gradient", parameter);
-      std::vector<Tensor> in_grads;
+      Tensors in_grads;
       {
         const WorkScope work(work_of(*node));
         in_grads = node->backward(BackwardArgs{grad, node->saved, node->needs, &node->inputs});

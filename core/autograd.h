@@ -26,8 +26,8 @@ struct SavedTensor {
 // What a backward function sees.
 struct BackwardArgs {
   const Tensor& grad;  // gradient of the output, its shape; to be written to as grad_room() alone
-  const std::vector<SavedTensor>& saved;
-  const std::vector<bool>& needs;  // per input: is its gradient wanted?
+  const List<SavedTensor>& saved;
+  const List<bool>& needs;  // per input: is its gradient wanted?
   // The i-th saved tensor, computed again (once) if it was not kept.
   const Tensor& operator[](size_t i) const;
   // Memory for a gradient of its shape and type: its own, where it was computed again and nobody else will read it (an
@@ -47,13 +47,13 @@ struct BackwardArgs {
   // For an elementwise gradient: grad_room() if that is the gradient itself, else room_of(i).
   Tensor room(size_t i) const { return grad.unique() ? grad_room() : room_of(i); }
 
-  const std::vector<NodePtr>* inputs = nullptr;
-  mutable std::vector<Tensor> remade = {};
+  const List<NodePtr>* inputs = nullptr;
+  mutable Tensors remade = {};
 };
 // Returns a gradient for each input, in order; undefined (or anything) where needs[i] is false.
-using BackwardFn = std::function<std::vector<Tensor>(const BackwardArgs&)>;
+using BackwardFn = Closure<Tensors(const BackwardArgs&)>;
 // Makes the output of a node again, bit for bit, from what it saved and from its inputs.
-using RecomputeFn = std::function<Tensor(const Node&)>;
+using RecomputeFn = Closure<Tensor(const Node&)>;
 
 // A trainable tensor and its gradient. Lives in a model; never moves (nodes point to it).
 class Parameter {
@@ -84,15 +84,15 @@ class Node {
 
   const char* op = "";
   Work work;  // the scope in which it was recorded: its backward pass goes by this name
-  std::vector<NodePtr> inputs;  // null where an input needs no gradient
-  std::vector<SavedTensor> saved;
-  std::vector<bool> needs;
+  List<NodePtr> inputs;  // null where an input needs no gradient
+  List<SavedTensor> saved;
+  List<bool> needs;
   BackwardFn backward;
   RecomputeFn recompute;           // null for most: their output is kept by whoever needs it
   Parameter* parameter = nullptr;  // of a leaf
 
  private:
-  friend void backward(const std::vector<Tensor>&, const std::vector<Tensor>&, const std::function<void(Parameter&)>&);
+  friend void backward(const Tensors&, const Tensors&, const std::function<void(Parameter&)>&);
   friend struct BackwardArgs;
   uint64_t visit_ = 0;
   uint32_t users_ = 0;  // of a leaf: nodes that have still to run
@@ -101,7 +101,7 @@ class Node {
 };
 
 // Records out = op(inputs): returns `out` with a node, or as it is if no input needs a gradient or recording is off.
-Tensor record(const char* op, Tensor out, const std::vector<Tensor>& inputs, std::vector<SavedTensor> saved, BackwardFn fn,
+Tensor record(const char* op, Tensor out, const Tensors& inputs, List<SavedTensor> saved, BackwardFn fn,
               RecomputeFn recompute = nullptr);
 // A saved tensor, or what its node makes again: for recompute functions.
 Tensor saved_value(const SavedTensor& t);
@@ -109,7 +109,7 @@ Tensor saved_value(const SavedTensor& t);
 bool recomputable(const Tensor& t);
 
 // Whether recording would happen: lets an op skip making what only backward needs.
-bool recording(const std::vector<Tensor>& inputs);
+bool recording(const Tensors& inputs);
 
 // No recording while alive. Per thread.
 class NoGrad {
@@ -139,8 +139,8 @@ class WithGrad {
 //
 // `complete`, if given, is called for each parameter as soon as its gradient is: all that read its value have run, so it may
 // be updated and its gradient dropped while the walk goes on.
-void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads = {},
+void backward(const Tensors& roots, const Tensors& grads = {},
               const std::function<void(Parameter&)>& complete = {});
-inline void backward(const Tensor& root) { backward(std::vector<Tensor>{root}); }
+inline void backward(const Tensor& root) { backward(Tensors{root}); }
 
 }  // namespace bantam

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/pool.h"
+#include "core/recycled.h"
 #include "core/work.h"
 
 #if BANTAM_THREADS_TBB
@@ -224,7 +225,7 @@ void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t, i
 double parallel_sum(int64_t n, int64_t grain, FunctionRef<double(int64_t, int64_t)> body) {
   if (n <= 0 || dry_run()) return 0;
   grain = std::max<int64_t>(grain, 1);
-  std::vector<double> parts(size_t((n + grain - 1) / grain));
+  List<double> parts(size_t((n + grain - 1) / grain));
   parallel_for(n, grain, [&](int64_t b, int64_t e, int) { parts[size_t(b / grain)] = body(b, e); });
   double sum = 0;
   for (double p : parts) sum += p;

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <new>
 
+#include "core/recycled.h"
+
 namespace bantam {
 namespace {
 
@@ -109,7 +111,7 @@ Buffer::~Buffer() {
   if (t_trace && trace_id_ && trace_id_ <= t_trace->events.size()) t_trace->events[trace_id_ - 1].died = t_trace->clock++;
 }
 
-BufferPtr allocate(size_t bytes) { return std::make_shared<Buffer>(bytes, t_dry_run == 0); }
+BufferPtr allocate(size_t bytes) { return make_recycled<Buffer>(bytes, t_dry_run == 0); }
 
 PoolStats pool_stats() {
   std::lock_guard lock(pool().mutex);

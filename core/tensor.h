@@ -13,6 +13,7 @@
 #include "core/base/dtype.h"
 #include "core/base/shape.h"
 #include "core/pool.h"
+#include "core/recycled.h"
 
 namespace bantam {
 
@@ -88,5 +89,7 @@ class Tensor {
   size_t offset_ = 0;  // bytes
   NodePtr node_;
 };
+
+using Tensors = List<Tensor>;
 
 }  // namespace bantam

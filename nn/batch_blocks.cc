@@ -39,7 +39,7 @@ Quantized slice(const Quantized& x, int64_t begin, int64_t end) {
   return part;
 }
 
-Tensor run(int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece) {
+Tensor run(int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece) {
   NoGrad no_grad;
   const int64_t n = x.value.dim(0);
   if (block >= n) return piece(x, rest).detach();
@@ -78,14 +78,14 @@ class PieceGradient {
   PieceGradient(const InputForm& form, const Piece& piece, size_t parameters, const BackwardArgs& b)
       : form_(form), piece_(piece), b_(b), x_(form.restore(b[0])) {
     for (size_t i = 1; i <= parameters; ++i) {
-      rest_.push_back(std::make_unique<Parameter>("", b[i]));
+      rest_.push_back(make_recycled<Parameter>("", b[i]));
       rest_.back()->frozen = !b.needs[i];
     }
   }
 
   // Images [begin, end) with their graph, which add() walks.
   struct Part {
-    std::unique_ptr<Parameter> input;
+    std::shared_ptr<Parameter> input;
     Tensor output;
     int64_t begin;
   };
@@ -93,17 +93,17 @@ class PieceGradient {
     const WithGrad with_grad;
     Part part{nullptr, {}, begin};
     Quantized x = slice(x_, begin, end);
-    part.input = std::make_unique<Parameter>("", x.value);
+    part.input = make_recycled<Parameter>("", x.value);
     part.input->frozen = !b_.needs[0];
     x.value = part.input->tensor();
-    std::vector<Tensor> parameters;
+    Tensors parameters;
     for (const auto& p : rest_) parameters.push_back(p->value.defined() ? p->tensor() : Tensor());
     part.output = piece_(x, parameters);
     return part;
   }
   Tensor values(int64_t begin, int64_t end) const {
     NoGrad no_grad;
-    std::vector<Tensor> parameters;
+    Tensors parameters;
     for (const auto& p : rest_) parameters.push_back(p->value);
     return piece_(slice(x_, begin, end), parameters).detach();
   }
@@ -129,7 +129,7 @@ class PieceGradient {
       copy_images(part.input->grad, dx_, part.begin);
   }
   // Into the gradients of the node's inputs, in this order, too.
-  void finish(std::vector<Tensor>* grads) {
+  void finish(Tensors* grads) {
     if (b_.needs[0]) (*grads)[0] = dx_;
     for (size_t i = 0; i < rest_.size(); ++i)
       if (b_.needs[i + 1]) (*grads)[i + 1] = rest_[i]->grad;
@@ -140,37 +140,37 @@ class PieceGradient {
   const Piece& piece_;
   const BackwardArgs& b_;
   Quantized x_;
-  std::vector<std::unique_ptr<Parameter>> rest_;  // leaves of the parts' graphs, in which their gradients add up
+  List<std::shared_ptr<Parameter>> rest_;  // leaves of the parts' graphs, in which their gradients add up
   Tensor dx_;
   bool adds_ = false;
 };
 
 // Input and parameters as a node saves them.
-std::vector<SavedTensor> saved_piece(const Quantized& x, const std::vector<Tensor>& rest) {
-  std::vector<SavedTensor> saved{x.codes.defined() ? SavedTensor{"codes", x.codes.bits} : SavedTensor{"input", x.value}};
+List<SavedTensor> saved_piece(const Quantized& x, const Tensors& rest) {
+  List<SavedTensor> saved{x.codes.defined() ? SavedTensor{"codes", x.codes.bits} : SavedTensor{"input", x.value}};
   for (const Tensor& t : rest) saved.push_back({"parameter", t});
   return saved;
 }
 Tensor run_again(int64_t block, const InputForm& form, size_t parameters, const Piece& piece, const Node& node) {
-  std::vector<Tensor> rest;
+  Tensors rest;
   for (size_t i = 1; i <= parameters; ++i) rest.push_back(saved_value(node.saved[i]));
   return run(block, form.restore(saved_value(node.saved[0])), rest, piece);
 }
 
 }  // namespace
 
-Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
+Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece,
                        bool remake, const Piece& first) {
   const InputForm form(x);
   const size_t parameters = rest.size();
-  std::vector<Tensor> inputs{x.value};
+  Tensors inputs{x.value};
   inputs.insert(inputs.end(), rest.begin(), rest.end());
   RecomputeFn recompute;
   if (remake) recompute = [=](const Node& node) { return run_again(block, form, parameters, piece, node); };
   return record(
       name, run(block, x, rest, first ? first : piece), inputs, saved_piece(x, rest),
       [=](const BackwardArgs& b) {
-        std::vector<Tensor> grads(b.needs.size());
+        Tensors grads(b.needs.size());
         PieceGradient gradient(form, piece, parameters, b);
         const int64_t n = form.shape[0];
         for (int64_t begin = 0; begin < n; begin += block) {
@@ -206,10 +206,10 @@ Tensor normed_again(const NormedPiece& p, const Node& node) {
   return y;
 }
 
-std::vector<Tensor> normed_backward(const NormedPiece& p, const BackwardArgs& b) {
+Tensors normed_backward(const NormedPiece& p, const BackwardArgs& b) {
   const size_t first = p.at(0);
   const bool dresidual = b.needs[first + kResidual], dslope = b.needs[first + kSlope];
-  std::vector<Tensor> grads(b.needs.size());
+  Tensors grads(b.needs.size());
   NormForm form = p.form;
   Tensor dy, room;  // behind the activation; where dx may go: over dy, unless that is the residual's gradient too
   if (p.masked) {
@@ -252,12 +252,12 @@ std::vector<Tensor> normed_backward(const NormedPiece& p, const BackwardArgs& b)
 
 }  // namespace
 
-Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x, const std::vector<Tensor>& rest, const Piece& piece,
+Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece,
                             const NormForm& form, const NormInputs& norm, bool remake) {
   Tensor y = run(block, x, rest, piece);
   check_norm(y, form, norm);
   const NormState state = norm_statistics(y, form, norm);
-  std::vector<Tensor> inputs{x.value};
+  Tensors inputs{x.value};
   inputs.insert(inputs.end(), rest.begin(), rest.end());
   inputs.insert(inputs.end(), {norm.gamma, norm.beta, norm.slope, norm.residual});
   const bool masked = norm.residual.defined() && form.post == NormPost::kRelu && recording(inputs);
@@ -266,7 +266,7 @@ Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x,
   norm_apply(state, form.post, y, norm.residual, y, masked ? &passed : nullptr);
 
   const NormedPiece p{block, InputForm(x), rest.size(), piece, form, masked, norm.slope.shape()};
-  std::vector<SavedTensor> saved = saved_piece(x, rest);
+  List<SavedTensor> saved = saved_piece(x, rest);
   for (SavedTensor& s : saved_norm(state, norm.gamma, passed, remake ? norm.residual : Tensor())) saved.push_back(std::move(s));
   RecomputeFn recompute;
   if (remake) recompute = [=](const Node& node) { return normed_again(p, node); };

@@ -42,8 +42,8 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
     throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) + ", the input is " +
                 to_string(x.shape()));
   if (x.dtype() != dtype_) throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
-  std::vector<Quantized> values(spec_.nodes.size());
-  std::vector<int> chain(spec_.nodes.size(), 0);
+  List<Quantized> values(spec_.nodes.size());
+  List<int> chain(spec_.nodes.size(), 0);
   values[0].value = x;
   const Pass pass{context, x.dim(0), nullptr, false};
   int next = 0;
@@ -58,8 +58,8 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
   return values.back().value;
 }
 
-void Model::run_nodes(int first, int last, const Pass& pass, std::vector<Quantized>* all, std::vector<int>* chain) {
-  std::vector<Quantized>& values = *all;
+void Model::run_nodes(int first, int last, const Pass& pass, List<Quantized>* all, List<int>* chain) {
+  List<Quantized>& values = *all;
   const Context& context = pass.context;
   const bool grouped = context.training && !context.tap;
   for (size_t i = size_t(first); i <= size_t(last); ++i) {
@@ -109,7 +109,7 @@ void Model::plan_reads() {
   }
 }
 
-Tensor Model::run_group(const NormGroup& g, const Pass& pass, const std::vector<Quantized>& values, std::vector<int>* chain) {
+Tensor Model::run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& values, List<int>* chain) {
   const NodeSpec& node = spec_.nodes[size_t(g.norm)];
   AllocLabel label("output", &node.name);
   const WorkScope work({name_of(node.kind), &node.name});
@@ -124,9 +124,8 @@ Tensor Model::run_group(const NormGroup& g, const Pass& pass, const std::vector<
     in.running_var = &norm.running_var;
   }
   if (g.pre >= 0) {
-    const auto* p = std::get_if<PReluConfig>(&spec_.nodes[size_t(g.pre)].config);
-    form.pre = p ? NormPre::kPRelu : NormPre::kRelu;
-    if (p) in.slope = leaf(*parameter(p->parameter + ".weight"), pass);
+    in.slope = tensor_of(size_t(g.pre), ".weight", pass);
+    form.pre = in.slope.defined() ? NormPre::kPRelu : NormPre::kRelu;
   }
   if (g.post >= 0) form.post = spec_.nodes[size_t(g.post)].kind == Kind::kRelu ? NormPost::kRelu : NormPost::kHardtanh;
   if (g.add >= 0) in.residual = values[size_t(g.residual)].value;
@@ -143,7 +142,12 @@ Tensor Model::run_group(const NormGroup& g, const Pass& pass, const std::vector<
                               piece_of(conv, g.pool, pass.context.sums()), form, in, remake);
 }
 
-Tensor Model::leaf(const Parameter& p, const Pass& pass) { return pass.leaves ? pass.leaves->at(&p) : p.tensor(); }
+Tensor Model::leaf(const Parameter& p, const Pass& pass) {
+  if (!pass.leaves) return p.tensor();
+  for (const auto& [parameter, stands_in] : *pass.leaves)
+    if (parameter == &p) return stands_in;
+  throw Error("model: " + p.name + " is no parameter of the segment");
+}
 
 Tensor Model::tensor_of(size_t node, const char* what, const Pass& pass) const {
   const Parameter* p = what == std::string_view(".weight") ? own_[node].first : own_[node].second;
@@ -170,7 +174,7 @@ Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, c
 }
 
 Piece Model::piece_of(size_t conv, int pool, SumOrder order) const {
-  return [this, conv, pool, order](const Quantized& images, const std::vector<Tensor>& parameters) {
+  return [this, conv, pool, order](const Quantized& images, const Tensors& parameters) {
     const auto convolved = [&] {
       const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
       return convolve(conv, images, parameters[0], parameters[1], order);
@@ -181,7 +185,7 @@ Piece Model::piece_of(size_t conv, int pool, SumOrder order) const {
   };
 }
 
-Quantized Model::run_node(size_t index, const Pass& pass, const std::vector<Quantized>& values) {
+Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>& values) {
   const Context& context = pass.context;
   const NodeSpec& node = spec_.nodes[index];
   const Quantized& in = values[size_t(node.inputs[0])];
@@ -207,7 +211,7 @@ Quantized Model::run_node(size_t index, const Pass& pass, const std::vector<Quan
       return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
     }
     case Kind::kRelu: return real(relu(x));
-    case Kind::kPRelu: return real(prelu(x, leaf(*parameter(std::get<PReluConfig>(node.config).parameter + ".weight"), pass)));
+    case Kind::kPRelu: return real(prelu(x, tensor_of(index, ".weight", pass)));
     case Kind::kHardtanh: return real(hardtanh(x));
     case Kind::kSigmoid: return real(sigmoid(x));
     case Kind::kTanh: return real(tanh(x));
@@ -228,7 +232,7 @@ Quantized Model::run_node(size_t index, const Pass& pass, const std::vector<Quan
     case Kind::kAdd: return real(add(x, values[size_t(node.inputs[1])].value));
     case Kind::kMul: return real(mul(x, values[size_t(node.inputs[1])].value));
     case Kind::kConcat: {
-      std::vector<Tensor> parts;
+      Tensors parts;
       for (int j : node.inputs) parts.push_back(values[size_t(j)].value);
       return real(concat(parts, -1));
     }

@@ -52,7 +52,10 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
       }
     }
   }
-  for (const NodeSpec& node : spec_.nodes) own_.emplace_back(parameter(node.name + ".weight"), parameter(node.name + ".bias"));
+  for (const NodeSpec& node : spec_.nodes) {
+    const auto* p = std::get_if<PReluConfig>(&node.config);
+    own_.emplace_back(parameter((p ? p->parameter : node.name) + ".weight"), p ? nullptr : parameter(node.name + ".bias"));
+  }
 }
 
 Parameter& Model::add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout) {

@@ -37,7 +37,7 @@ struct Context {
   std::function<void(const NodeSpec& node, const Tensor& value)> tap = {};
   // In training: segments, in order, that keep only their input and run a second time in backward. Values and gradients are the
   // same, bit for bit. A tap turns them off.
-  std::vector<Segment> recompute = {};
+  List<Segment> recompute = {};
 };
 
 struct NamedTensor {
@@ -113,7 +113,7 @@ class Model {
   struct Pass {
     const Context& context;
     int64_t images;
-    const std::map<const Parameter*, Tensor>* leaves;  // that stand for the parameters, or null
+    const List<std::pair<const Parameter*, Tensor>>* leaves;  // that stand for the parameters, or null
     bool again;                                        // in backward: what is done once has been done
   };
   static Tensor leaf(const Parameter& p, const Pass& pass);
@@ -126,17 +126,17 @@ class Model {
   Piece piece_of(size_t conv, int pool, SumOrder order) const;  // the convolution, and the pool unless that is -1
   void plan_reads();
   // chain: of each value, through how many norms it would be made again.
-  void run_nodes(int first, int last, const Pass& pass, std::vector<Quantized>* values, std::vector<int>* chain);
-  Tensor run_group(const NormGroup& group, const Pass& pass, const std::vector<Quantized>& values, std::vector<int>* chain);
-  Quantized run_node(size_t index, const Pass& pass, const std::vector<Quantized>& values);
-  std::vector<Parameter*> parameters_of(const Segment& segment) const;
+  void run_nodes(int first, int last, const Pass& pass, List<Quantized>* values, List<int>* chain);
+  Tensor run_group(const NormGroup& group, const Pass& pass, const List<Quantized>& values, List<int>* chain);
+  Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values);
+  List<Parameter*> parameters_of(const Segment& segment) const;
   Tensor run_segment(const Segment& segment, const Context& context, const Quantized& x);
 
   NetSpec spec_;
   DType dtype_;
   std::map<std::string, std::unique_ptr<Parameter>> parameters_;
   std::vector<Parameter*> parameter_list_;  // in the order of the net
-  std::vector<std::pair<Parameter*, Parameter*>> own_;  // of each node: its weight and bias, null where it has none
+  std::vector<std::pair<Parameter*, Parameter*>> own_;  // of each node: its weight (slopes) and bias, null where it has none
   std::map<std::string, FileLayout> layouts_;
   std::map<std::string, Norm> norms_;
   std::vector<Shape> shapes_;               // of every node's output, for one image

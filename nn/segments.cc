@@ -30,39 +30,29 @@ std::vector<int> Model::cuts() const {
   return cuts;
 }
 
-std::vector<Parameter*> Model::parameters_of(const Segment& segment) const {
-  std::vector<Parameter*> all;
-  const auto take = [&](const std::string& name) {
-    Parameter* p = parameter(name);
-    if (p && std::find(all.begin(), all.end(), p) == all.end()) all.push_back(p);
-  };
-  for (int i = segment.begin + 1; i <= segment.end; ++i) {
-    const NodeSpec& node = spec_.nodes[size_t(i)];
-    if (const auto* p = std::get_if<PReluConfig>(&node.config)) {
-      take(p->parameter + ".weight");
-    } else {
-      take(node.name + ".weight");
-      take(node.name + ".bias");
-    }
-  }
+List<Parameter*> Model::parameters_of(const Segment& segment) const {
+  List<Parameter*> all;
+  for (int i = segment.begin + 1; i <= segment.end; ++i)
+    for (Parameter* p : {own_[size_t(i)].first, own_[size_t(i)].second})
+      if (p && std::find(all.begin(), all.end(), p) == all.end()) all.push_back(p);
   return all;
 }
 
 Tensor Model::run_segment(const Segment& segment, const Context& context, const Quantized& x) {
-  const std::vector<Parameter*> parameters = parameters_of(segment);
-  const auto run = [=, this](const Quantized& in, const std::vector<Tensor>& rest, bool again) {
-    std::map<const Parameter*, Tensor> leaves;
-    for (size_t i = 0; i < parameters.size(); ++i) leaves[parameters[i]] = rest[i];
-    std::vector<Quantized> values(spec_.nodes.size());
-    std::vector<int> chain(spec_.nodes.size(), 0);
+  const List<Parameter*> parameters = parameters_of(segment);
+  const auto run = [=, this](const Quantized& in, const Tensors& rest, bool again) {
+    List<std::pair<const Parameter*, Tensor>> leaves;
+    for (size_t i = 0; i < parameters.size(); ++i) leaves.emplace_back(parameters[i], rest[i]);
+    List<Quantized> values(spec_.nodes.size());
+    List<int> chain(spec_.nodes.size(), 0);
     values[size_t(segment.begin)] = in;
     run_nodes(segment.begin + 1, segment.end, {context, in.value.dim(0), &leaves, again}, &values, &chain);
     return values[size_t(segment.end)].value;
   };
-  std::vector<Tensor> rest;
+  Tensors rest;
   for (const Parameter* p : parameters) rest.push_back(p->tensor());
-  const Piece again = [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, true); };
-  const Piece first = [run](const Quantized& in, const std::vector<Tensor>& r) { return run(in, r, false); };
+  const Piece again = [run](const Quantized& in, const Tensors& r) { return run(in, r, true); };
+  const Piece first = [run](const Quantized& in, const Tensors& r) { return run(in, r, false); };
   return in_batch_blocks("segment", x.value.dim(0), x, rest, again, false, first);
 }
 
@@ -78,8 +68,8 @@ Model::SegmentCost Model::cost_of(const Segment& segment, int64_t images, SumOrd
   for (const Parameter* p : parameters_of(segment)) cost.gradients += size_class(p->value.bytes());
   const size_t before = pool_stats().live_bytes;
   reset_high_water();
-  std::vector<Quantized> values(spec_.nodes.size());
-  std::vector<int> chain(spec_.nodes.size(), 0);
+  List<Quantized> values(spec_.nodes.size());
+  List<int> chain(spec_.nodes.size(), 0);
   values[size_t(segment.begin)].value = input.tensor();
   run_nodes(segment.begin + 1, segment.end, {context, images, nullptr, true}, &values, &chain);
   const Tensor y = values[size_t(segment.end)].value;

@@ -34,7 +34,7 @@ Tensor map(const char* op, const Tensor& x, UnaryKernel kernel, double (*definit
 }
 
 // The gradient of an op that saved its output as the first tensor.
-std::vector<Tensor> grad_of_output(const char* op, const BackwardArgs& b, GradKernel kernel, double (*definition)(double, double)) {
+Tensors grad_of_output(const char* op, const BackwardArgs& b, GradKernel kernel, double (*definition)(double, double)) {
   const Tensor& out = b[0];
   Tensor dx = b.room(0);
   by_float_type(op, dx, [&]<class T>(T) {
@@ -51,7 +51,7 @@ std::vector<Tensor> grad_of_output(const char* op, const BackwardArgs& b, GradKe
 }
 
 // dx = bit ? dy : 0, of an op that saved the bits as the first tensor.
-std::vector<Tensor> grad_of_mask(const char* op, const BackwardArgs& b) {
+Tensors grad_of_mask(const char* op, const BackwardArgs& b) {
   Tensor dx = b.grad_room();
   by_float_type(op, dx, [&]<class T>(T) {
     const T* dy = b.grad.data<T>();
@@ -212,7 +212,7 @@ Tensor prelu(const Tensor& x, const Tensor& slope) {
   return record(
       "prelu", prelu_forward(x, slope), {x, slope}, {{"input", x}, {"slope", slope}},
       [](const BackwardArgs& b) {
-        std::vector<Tensor> grads(2);
+        Tensors grads(2);
         if (b.needs[1]) grads[1] = prelu_slope_grad(b[0], b[1], b.grad);
         if (b.needs[0]) prelu_input_grad(b[0], b[1], b.grad, grads[0] = b.room(0));
         return grads;

@@ -123,7 +123,7 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
 Tensor add(const Tensor& a, const Tensor& b) {
   const Shape sa = a.shape(), sb = b.shape();
   return record("add", apply("add", Binary::kAdd, a, b), {a, b}, {}, [=](const BackwardArgs& g) {
-    std::vector<Tensor> grads(2);
+    Tensors grads(2);
     if (g.needs[0]) grads[0] = sum_to(g.grad, sa);
     if (g.needs[1]) grads[1] = sum_to(g.grad, sb);
     return grads;
@@ -133,7 +133,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
 Tensor sub(const Tensor& a, const Tensor& b) {
   const Shape sa = a.shape(), sb = b.shape();
   return record("sub", apply("sub", Binary::kSub, a, b), {a, b}, {}, [=](const BackwardArgs& g) {
-    std::vector<Tensor> grads(2);
+    Tensors grads(2);
     if (g.needs[0]) grads[0] = sum_to(g.grad, sa);
     if (g.needs[1]) grads[1] = neg(sum_to(g.grad, sb));
     return grads;
@@ -144,7 +144,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
   const Shape sa = a.shape(), sb = b.shape();
   return record("mul", apply("mul", Binary::kMul, a, b), {a, b},
                 {{"input", b.needs_grad() ? a : Tensor()}, {"input", a.needs_grad() ? b : Tensor()}}, [=](const BackwardArgs& g) {
-                  std::vector<Tensor> grads(2);
+                  Tensors grads(2);
                   if (g.needs[0]) grads[0] = sum_to(apply("mul", Binary::kMul, g.grad, g[1]), sa);
                   if (g.needs[1]) grads[1] = sum_to(apply("mul", Binary::kMul, g.grad, g[0]), sb);
                   return grads;
@@ -155,7 +155,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
   const Shape sa = a.shape(), sb = b.shape();
   Tensor out = apply("div", Binary::kDiv, a, b);
   return record("div", out, {a, b}, {{"input", b}, {"output", b.needs_grad() ? out : Tensor()}}, [=](const BackwardArgs& g) {
-    std::vector<Tensor> grads(2);
+    Tensors grads(2);
     const Tensor scaled = apply("div", Binary::kDiv, g.grad, g[0]);
     if (g.needs[0]) grads[0] = sum_to(scaled, sa);
     if (g.needs[1]) grads[1] = neg(sum_to(apply("mul", Binary::kMul, scaled, g[1]), sb));
@@ -192,7 +192,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
       });
     });
   }
-  return record("broadcast_to", out, {x}, {}, [=](const BackwardArgs& g) { return std::vector<Tensor>{sum_to(g.grad, from)}; });
+  return record("broadcast_to", out, {x}, {}, [=](const BackwardArgs& g) { return Tensors{sum_to(g.grad, from)}; });
 }
 
 }  // namespace bantam

@@ -22,10 +22,10 @@ void check(const Tensor& x, std::initializer_list<const Tensor*> vectors) {
   }
 }
 
-std::vector<Tensor> eval_backward(const BackwardArgs& b) {
+Tensors eval_backward(const BackwardArgs& b) {
   const Tensor& scale = b[0];
   const int64_t c = scale.size(), rows = b.grad.size() / c;
-  std::vector<Tensor> grads(3);
+  Tensors grads(3);
   if (b.needs[0]) grads[0] = Tensor::empty(b.grad.shape(), b.grad.dtype());
   if (b.needs[1]) grads[1] = Tensor::empty({c}, b.grad.dtype());
   if (b.needs[2]) grads[2] = Tensor::empty({c}, b.grad.dtype());
@@ -91,7 +91,7 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
         ref::map_channels(in + b * c, y + b * c, e - b, c, [&](T v, int64_t k) { return ref::affine(v, s[k], t[k]); });
     });
   });
-  std::vector<SavedTensor> saved{{"scale", scale}};
+  List<SavedTensor> saved{{"scale", scale}};
   if (parameters) saved = {{"scale", scale}, {"input", x}, {"mean", running_mean.clone()}, {"inv_std", inv_std}};
   return record("batch_norm_eval", out, {x, gamma, beta}, std::move(saved), eval_backward);
 }

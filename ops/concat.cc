@@ -6,7 +6,7 @@
 
 namespace bantam {
 
-Tensor concat(const std::vector<Tensor>& xs, int axis) {
+Tensor concat(const Tensors& xs, int axis) {
   if (xs.empty()) throw Error("concat: no tensors");
   const int at = normal_axis("concat", axis, xs[0]);
   Shape shape = xs[0].shape();
@@ -31,7 +31,7 @@ Tensor concat(const std::vector<Tensor>& xs, int axis) {
     to[at] += x.dim(at);
   }
   return record("concat", out, xs, {}, [=](const BackwardArgs& b) {
-    std::vector<Tensor> grads(sizes.size());
+    Tensors grads(sizes.size());
     Shape from = zero, extent = b.grad.shape();
     for (size_t i = 0; i < sizes.size(); ++i) {
       extent[at] = sizes[i];

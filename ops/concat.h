@@ -8,6 +8,6 @@
 
 namespace bantam {
 
-Tensor concat(const std::vector<Tensor>& xs, int axis = -1);
+Tensor concat(const Tensors& xs, int axis = -1);
 
 }  // namespace bantam

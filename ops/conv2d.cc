@@ -45,7 +45,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   return record("conv2d", y, {x, weight, bias},
                 {{"input", weight.needs_grad() ? x : Tensor()}, {"weight", x.needs_grad() ? weight : Tensor()}},
                 [s, order = params.order](const BackwardArgs& b) {
-                  std::vector<Tensor> grads(3);
+                  Tensors grads(3);
                   const DType dtype = b.grad.dtype();
                   if (b.needs[1]) {
                     grads[1] = Tensor::empty({s.k, s.kh, s.kw, s.group_c()}, dtype);

@@ -14,7 +14,7 @@ namespace bantam {
 namespace {
 
 // dx = bit ? dy s : 0
-std::vector<Tensor> backward_of(const BackwardArgs& b, double s) {
+Tensors backward_of(const BackwardArgs& b, double s) {
   const Tensor &dy = b.grad, &mask = b[0];
   Tensor dx = b.grad_room();
   by_float_type("dropout", dy, [&]<class T>(T) {

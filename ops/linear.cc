@@ -24,7 +24,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, SumOrde
   return record("linear", y, {x, weight, bias},
                 {{"input", weight.needs_grad() ? x : Tensor()}, {"weight", x.needs_grad() ? weight : Tensor()}},
                 [s](const BackwardArgs& b) {
-                  std::vector<Tensor> grads(3);
+                  Tensors grads(3);
                   const DType dtype = b.grad.dtype();
                   if (b.needs[0]) conv_input_grad(s, b.grad, b[1], &(grads[0] = Tensor::empty({s.n, s.c}, dtype)));
                   if (b.needs[1]) conv_weight_grad(s, b[0], b.grad, &(grads[1] = Tensor::empty({s.k, s.c}, dtype)));

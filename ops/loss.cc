@@ -99,7 +99,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntr
     loss = scalar_of(count > 0 ? total / count : 0, logits.dtype());
   });
   return record("cross_entropy", loss, {logits}, {{"input", logits}, {"labels", labels}},
-                [options](const BackwardArgs& b) -> std::vector<Tensor> {
+                [options](const BackwardArgs& b) -> Tensors {
                   return {cross_entropy_gradient(b[0], b[1], b.grad, options)};
                 });
 }
@@ -120,7 +120,7 @@ Tensor mse(const Tensor& prediction, const Tensor& target) {
     loss = scalar_of(total / double(n), prediction.dtype());
   });
   return record("mse", loss, {prediction, target}, {{"input", prediction}, {"target", target}}, [](const BackwardArgs& b) {
-    std::vector<Tensor> grads(2);
+    Tensors grads(2);
     const int64_t n = b[0].size();
     for (int i = 0; i < 2; ++i) {
       if (!b.needs[size_t(i)]) continue;

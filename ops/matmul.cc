@@ -17,7 +17,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
   return record("matmul", c, {a, b}, {{"input", b.needs_grad() ? a : Tensor()}, {"weight", a.needs_grad() ? b : Tensor()}},
                 [m, k, n](const BackwardArgs& args) {
-                  std::vector<Tensor> grads(2);
+                  Tensors grads(2);
                   // Both gradients are passes of the 1x1 convolution from n to k channels, whose weight is b as it lies.
                   const ConvShape s{.n = m, .c = n, .k = k};
                   if (args.needs[0]) {

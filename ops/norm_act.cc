@@ -70,9 +70,8 @@ Tensor slope_row(const NormForm& form, const Tensor& slope, int64_t c, DType dty
 void check_norm(const Tensor& x, const NormForm& form, const NormInputs& in) {
   if (x.rank() < 1 || x.size() == 0) throw Error("batch_norm: input is empty " + to_string(x.shape()));
   const int64_t c = x.shape()[-1];
-  std::vector<const Tensor*> vectors = {&in.gamma, &in.beta};
-  if (in.running_mean) vectors.insert(vectors.end(), {in.running_mean, in.running_var});
-  for (const Tensor* v : vectors) {
+  for (const Tensor* v : {&in.gamma, &in.beta, static_cast<const Tensor*>(in.running_mean), static_cast<const Tensor*>(in.running_var)}) {
+    if (!v) continue;
     if (!(v->shape() == Shape{c})) throw Error("batch_norm: " + to_string(v->shape()) + " for input " + to_string(x.shape()));
     check_same_type("batch_norm", x, *v);
   }
@@ -171,7 +170,7 @@ void keep_passed(const Tensor& dy, const Tensor& mask, Tensor dx) {
   });
 }
 
-std::vector<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const Tensor& mask, const Tensor& residual) {
+List<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const Tensor& mask, const Tensor& residual) {
   return {{"gamma", gamma}, {"slope", state.slopes}, {"mean", state.mean}, {"inv_std", state.inv_std},
           {"scale", state.scale}, {"shift", state.shift}, {"mask", mask}, {"residual", residual}};
 }
@@ -309,9 +308,9 @@ Tensor norm_again(NormPost post, const Node& node) {
   return y;
 }
 
-std::vector<Tensor> norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, const BackwardArgs& b) {
+Tensors norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, const BackwardArgs& b) {
   const bool dgamma = b.needs[1], dbeta = b.needs[2], dslope = b.needs[3], dresidual = b.needs[4];
-  std::vector<Tensor> grads(5);
+  Tensors grads(5);
   const bool masked = b.saved[kFirst + kNormMask].tensor.defined();
   Tensor dy;  // behind the activation
   if (masked) {
@@ -348,7 +347,7 @@ Tensor norm_act(const Tensor& x, const NormForm& form, const NormInputs& in, boo
   check_norm(x, form, in);
   const int64_t c = x.shape()[-1], rows = x.size() / c;
   const NormState state = norm_statistics(x, form, in);
-  const std::vector<Tensor> inputs = {x, in.gamma, in.beta, in.slope, in.residual};
+  const Tensors inputs = {x, in.gamma, in.beta, in.slope, in.residual};
   const bool masked = in.residual.defined() && form.post == NormPost::kRelu && recording(inputs);
   Tensor passed;
   if (masked) passed = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8);
@@ -358,7 +357,7 @@ Tensor norm_act(const Tensor& x, const NormForm& form, const NormInputs& in, boo
   RecomputeFn recompute;
   if (remake) recompute = [post = form.post](const Node& node) { return norm_again(post, node); };
   const Shape slope_shape = in.slope.shape();
-  std::vector<SavedTensor> saved = {{"input", x}};
+  List<SavedTensor> saved = {{"input", x}};
   for (SavedTensor& t : saved_norm(state, in.gamma, passed, remake ? in.residual : Tensor())) saved.push_back(std::move(t));
   return record("batch_norm", y, inputs, std::move(saved),
                 [=](const BackwardArgs& b) { return norm_backward(form, rows, slope_shape, b); },

@@ -54,7 +54,7 @@ void keep_passed(const Tensor& dy, const Tensor& passed, Tensor dx);
 
 // What a node saves of a norm, in this order; undefined where there is nothing. The residual only to make the output again.
 enum NormSaved : size_t { kNormGamma, kNormSlopes, kNormMean, kNormInvStd, kNormScale, kNormShift, kNormMask, kNormResidual };
-std::vector<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const Tensor& mask, const Tensor& residual);
+List<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const Tensor& mask, const Tensor& residual);
 // saved(i): the i-th of them, made again if need be.
 template <class F> NormState saved_norm_state(F saved) {
   return {saved(kNormSlopes), saved(kNormMean), saved(kNormInvStd), saved(kNormScale), saved(kNormShift)};

@@ -21,7 +21,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& before, const std::vecto
   return record("pad", out, {x}, {}, [=](const BackwardArgs& b) {
     Tensor dx = Tensor::empty(inside, b.grad.dtype());
     copy_block(b.grad, at, &dx, zero, inside);
-    return std::vector<Tensor>{dx};
+    return Tensors{dx};
   });
 }
 

@@ -75,7 +75,7 @@ Tensor max_pool(const Tensor& x, const PoolParams& params) {
         max_pool_grad_f32(s, b.grad.data<float>(), saved.data<uint8_t>(), dx.mutable_data<float>(), begin, end);
       }
     });
-    return std::vector<Tensor>{dx};
+    return Tensors{dx};
   });
 }
 
@@ -99,7 +99,7 @@ Tensor avg_pool(const Tensor& x, const PoolParams& params) {
         avg_pool_grad_f32(s, b.grad.data<float>(), dx.mutable_data<float>(), begin, end);
       }
     });
-    return std::vector<Tensor>{dx};
+    return Tensors{dx};
   });
 }
 
@@ -124,7 +124,7 @@ Tensor global_avg_pool(const Tensor& x) {
         global_avg_pool_grad_f32(b.grad.data<float>(), pixels, c, dx.mutable_data<float>(), begin, end);
       }
     });
-    return std::vector<Tensor>{dx};
+    return Tensors{dx};
   });
 }
 
@@ -151,7 +151,7 @@ Tensor adaptive_avg_pool(const Tensor& x, int64_t out_h, int64_t out_w) {
         adaptive_avg_pool_grad_f32(s, b.grad.data<float>(), dx.mutable_data<float>(), begin, end);
       }
     });
-    return std::vector<Tensor>{dx};
+    return Tensors{dx};
   });
 }
 

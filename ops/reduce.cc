@@ -119,7 +119,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_dims) {
   if (out.buffer() == x.buffer()) out = out.clone();  // nothing to add: the result must still be a tensor of its own
   if (!keep_dims) out = out.view(a.dropped);
   return record("sum", out, {x}, {}, [=](const BackwardArgs& b) {
-    return std::vector<Tensor>{broadcast_to(b.grad.view(kept), from)};
+    return Tensors{broadcast_to(b.grad.view(kept), from)};
   });
 }
 
@@ -154,7 +154,7 @@ Tensor max(const Tensor& x, int axis, bool keep_dims) {
       }
     });
   });
-  return record("max", out, {x}, {{"argmax", place}}, [=](const BackwardArgs& b) -> std::vector<Tensor> {
+  return record("max", out, {x}, {{"argmax", place}}, [=](const BackwardArgs& b) -> Tensors {
     Tensor dx = Tensor::zeros(from, b.grad.dtype());
     by_float_type("max", dx, [&]<class T>(T) {
       const T* dy = b.grad.data<T>();

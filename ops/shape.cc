@@ -87,7 +87,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   if (unknown >= 0 && known > 0) to[unknown] = x.size() / known;
   for (int i = 0; i < to.rank; ++i) known = to[i] < 0 ? -1 : known;
   if (known < 0 || to.size() != x.size()) throw Error("reshape: " + to_string(from) + " to " + to_string(shape));
-  return record("reshape", x.view(to), {x}, {}, [=](const BackwardArgs& b) { return std::vector<Tensor>{b.grad.view(from)}; });
+  return record("reshape", x.view(to), {x}, {}, [=](const BackwardArgs& b) { return Tensors{b.grad.view(from)}; });
 }
 
 Tensor flatten(const Tensor& x) {
@@ -105,7 +105,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& order) {
     throw Error("permute: (" + text + ") is no order of the axes of " + to_string(x.shape()));
   }
   return record("permute", permuted(x, order), {x}, {},
-                [inverse](const BackwardArgs& b) { return std::vector<Tensor>{permuted(b.grad, inverse)}; });
+                [inverse](const BackwardArgs& b) { return Tensors{permuted(b.grad, inverse)}; });
 }
 
 Tensor transpose(const Tensor& x) {

@@ -22,7 +22,7 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
   return record("slice", out, {x}, {}, [=](const BackwardArgs& g) {
     Tensor dx = Tensor::zeros(whole, g.grad.dtype());
     copy_block(g.grad, zero, &dx, from, extent);
-    return std::vector<Tensor>{dx};
+    return Tensors{dx};
   });
 }
 

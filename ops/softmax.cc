@@ -32,7 +32,7 @@ Tensor forward(const char* op, const Tensor& x, Forward<float> kernel, Forward<d
   return out;
 }
 
-std::vector<Tensor> backward_of(const char* op, const BackwardArgs& b, Backward<float> kernel, Backward<double> definition) {
+Tensors backward_of(const char* op, const BackwardArgs& b, Backward<float> kernel, Backward<double> definition) {
   const int64_t c = b.grad.shape()[-1], rows = b.grad.size() / c;
   Tensor dx = Tensor::empty(b.grad.shape(), b.grad.dtype());
   by_float_type(op, dx, [&]<class T>(T) {

@@ -108,7 +108,7 @@ std::string holders(const MemoryPlan& plan) {
 
 RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
                           bool update_along, size_t limit, SumOrder order) {
-  const auto report_of = [&](const std::vector<Segment>& segments) {
+  const auto report_of = [&](const List<Segment>& segments) {
     return memory_report(spec, batch, make_optimizer, batches_held, update_along, order, segments);
   };
   MemoryReport least = report_of({});

@@ -12,7 +12,7 @@
 namespace bantam {
 
 struct RecomputePlan {
-  std::vector<Segment> segments;  // for Context::recompute; none where the step fits as it is
+  List<Segment> segments;  // for Context::recompute; none where the step fits as it is
   size_t peak_bytes = 0;          // of the step, by a dry run of it as planned
   double extra = 0;               // operations that run twice, as a share of the forward pass
 };

@@ -47,7 +47,7 @@ size_t bytes_of(const std::vector<AllocEvent>& events, const char* what) {
 }  // namespace
 
 MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
-                           bool update_along, SumOrder order, const std::vector<Segment>& recompute) {
+                           bool update_along, SumOrder order, const List<Segment>& recompute) {
   const DryRun dry;
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   MemoryReport report;
@@ -55,7 +55,7 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
   for (const bool training : {true, false}) {
     start_alloc_trace();
     Model model(spec);
-    std::vector<Tensor> inputs;
+    Tensors inputs;
     {
       static const std::string kInput = "input";
       AllocLabel label("batch", &kInput);
@@ -107,7 +107,7 @@ size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, c
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   Model model(spec);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
-  std::vector<Tensor> inputs;
+  Tensors inputs;
   for (const int64_t n : {batch, eval_batch})
     for (int i = 0; i < batches_held; ++i) {
       inputs.push_back(Tensor::empty({n, in.h, in.w, in.c}));

@@ -41,7 +41,7 @@ using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<Param
 // as its gradient is complete. order, recompute: as in Context, of training.
 MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1,
                            bool update_along = false, SumOrder order = SumOrder::kAny,
-                           const std::vector<Segment>& recompute = {});
+                           const List<Segment>& recompute = {});
 
 // The pool's high-water mark in evaluation between two epochs: the trainer's state and batches are held beside it.
 size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,

@@ -43,7 +43,7 @@ class Trainer {
   Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, NetCheckpoint checkpoint);
 
   // Pieces that each step computes a second time in backward (cmd/trainer/memory_plan.h). No result depends on them.
-  void set_recompute(std::vector<Segment> segments) { recompute_ = std::move(segments); }
+  void set_recompute(List<Segment> segments) { recompute_ = std::move(segments); }
   // Writes the checkpoint of step 0 and the log's first line. `more` is added to that line.
   void begin(const Json& more);
   // Trains until the end or until a rule says stop; a checkpoint of the last step is then written. Throws NumericError
@@ -76,7 +76,7 @@ class Trainer {
   void show(bool evaluating);
 
   Recipe recipe_;
-  std::vector<Segment> recompute_;
+  List<Segment> recompute_;
   const DataSource& data_;
   RunFolder* run_;
   Progress* progress_;

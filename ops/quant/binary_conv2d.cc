@@ -125,10 +125,10 @@ void clip_grad(const Tensor& weight, Tensor* dw) {
   });
 }
 
-std::vector<Tensor> backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate surrogate, const Shape& x_shape, const Shape& w_shape,
+Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate surrogate, const Shape& x_shape, const Shape& w_shape,
                              const BackwardArgs& b) {
   const Tensor& weight = b[1];
-  std::vector<Tensor> grads(3);
+  Tensors grads(3);
   if (b.needs[0]) {
     grads[0] = Tensor::empty(x_shape, b.grad.dtype());
     conv_input_grad(s, b.grad, sign_ste(weight, Surrogate::kIdentity), &grads[0], order);

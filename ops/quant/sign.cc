@@ -80,9 +80,9 @@ Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value) {
   });
   q.value = materialize_value ? expand(q.codes, 1, x.shape(), x.dtype()) : Tensor::virtual_like(x.shape(), x.dtype());
 
-  std::vector<SavedTensor> saved;
+  List<SavedTensor> saved;
   if (masked) saved.push_back({"mask", mask});
-  q.value = record("sign", q.value, {x}, std::move(saved), [masked](const BackwardArgs& b) -> std::vector<Tensor> {
+  q.value = record("sign", q.value, {x}, std::move(saved), [masked](const BackwardArgs& b) -> Tensors {
     if (!masked) return {b.grad};
     Tensor dx = b.grad_room();
     by_float_type("sign", dx, [&]<class T>(T) {
@@ -121,7 +121,7 @@ Tensor sign_ste(const Tensor& w, Surrogate surrogate) {
   check_input("sign_ste", w);
   return record(
       "sign_ste", sign_values(w), {w}, {{"input", w}},
-      [surrogate](const BackwardArgs& b) -> std::vector<Tensor> {
+      [surrogate](const BackwardArgs& b) -> Tensors {
         if (surrogate == Surrogate::kIdentity) return {b.grad};
         Tensor dw = Tensor::empty(b.grad.shape(), b.grad.dtype());
         by_float_type("sign_ste", dw, [&]<class T>(T) {

@@ -18,7 +18,7 @@ std::unique_ptr<Optimizer> sgd(std::vector<ParameterGroup> groups) {
 NetSpec net(Form form, double width) { return resnet14(cifar_options(form, width)); }
 
 // The pool's high-water mark over real steps, and the weights after them.
-size_t train(const NetSpec& spec, int64_t batch, const std::vector<Segment>& recompute,
+size_t train(const NetSpec& spec, int64_t batch, const List<Segment>& recompute,
              std::vector<NamedTensor>* weights) {
   const size_t base = pool_stats().live_bytes;
   reset_high_water();

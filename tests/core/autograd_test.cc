@@ -12,13 +12,13 @@ namespace {
 Tensor times(const Tensor& x, double a) {
   Tensor y = Tensor::full(x.shape(), x.at(0) * a, x.dtype());
   return record("times", y, {x}, {}, [a](const BackwardArgs& b) {
-    return std::vector<Tensor>{Tensor::full(b.grad.shape(), b.grad.at(0) * a, b.grad.dtype())};
+    return Tensors{Tensor::full(b.grad.shape(), b.grad.at(0) * a, b.grad.dtype())};
   });
 }
 Tensor product(const Tensor& x, const Tensor& y) {
   Tensor z = Tensor::full(x.shape(), x.at(0) * y.at(0), x.dtype());
   return record("product", z, {x, y}, {{"input", x}, {"input", y}}, [](const BackwardArgs& b) {
-    std::vector<Tensor> g(2);
+    Tensors g(2);
     if (b.needs[0]) g[0] = Tensor::full({1}, b.grad.at(0) * b[1].at(0), b.grad.dtype());
     if (b.needs[1]) g[1] = Tensor::full({1}, b.grad.at(0) * b[0].at(0), b.grad.dtype());
     return g;
@@ -92,7 +92,7 @@ TEST_CASE("autograd: what a node can make again is not kept by those who read it
     return record(
         "square", forward(x), {x}, {{"input", x}},
         [](const BackwardArgs& b) {
-          return std::vector<Tensor>{Tensor::full({1}, 2 * b[0].at(0) * b.grad.at(0), b.grad.dtype())};
+          return Tensors{Tensor::full({1}, 2 * b[0].at(0) * b.grad.at(0), b.grad.dtype())};
         },
         [forward](const Node& node) {
           ++made;
@@ -134,12 +134,12 @@ TEST_CASE("autograd: a gradient may be overwritten by its only holder, once, and
       in_place.push_back(room.buffer() == b.grad.buffer());
       CHECK(second.buffer() != b.grad.buffer());
       *room.mutable_data<double>() = g / 2;
-      return std::vector<Tensor>{room};
+      return Tensors{room};
     });
   };
   auto both = [](const Tensor& a, const Tensor& b) {  // like add: one gradient for two
     return record("both", Tensor::full({1}, a.at(0) + b.at(0), a.dtype()), {a, b}, {},
-                  [](const BackwardArgs& g) { return std::vector<Tensor>{g.grad, g.grad}; });
+                  [](const BackwardArgs& g) { return Tensors{g.grad, g.grad}; });
   };
   Parameter x("x", scalar(8));
   const Tensor start = scalar(16);
@@ -161,10 +161,10 @@ TEST_CASE("autograd: a function may go on adding to the gradient that its input 
   auto adds = [](const Tensor& x) {
     return record("adds", Tensor::full({1}, x.at(0), x.dtype()), {x}, {}, [](const BackwardArgs& b) {
       Tensor sum = b.take_sum(0);
-      if (!sum.defined()) return std::vector<Tensor>{b.grad};
+      if (!sum.defined()) return Tensors{b.grad};
       taken = true;
       *sum.mutable_data<double>() += b.grad.item();
-      return std::vector<Tensor>{sum};
+      return Tensors{sum};
     });
   };
   Parameter x("x", scalar(1));

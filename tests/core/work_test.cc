@@ -35,7 +35,7 @@ struct Recorder : WorkObserver {
 
 Tensor twice(const Tensor& x) {
   return record("twice", Tensor::full(x.shape(), 2 * x.at(0)), {x}, {}, [](const BackwardArgs& b) {
-    return std::vector<Tensor>{Tensor::full(b.grad.shape(), 2 * b.grad.at(0))};
+    return Tensors{Tensor::full(b.grad.shape(), 2 * b.grad.at(0))};
   });
 }
 

@@ -14,7 +14,7 @@
 using namespace bantam;
 
 TEST_CASE("in_batch_blocks: gradients of input and parameters, with a last block that is not full") {
-  const Piece piece = [](const Quantized& x, const std::vector<Tensor>& rest) {
+  const Piece piece = [](const Quantized& x, const Tensors& rest) {
     return max_pool(conv2d(x.value, rest[0], rest[1], {.pad_h = 1, .pad_w = 1}), {});
   };
   const TensorFn f = [&](const Tensors& in) {
@@ -25,7 +25,7 @@ TEST_CASE("in_batch_blocks: gradients of input and parameters, with a last block
 }
 
 TEST_CASE("norm_in_batch_blocks: gradients of input, parameters, norm, slope and residual, in blocks and whole") {
-  const Piece piece = [](const Quantized& x, const std::vector<Tensor>& rest) {
+  const Piece piece = [](const Quantized& x, const Tensors& rest) {
     return max_pool(conv2d(x.value, rest[0], rest[1], {.pad_h = 1, .pad_w = 1}), {});
   };
   for (const int64_t block : {2, 3})
@@ -49,7 +49,7 @@ TEST_CASE("norm_in_batch_blocks: value and gradients of the piece and its norm, 
     auto net = [&](bool blocks) {
       return [&, blocks](const Tensors& in) {
         const Quantized signs = sign(in[0], Surrogate::kClip);
-        const Piece piece = [same](const Quantized& x, const std::vector<Tensor>& rest) {
+        const Piece piece = [same](const Quantized& x, const Tensors& rest) {
           return binary_conv2d(x, rest[0], Surrogate::kIdentity, {}, same);
         };
         const NormForm form{.pre = NormPre::kRelu, .post = NormPost::kRelu};

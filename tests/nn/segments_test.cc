@@ -31,7 +31,7 @@ NetSpec block_net() {
   return g.build();
 }
 
-Context training(std::vector<Segment> recompute, int64_t step) {
+Context training(List<Segment> recompute, int64_t step) {
   Context c;
   c.training = true;
   c.seed = 3;
@@ -57,7 +57,7 @@ TEST_CASE(
 TEST_CASE("segments: computing pieces again in backward changes no bit of loss, gradients and running statistics") {
   const auto check = [](const NetSpec& spec, int64_t side, int64_t channels) {
     const std::vector<int> cuts = Model(spec).cuts();
-    std::vector<std::vector<Segment>> plans = {{{cuts.front(), cuts.back()}}};
+    std::vector<List<Segment>> plans = {{{cuts.front(), cuts.back()}}};
     plans.emplace_back();  // every piece
     for (size_t i = 0; i + 1 < cuts.size(); ++i) plans.back().push_back({cuts[i], cuts[i + 1]});
     plans.emplace_back();  // every second piece of two
@@ -93,7 +93,7 @@ TEST_CASE("segments: a piece that is computed again keeps only its input") {
   const DryRun dry;
   Model model(spec);
   const std::vector<int> cuts = model.cuts();
-  auto held = [&](std::vector<Segment> plan) {
+  auto held = [&](List<Segment> plan) {
     const Tensor x = Tensor::empty({64, 32, 32, 3});
     const size_t before = pool_stats().live_bytes;
     const Tensor y = model.forward(training(std::move(plan), 0), x);

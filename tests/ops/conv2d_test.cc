@@ -180,7 +180,7 @@ TEST_CASE(
     Parameter px("x", x.to(dtype)), pw("w", w.to(dtype));
     const Tensor y = conv2d(px.tensor(), pw.tensor(), {}, {.pad_h = 1, .pad_w = 1, .order = order});
     backward({y}, {seed.to(dtype)});
-    return std::vector<Tensor>{y.detach(), px.grad, pw.grad};
+    return Tensors{y.detach(), px.grad, pw.grad};
   };
   const auto want = run(DType::kF64, SumOrder::kAny), canonical = run(DType::kF32, SumOrder::kCanonical);
   for (const SumOrder order : {SumOrder::kAny, SumOrder::kLoose}) {

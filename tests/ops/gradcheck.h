@@ -29,7 +29,7 @@
 
 namespace bantam {
 
-using Tensors = std::vector<Tensor>;
+using Tensors = Tensors;
 using TensorFn = std::function<Tensor(const Tensors&)>;
 
 struct GradcheckOptions {

@@ -14,7 +14,7 @@ Tensor toy_product(const Tensor& x, const Tensor& y, double factor = 1.0, int64_
     return Tensor::of(a.shape(), v, DType::kF64);
   };
   return record("toy_product", times(x, y), {x, y}, {{"input", x.detach()}, {"input", y.detach()}}, [=](const BackwardArgs& b) {
-    std::vector<Tensor> grads(2);
+    Tensors grads(2);
     if (b.needs[0]) grads[0] = times(b.grad, b[1]);
     if (b.needs[1]) {
       std::vector<double> v = times(b.grad, b[0]).values();
@@ -52,7 +52,7 @@ TEST_CASE("gradcheck: a backward pass that writes to the gradient of the output 
     return record("writes", in[0].clone(), {in[0]}, {}, [](const BackwardArgs& b) {
       Tensor shared = b.grad;
       shared.mutable_data<double>()[0] += 1;
-      return std::vector<Tensor>{b.grad.clone()};
+      return Tensors{b.grad.clone()};
     });
   };
   CHECK(gradcheck("writes", writes, {random_f64({2}, 1)}).find("changed the gradient of the output") != std::string::npos);
@@ -66,7 +66,7 @@ TEST_CASE("gradcheck: inputs on a kink are moved off it") {
                   [](const BackwardArgs& b) {
                     std::vector<double> g = b.grad.values();
                     for (size_t i = 0; i < g.size(); ++i) g[i] *= b[0].at(int64_t(i)) < 0 ? -1 : 1;
-                    return std::vector<Tensor>{Tensor::of(b.grad.shape(), g, DType::kF64)};
+                    return Tensors{Tensor::of(b.grad.shape(), g, DType::kF64)};
                   });
   };
   const Tensor x = Tensor::of({3}, {0.0, -1e-9, 2.0}, DType::kF64);
@@ -79,7 +79,7 @@ TEST_CASE("gradcheck: a declared gradient is held against its surrogate, not aga
     std::vector<double> v = in[0].values();
     for (double& x : v) x = x >= 0 ? 1 : -1;
     return record("toy_sign", Tensor::of(in[0].shape(), v, DType::kF64), {in[0]}, {},
-                  [](const BackwardArgs& b) { return std::vector<Tensor>{b.grad.clone()}; });
+                  [](const BackwardArgs& b) { return Tensors{b.grad.clone()}; });
   };
   auto identity = [](const Tensors& in) { return in[0]; };
   auto twice = [](const Tensors& in) {

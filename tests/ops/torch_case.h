@@ -13,7 +13,7 @@
 
 namespace bantam {
 
-using TorchFn = std::function<Tensor(const std::vector<Tensor>&)>;
+using TorchFn = std::function<Tensor(const Tensors&)>;
 
 // `inputs` are the names of the op's operands within the case; each floating one is given a gradient. Both dtypes run: f64 is
 // the scalar definition, f32 the kernels.
@@ -25,7 +25,7 @@ inline void check_case(const Fixture& f, const std::string& c, const std::vector
     INFO(c << (dtype == DType::kF64 ? " f64" : " f32"));
     const double tolerance = dtype == DType::kF64 ? f64_tolerance : f32_tolerance;
     std::vector<std::unique_ptr<Parameter>> parameters;
-    std::vector<Tensor> operands;
+    Tensors operands;
     for (const std::string& name : inputs) {
       if (!f.has(c + "/" + name)) {  // an operand that this case does without, such as a bias
         operands.emplace_back();
@@ -46,10 +46,10 @@ inline void check_case(const Fixture& f, const std::string& c, const std::vector
 
 // Every case of an op. `fn` gets the operands and the case's config (empty if it has none).
 inline void check_cases(const Fixture& f, const std::string& op, const std::vector<std::string>& inputs,
-                        const std::function<Tensor(const std::vector<Tensor>&, const std::vector<int64_t>&)>& fn) {
+                        const std::function<Tensor(const Tensors&, const std::vector<int64_t>&)>& fn) {
   for (const std::string& c : f.cases(op)) {
     const std::vector<int64_t> config = f.has(c + "/config") ? f.config(c) : std::vector<int64_t>();
-    check_case(f, c, inputs, [&](const std::vector<Tensor>& in) { return fn(in, config); });
+    check_case(f, c, inputs, [&](const Tensors& in) { return fn(in, config); });
   }
 }
 

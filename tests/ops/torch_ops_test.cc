@@ -15,7 +15,7 @@
 #include "tests/ops/torch_case.h"
 
 using namespace bantam;
-using In = std::vector<Tensor>;
+using In = Tensors;
 using Ints = std::vector<int64_t>;
 
 TEST_CASE("arithmetic with every kind of broadcasting: values and gradients equal PyTorch's") {

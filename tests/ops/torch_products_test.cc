@@ -10,7 +10,7 @@ using namespace bantam;
 TEST_CASE("conv2d: stride, padding, dilation, groups, depthwise, bias: values and gradients equal PyTorch's") {
   const Fixture f("conv2d");
   CHECK(f.cases("conv2d").size() == 24);
-  check_cases(f, "conv2d", {"x", "w", "b"}, [](const std::vector<Tensor>& in, const std::vector<int64_t>& c) {
+  check_cases(f, "conv2d", {"x", "w", "b"}, [](const Tensors& in, const std::vector<int64_t>& c) {
     return conv2d(in[0], in[1], in[2],
                   {.stride_h = c[0], .stride_w = c[1], .pad_h = c[2], .pad_w = c[3], .dilation_h = c[4], .dilation_w = c[5], .groups = c[6]});
   });
