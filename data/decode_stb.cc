@@ -81,24 +81,12 @@ struct DecoderMemory {
 #ifdef BANTAM_STB_PNG
 #define STBI_ONLY_PNG
 #endif
-#define STBI_NO_STDIO
-#define STBI_NO_LINEAR
-#define STBI_NO_HDR
 #define STBI_MAX_DIMENSIONS 16384
 #define STBI_MALLOC(size) bantam::decoder_alloc(size)
 #define STBI_REALLOC_SIZED(p, old_size, size) bantam::decoder_realloc(p, old_size, size)
 #define STBI_FREE(p) bantam::decoder_free(p)
 #define STBI_ASSERT(condition) ((condition) ? void(0) : throw bantam::StbAssertion{#condition})
-#define STB_IMAGE_STATIC
-#define STB_IMAGE_IMPLEMENTATION
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-#pragma GCC diagnostic ignored "-Wsign-compare"
-#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
-#include <stb/stb_image.h>
-#pragma GCC diagnostic pop
+#include "data/stb_image.h"
 
 namespace bantam {
 namespace {

@@ -66,7 +66,7 @@ found=$(echo "$includes" | awk '
     only("^hwy/", "^ops/kernels(_train)?/|^tests/ops/|^bench/")
     only("^(tbb|oneapi)/", "^core/parallel\\.cc$")
     only("^nlohmann/", "^core/json\\.cc$")
-    only("^(stb|stb/.*|stb_[a-z_]*\\.h|zlib\\.h)$", "^(tests/)?data/|^bench/data_bench\\.cc$")
+    only("^(stb|stb/.*|stb_[a-z_]*\\.h|zlib\\.h)$", "^(tests/)?data/")
     only("^(jpeglib|jerror|turbojpeg)\\.h$", "^data/decode_turbo\\.cc$")
     only("^png\\.h$", "^data/decode_libpng\\.cc$")
     only("^CLI", "^cmd/")

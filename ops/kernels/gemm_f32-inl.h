@@ -10,9 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "ops/kernels/lanes-inl.h"
+#include "ops/kernels/static_for-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -35,18 +35,6 @@ constexpr int kUnroll = HWY_TARGET == HWY_SCALAR ? 1 : 4;  // steps of k a turn;
 // A is packed in lines of 16 floats, [k/16][row][16]: a row's element lies at a constant displacement from the first
 // row's, and packing an image copies whole 64-byte lines. 16 on every target, so that packed sizes do not differ.
 constexpr int64_t kLine = 16;
-
-// A loop over I = 0 .. n-1 with I a compile-time constant. g++ keeps an array of accumulators in registers only if
-// every index is one; with plain loops half of the speed is gone.
-template <class F, size_t... I>
-HWY_INLINE HWY_ATTR void static_for_each(std::index_sequence<I...>, F&& f) {
-  (f(std::integral_constant<int, int(I)>()), ...);
-}
-template <int n, class F>
-HWY_INLINE HWY_ATTR void static_for(F&& f) {
-  static_for_each(std::make_index_sequence<size_t(n)>(), f);
-}
-#define BANTAM_LAMBDA HWY_ATTR __attribute__((always_inline))
 
 // acc[r * V + v] += a[r * row_step] * b[v]: one step of k.
 template <int R, int V>

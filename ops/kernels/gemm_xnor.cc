@@ -13,9 +13,8 @@
 
 #include <string.h>
 
-#include <utility>
-
 #include "core/base/fixed_point.h"
+#include "ops/kernels/static_for-inl.h"
 
 #ifndef BANTAM_OPS_KERNELS_GEMM_XNOR_SHARED_  // what all targets share
 #define BANTAM_OPS_KERNELS_GEMM_XNOR_SHARED_
@@ -136,15 +135,6 @@ using DF = hn::Rebind<float, DI>;
 using VI = hn::Vec<DI>;
 constexpr int kPanel = kLanes * kVectors;
 static_assert(kPanelAlign % kPanel == 0, "packed sizes are multiples of every target's panel");
-
-// A loop over compile-time indices: g++ keeps an array of vectors in registers only so.
-template <class F, size_t... I> HWY_INLINE HWY_ATTR void static_for_each(std::index_sequence<I...>, F&& f) {
-  (f(std::integral_constant<int, int(I)>()), ...);
-}
-template <int n, class F> HWY_INLINE HWY_ATTR void static_for(F&& f) {
-  static_for_each(std::make_index_sequence<size_t(n)>(), f);
-}
-#define BANTAM_LAMBDA HWY_ATTR __attribute__((always_inline))
 
 // Adds the mismatches of `steps` steps to acc, a 64-bit count in each lane.
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_SCALAR

@@ -5,6 +5,7 @@
 #include "bantam_fault.h"
 #include "core/parallel.h"
 #include "ops/conv_work.h"
+#include "ops/dispatch.h"
 #include "ops/kernels/bitpack.h"
 #include "ops/kernels/bitpack_ref.h"
 #include "ops/kernels/gemm_xnor.h"
@@ -17,8 +18,6 @@ namespace {
 constexpr int64_t kTaskMacs = int64_t(1) << 25;
 // The weight gradient is summed up over groups of images whose activations take about so much memory as f32.
 constexpr int64_t kUnpackedBytes = int64_t(4) << 20;
-
-template <class F> void by_type(DType dtype, F f) { dtype == DType::kF64 ? f(double()) : f(float()); }
 
 void unpack(const uint64_t* bits, int64_t pixels, int64_t c, float* x) { unpack_signs(bits, pixels, c, x); }
 void unpack(const uint64_t* bits, int64_t pixels, int64_t c, double* x) { ref::unpack_signs(bits, pixels, c, x); }
@@ -35,7 +34,7 @@ ConvShape of_padded(ConvShape s) {
 Tensor unpack_images(const ConvShape& s, const Tensor& codes, int64_t begin, int64_t end, bool padded, int pad_value, DType dtype) {
   const int64_t pad_h = padded ? s.pad_h : 0, pad_w = padded ? s.pad_w : 0, h = s.h + 2 * pad_h, w = s.w + 2 * pad_w;
   Tensor out = Tensor::empty({end - begin, h, w, s.c}, dtype);
-  by_type(dtype, [&]<class T>(T) {
+  by_float_type("binary_conv2d", out, [&]<class T>(T) {
     const int64_t words = int64_t(words_for(size_t(s.c)));
     const uint64_t* bits = static_cast<const uint64_t*>(codes.raw());
     T* values = out.mutable_data<T>();
@@ -103,7 +102,7 @@ void sign_grad(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
     if (n == step) part = Tensor::empty(dw->shape(), dw->dtype());
     conv_weight_grad(some, unpack_images(s, codes, n, end, padded, pad_value, dy.dtype()), images_of_dy.slice_outer(n, end), to);
     if (n == 0) continue;
-    by_type(dw->dtype(), [&]<class T>(T) {
+    by_float_type("binary_conv2d", *dw, [&]<class T>(T) {
       T* sum = dw->mutable_data<T>();
       const T* more = part.data<T>();
       parallel_for(dw->size(), kElementGrain, [&](int64_t b, int64_t e, int) {
@@ -115,7 +114,7 @@ void sign_grad(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
 
 // dw = 0 outside |weight| <= 1.
 void clip_grad(const Tensor& weight, Tensor* dw) {
-  by_type(dw->dtype(), [&]<class T>(T) {
+  by_float_type("binary_conv2d", *dw, [&]<class T>(T) {
     const T* w = weight.data<T>();
     T* g = dw->mutable_data<T>();
     parallel_for(dw->size(), kElementGrain, [&](int64_t b, int64_t e, int) {
