@@ -28,7 +28,8 @@ void product(benchmark::State& state) {
   const Tensor c = matmul(a, b);
   for (int64_t i = 0; i < c.size(); i += 1 + c.size() / 97) {
     float chain = 0;
-    for (int64_t t = 0; t < k; ++t) chain = ref::mul_add(a.data<float>()[i / n * k + t], b.data<float>()[t * n + i % n], chain);
+    for (int64_t t = 0; t < k; ++t)
+      chain = ref::mul_add(a.data<float>()[i / n * k + t], b.data<float>()[t * n + i % n], chain);
     if (chain != c.data<float>()[i]) return state.SkipWithError("the product is wrong");
   }
   const double peak = fma_peak();
@@ -40,7 +41,15 @@ void product(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(product)->ArgNames({"m", "k", "n"})->Args({512, 512, 512})->Args({1024, 1024, 1024})->Args({128, 3136, 10})
-    ->Args({1, 3136, 10})->Args({1, 512, 512})->Args({128, 512, 512})->Args({100, 100, 100})->Unit(benchmark::kMicrosecond);
+BENCHMARK(product)
+    ->ArgNames({"m", "k", "n"})
+    ->Args({512, 512, 512})
+    ->Args({1024, 1024, 1024})
+    ->Args({128, 3136, 10})
+    ->Args({1, 3136, 10})
+    ->Args({1, 512, 512})
+    ->Args({128, 512, 512})
+    ->Args({100, 100, 100})
+    ->Unit(benchmark::kMicrosecond);
 
 BENCHMARK_MAIN();

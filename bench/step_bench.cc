@@ -1,5 +1,5 @@
-// Steps of a recipe on demand, for a driver (bench/peers/step_time.py) that alternates them with another engine's in one run,
-// on a machine whose speed wanders. It asks by lines on standard input, and is answered by a line each:
+// Steps of a recipe on demand, for a driver (bench/peers/step_time.py) that alternates them with another engine's in
+// one run, on a machine whose speed wanders. It asks by lines on standard input, and is answered by a line each:
 //
 //   describe   what the other engine must build: JSON
 //   step N     milliseconds of N steps, one after the other

@@ -1,5 +1,6 @@
-// Binary 3x3 convolutions at ResNet-18's four sizes: bits in, and sums, or bits by thresholds, out. Each is 115.6 million
-// multiply-accumulates. "of_limit" is the rate over that of xor + popcount + add in registers, measured in the same run.
+// Binary 3x3 convolutions at ResNet-18's four sizes: bits in, and sums, or bits by thresholds, out. Each is 115.6
+// million multiply-accumulates. "of_limit" is the rate over that of xor + popcount + add in registers, measured in the
+// same run.
 #include "ops/kernels/gemm_xnor.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -22,8 +23,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// xor, popcount and add of `turns` times some vectors, all in registers and in chains that do not wait for each other: what
-// cannot be beaten without doing less. *word_count is how many words that was; the value depends on all of them.
+// xor, popcount and add of `turns` times some vectors, all in registers and in chains that do not wait for each other:
+// what cannot be beaten without doing less. *word_count is how many words that was; the value depends on all of them.
 uint64_t XorPopcount(const uint64_t* words, int64_t turns, int64_t* word_count) {
   const hn::ScalableTag<uint64_t> d;
   const auto w0 = hn::LoadU(d, words), w1 = hn::LoadU(d, words + 8), w2 = hn::LoadU(d, words + 16);
@@ -35,14 +36,14 @@ uint64_t XorPopcount(const uint64_t* words, int64_t turns, int64_t* word_count) 
     return hn::BitCast(d, hn::Add(hn::BitCast(d8, a), hn::PopulationCount(hn::BitCast(d8, hn::Xor(a, w)))));
   };
 #endif
-  auto a = w0, b = w1, c = w2, e = hn::Not(w0), f = hn::Not(w1), g = hn::Not(w2), h = hn::Or(w0, w1), i = hn::And(w0, w1),
-       j = hn::Xor(w0, w1);
+  auto a = w0, b = w1, c = w2, e = hn::Not(w0), f = hn::Not(w1), g = hn::Not(w2), h = hn::Or(w0, w1),
+       i = hn::And(w0, w1), j = hn::Xor(w0, w1);
 #if HWY_TARGET == HWY_AVX3_DL
   auto k = w0, l = w1, m = w2, n = w0, o = w1, p = w2;
 #endif
   for (int64_t turn = 0; turn < turns; ++turn) {
-    a = next(a, w0), b = next(b, w1), c = next(c, w2), e = next(e, w0), f = next(f, w1), g = next(g, w2), h = next(h, w0),
-    i = next(i, w1), j = next(j, w2);
+    a = next(a, w0), b = next(b, w1), c = next(c, w2), e = next(e, w0), f = next(f, w1), g = next(g, w2),
+    h = next(h, w0), i = next(i, w1), j = next(j, w2);
 #if HWY_TARGET == HWY_AVX3_DL
     k = next(k, w1), l = next(l, w0), m = next(m, w1), n = next(n, w2), o = next(o, w0), p = next(p, w0);
 #endif

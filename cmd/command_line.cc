@@ -121,7 +121,8 @@ std::vector<int> thread_counts(const std::string& list) {
     const std::string one = list.substr(begin, end == std::string::npos ? end : end - begin);
     int n = -1;
     if (one.empty() || !CLI::detail::lexical_cast(one, n) || n < 0 || n > kMaxThreads)
-      throw CLI::ValidationError("--threads", "'" + one + "' is not an integer from 0 to " + std::to_string(kMaxThreads));
+      throw CLI::ValidationError("--threads",
+                                 "'" + one + "' is not an integer from 0 to " + std::to_string(kMaxThreads));
     counts.push_back(n);
   }
   return counts;
@@ -276,15 +277,19 @@ struct CommandLine {
                  "Loads a state dict of torchvision's net that was saved with safetensors, strictly, and writes a\n"
                  "checkpoint for eval, predict, pack and train --init. docs/convert.md has the lines of Python.");
     CLI::App* app = s.app;
-    s.required.push_back(app->add_option("--from", convert.from, "resnet18, resnet50, vgg11 or vgg11_bn")->type_name("NET"));
+    s.required.push_back(
+        app->add_option("--from", convert.from, "resnet18, resnet50, vgg11 or vgg11_bn")->type_name("NET"));
     s.required.push_back(app->add_option("FILE", convert.file, "state dict, .safetensors"));
     s.required.push_back(app->add_option("-o,--out", convert.out, "checkpoint to write")->type_name("CHECKPOINT"));
-    app->add_option("--stem", convert.stem, "of a ResNet: imagenet, tiny-imagenet or cifar (by conv1's size)")->type_name("S");
+    app->add_option("--stem", convert.stem, "of a ResNet: imagenet, tiny-imagenet or cifar (by conv1's size)")
+        ->type_name("S");
     app->add_option("--input", convert.input, "side of the images (224; tiny-imagenet 64, cifar 32)")
         ->type_name("N")
         ->check(in_range(1, 4096));
     app->add_option("--width", convert.width, "multiplier of the hidden channels (1)")->type_name("W");
-    app->add_option("--classes", convert.classes, "classes of the net (the file's)")->type_name("N")->check(in_range(1, 1000000));
+    app->add_option("--classes", convert.classes, "classes of the net (the file's)")
+        ->type_name("N")
+        ->check(in_range(1, 1000000));
     app->add_option("--class-names", convert.class_names, "their names, one a line (0, 1, 2, ...)")->type_name("FILE");
     app->add_option("--mean", convert.mean, "of pixels in [0, 1], one a channel (ImageNet's)")->type_name("R,G,B");
     app->add_option("--stddev", convert.stddev, "of pixels, one a channel (ImageNet's)")->type_name("R,G,B");

@@ -42,11 +42,12 @@ void add_memory(const InfoArgs& args, const Recipe& recipe, const NetSpec& spec,
     *text += "\n--mem-limit " + args.mem_limit + ": " + describe(plan, spec) + "\n";
     Json segments = Json::array();
     for (const Segment& s : plan.segments)
-      segments.push(Json::object({{"from", spec.nodes[size_t(s.begin + 1)].name}, {"to", spec.nodes[size_t(s.end)].name}}));
+      segments.push(
+          Json::object({{"from", spec.nodes[size_t(s.begin + 1)].name}, {"to", spec.nodes[size_t(s.end)].name}}));
     fields->set("recompute", Json::object({{"segments", segments}, {"share_of_forward", plan.extra}}));
   }
-  const MemoryReport memory =
-      memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe), sum_order(recipe), plan.segments);
+  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe),
+                                            sum_order(recipe), plan.segments);
   fields->set("memory", Json::object({{"batch", memory.batch},
                                       {"parameter_bytes", memory.parameter_bytes},
                                       {"gradient_bytes", memory.gradient_bytes},

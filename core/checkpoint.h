@@ -32,8 +32,9 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint, bool
 Checkpoint load_checkpoint(const std::string& path);
 Checkpoint checkpoint_of(const SafeTensors& file);
 
-// The tensor in the type that holds it: F32, F64, I32, U8 as they are, BOOL as u8, F16 and BF16 as f32 (exact), I64, I16,
-// U16 and I8 as i32. FileError if a value does not fit, for more than Shape::kMaxRank dimensions, and for other types.
+// The tensor in the type that holds it: F32, F64, I32, U8 as they are, BOOL as u8, F16 and BF16 as f32 (exact), I64,
+// I16, U16 and I8 as i32. FileError if a value does not fit, for more than Shape::kMaxRank dimensions, and for other
+// types.
 Tensor tensor_of(const SafeTensor& entry, const std::string& path);
 
 }  // namespace bantam

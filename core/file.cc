@@ -120,7 +120,8 @@ void remove_stale(const std::string& path) {
 const FileCalls* use_file_calls(const FileCalls* table) { return g_calls.exchange(table); }
 
 IoError::IoError(const std::string& path, const std::string& action, const std::string& call, int error_number)
-    : std::runtime_error(path + ": " + action + ": " + strerror(error_number) + " (" + call + "; " + free_space(path) + ")"),
+    : std::runtime_error(path + ": " + action + ": " + strerror(error_number) + " (" + call + "; " + free_space(path) +
+                         ")"),
       error_number_(error_number) {}
 
 std::string printable(std::string_view text, size_t most) {
@@ -188,7 +189,8 @@ void AtomicFile::create() {
     }
     // Whoever cleans up may have come between open and flock: then the name is gone, or will be.
     struct stat st;
-    bool locked = flock(fd_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;  // other errors: no locks here, no cleaners
+    bool locked =
+        flock(fd_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;  // other errors: no locks here, no cleaners
     if (locked && fstat(fd_, &st) == 0 && st.st_nlink == 1) return;
     remove();
   }
@@ -215,7 +217,8 @@ void AtomicFile::commit(bool keep_previous) {
 #endif
   if (keep_previous) {
     std::string previous = path_ + ".prev";
-    if (calls().unlink(previous.c_str()) < 0 && errno != ENOENT) throw IoError(previous, "cannot write", "unlink", errno);
+    if (calls().unlink(previous.c_str()) < 0 && errno != ENOENT)
+      throw IoError(previous, "cannot write", "unlink", errno);
     // A second name, not a rename: the path must name a whole file at every moment.
     if (calls().link(path_.c_str(), previous.c_str()) < 0 && errno != ENOENT)
       throw IoError(previous, "cannot write", "link", errno);

@@ -1,9 +1,9 @@
 // Files that survive: a file is replaced as a whole and durably, or not at all; a log is appended to durably and can be
 // cut back to where a checkpoint found it. And bounded reads of files that nobody vouches for.
 //
-// Order of a replacement (tests/core/file_test.cc holds it): create a temporary file in the same folder, write it, fsync
-// it, rename it over the old one, fsync the folder. Whenever the process or the machine stops, the path names either
-// the whole old file or the whole new one.
+// Order of a replacement (tests/core/file_test.cc holds it): create a temporary file in the same folder, write it,
+// fsync it, rename it over the old one, fsync the folder. Whenever the process or the machine stops, the path names
+// either the whole old file or the whole new one.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,8 @@ inline std::string_view as_text(ByteSpan bytes) { return {reinterpret_cast<const
 std::string printable(std::string_view text, size_t most = 80);
 inline std::string quote_name(std::string_view text) { return "'" + printable(text) + "'"; }
 
-// The whole file. FileError if it cannot be opened, is no regular file or has more than max_bytes; IoError if reading fails.
+// The whole file. FileError if it cannot be opened, is no regular file or has more than max_bytes; IoError if reading
+// fails.
 Bytes read_file(const std::string& path, uint64_t max_bytes);
 std::string read_text(const std::string& path, uint64_t max_bytes);
 
@@ -79,7 +80,8 @@ void atomic_write(const std::string& path, std::span<const ByteSpan> pieces, boo
 void atomic_write(const std::string& path, std::string_view text, bool keep_previous = false);
 
 // A file of lines. A line is in the hands of the system when write() returns (it survives the death of the process) and
-// on the disk when sync() returns (it survives a power loss). Throws IoError; then the file ends with the last whole line.
+// on the disk when sync() returns (it survives a power loss). Throws IoError; then the file ends with the last whole
+// line.
 class AppendLog {
  public:
   // Opens or creates, to go on after what is there.

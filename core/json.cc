@@ -94,7 +94,8 @@ class Checker {
     return true;
   }
   bool parse_error(size_t position, const std::string&, const nlohmann::json::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing ...": its last part.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing ...": its last
+    // part.
     std::string what = e.what();
     size_t from = what.find("syntax error");
     if (from == std::string::npos) from = what.find("number overflow");
@@ -186,7 +187,8 @@ void append_value(std::string& out, const Json& v, int indent, int level);
 
 // The elements of an array or the members of an object, between their brackets.
 template <class Items, class AppendItem>
-void append_items(std::string& out, const Items& items, const char* brackets, int indent, int level, AppendItem append_item) {
+void append_items(std::string& out, const Items& items, const char* brackets, int indent, int level,
+                  AppendItem append_item) {
   out += brackets[0];
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0) out += ',';
@@ -364,7 +366,8 @@ void parse_json(std::string_view text, JsonHandler& handler, const JsonLimits& l
   if (text.substr(0, 3) == "\xEF\xBB\xBF") fail_at(0, "byte order mark");
   Checker checker(text, handler, limits);
   const char* end = text.data() + text.size();
-  nlohmann::json::sax_parse(CountingIterator(text.data(), &checker.cursor), CountingIterator(end, &checker.cursor), &checker);
+  nlohmann::json::sax_parse(CountingIterator(text.data(), &checker.cursor), CountingIterator(end, &checker.cursor),
+                            &checker);
 }
 
 std::string json_quote(std::string_view text) {

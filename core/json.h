@@ -116,7 +116,8 @@ class JsonHandler {
 };
 void parse_json(std::string_view text, JsonHandler& handler, const JsonLimits& limits = {});
 
-// A string as JSON writes it, quotes included. Escapes what JSON demands and nothing else. JsonError if it is not UTF-8.
+// A string as JSON writes it, quotes included. Escapes what JSON demands and nothing else. JsonError if it is not
+// UTF-8.
 std::string json_quote(std::string_view text);
 // The shortest decimal that reads back as v; "nan", "inf", "-inf" for those.
 std::string shortest(double v);

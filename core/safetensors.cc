@@ -82,7 +82,8 @@ class Header : public JsonHandler {
     offsets_ = 0;
   }
   void end_array() override {
-    if (state_ == kOffsets && offsets_ != 2) fail_tensor(StRule::kTensorInfo, "data_offsets: expected 2 numbers, found 1 or none");
+    if (state_ == kOffsets && offsets_ != 2)
+      fail_tensor(StRule::kTensorInfo, "data_offsets: expected 2 numbers, found 1 or none");
     state_ = kTensor;
   }
   void scalar(Json value) override {
@@ -116,9 +117,12 @@ class Header : public JsonHandler {
     if (name_ == kMetadataKey && state_ == kTop)
       throw StError(path_, StRule::kMetadata, "__metadata__: expected an object of strings, found " + found);
     if (state_ == kMetadata)
-      throw StError(path_, StRule::kMetadata, "__metadata__ " + quote_name(name_) + ": expected a string, found " + found);
+      throw StError(path_, StRule::kMetadata,
+                    "__metadata__ " + quote_name(name_) + ": expected a string, found " + found);
     if (state_ == kTop) fail_tensor(StRule::kTensorInfo, "expected an object, found " + found);
-    const char* wanted = field_ == kDTypeField ? "a string" : state_ == kTensor ? "an array of integers" : "an integer that is not negative";
+    const char* wanted = field_ == kDTypeField ? "a string"
+                         : state_ == kTensor   ? "an array of integers"
+                                               : "an integer that is not negative";
     fail_tensor(StRule::kTensorInfo, std::string(kFieldNames[field_]) + ": expected " + wanted + ", found " + found);
   }
   uint64_t integer(const Json& v) {
@@ -153,13 +157,15 @@ void check_layout(const std::vector<Entry>& entries, uint64_t data_size, const s
     std::string begin = std::to_string(e.begin), end = std::to_string(e.end);
     if (e.begin > e.end) fail(StRule::kOffset, "data_offsets run backwards: [" + begin + "," + end + "]");
     if (e.begin != at) {
-      fail(StRule::kOffset, "data begin at " + begin + (e.begin > at ? ", a hole after " : ", an overlap before ") + std::to_string(at));
+      fail(StRule::kOffset,
+           "data begin at " + begin + (e.begin > at ? ", a hole after " : ", an overlap before ") + std::to_string(at));
     }
     uint64_t bits;
     if (!size_in_bits(e.tensor.shape, e.tensor.dtype, &bits)) fail(StRule::kOverflow, "size beyond 64 bits");
     if (bits % 8 != 0) fail(StRule::kMisaligned, std::to_string(bits) + " bits do not end on a byte");
     if (bits / 8 != e.end - e.begin) {
-      fail(StRule::kSize, "shape and dtype take " + std::to_string(bits / 8) + " bytes, data_offsets " + std::to_string(e.end - e.begin));
+      fail(StRule::kSize, "shape and dtype take " + std::to_string(bits / 8) + " bytes, data_offsets " +
+                              std::to_string(e.end - e.begin));
     }
     at = e.end;
   }
@@ -190,7 +196,8 @@ std::string make_header(std::vector<SafeTensor>& tensors, const StMetadata& meta
   if (twice != names.end()) throw Error("safetensors: two tensors are named " + quote_name(*twice));
 
   for (const auto& [key, value] : metadata)
-    if (!valid_utf8(key) || !valid_utf8(value)) throw Error("safetensors: metadata " + quote_name(key) + " is not UTF-8");
+    if (!valid_utf8(key) || !valid_utf8(value))
+      throw Error("safetensors: metadata " + quote_name(key) + " is not UTF-8");
   std::string json = "{";
   if (!metadata.empty()) {
     json += json_quote(kMetadataKey) + ":{";
@@ -202,15 +209,16 @@ std::string make_header(std::vector<SafeTensor>& tensors, const StMetadata& meta
   }
   uint64_t at = 0;
   for (const SafeTensor& t : tensors) {
-    if (t.name == kMetadataKey || !valid_utf8(t.name)) throw Error("safetensors: a tensor cannot be named " + quote_name(t.name));
+    if (t.name == kMetadataKey || !valid_utf8(t.name))
+      throw Error("safetensors: a tensor cannot be named " + quote_name(t.name));
     uint64_t bits;
     if (!size_in_bits(t.shape, t.dtype, &bits) || bits % 8 != 0 || bits / 8 != t.bytes.size()) {
-      throw Error("safetensors: tensor " + quote_name(t.name) + " has " + std::to_string(t.bytes.size()) + " bytes, which is not " +
-                  name_of(t.dtype) + " [" + join(t.shape) + "]");
+      throw Error("safetensors: tensor " + quote_name(t.name) + " has " + std::to_string(t.bytes.size()) +
+                  " bytes, which is not " + name_of(t.dtype) + " [" + join(t.shape) + "]");
     }
     if (json.back() != '{') json += ',';
-    json += json_quote(t.name) + ":{\"dtype\":\"" + name_of(t.dtype) + "\",\"shape\":[" + join(t.shape) + "],\"data_offsets\":[" +
-            std::to_string(at) + "," + std::to_string(at + t.bytes.size()) + "]}";
+    json += json_quote(t.name) + ":{\"dtype\":\"" + name_of(t.dtype) + "\",\"shape\":[" + join(t.shape) +
+            "],\"data_offsets\":[" + std::to_string(at) + "," + std::to_string(at + t.bytes.size()) + "]}";
     at += t.bytes.size();
   }
   json += '}';
@@ -228,11 +236,14 @@ int bits_of(StDType t) { return kInfo[int(t)].bits; }
 
 void SafeTensors::load(ByteSpan file) {
   auto fail = [&](StRule rule, const std::string& what) { throw StError(path_, rule, what); };
-  if (file.size() < 8) fail(StRule::kHeaderTooSmall, std::to_string(file.size()) + " bytes, a safetensors file has at least 8");
+  if (file.size() < 8)
+    fail(StRule::kHeaderTooSmall, std::to_string(file.size()) + " bytes, a safetensors file has at least 8");
   uint64_t n = load_le64(file.data());
-  if (n > kMaxHeader) fail(StRule::kHeaderTooLarge, "header of " + std::to_string(n) + " bytes, at most 100000000 allowed");
+  if (n > kMaxHeader)
+    fail(StRule::kHeaderTooLarge, "header of " + std::to_string(n) + " bytes, at most 100000000 allowed");
   if (n > file.size() - 8)
-    fail(StRule::kHeaderLength, "header of " + std::to_string(n) + " bytes, but only " + std::to_string(file.size() - 8) + " follow");
+    fail(StRule::kHeaderLength,
+         "header of " + std::to_string(n) + " bytes, but only " + std::to_string(file.size() - 8) + " follow");
   std::string_view text = as_text(file.subspan(8, size_t(n)));
   if (!valid_utf8(text)) fail(StRule::kUtf8, "header is not UTF-8");
   if (text.empty() || text.front() != '{') fail(StRule::kHeaderStart, "header does not start with '{'");
@@ -254,11 +265,14 @@ void SafeTensors::load(ByteSpan file) {
   }
   by_name_.resize(tensors_.size());
   std::iota(by_name_.begin(), by_name_.end(), 0u);
-  std::sort(by_name_.begin(), by_name_.end(), [&](uint32_t a, uint32_t b) { return tensors_[a].name < tensors_[b].name; });
+  std::sort(by_name_.begin(), by_name_.end(),
+            [&](uint32_t a, uint32_t b) { return tensors_[a].name < tensors_[b].name; });
   metadata_ = std::move(header.metadata);
 }
 
-SafeTensors SafeTensors::read(const std::string& path, uint64_t max_bytes) { return parse(read_file(path, max_bytes), path); }
+SafeTensors SafeTensors::read(const std::string& path, uint64_t max_bytes) {
+  return parse(read_file(path, max_bytes), path);
+}
 
 SafeTensors SafeTensors::parse(Bytes bytes, const std::string& path) {
   SafeTensors s;
@@ -288,7 +302,8 @@ Bytes safetensors_bytes(std::vector<SafeTensor> tensors, const StMetadata& metad
   return out;
 }
 
-void write_safetensors(const std::string& path, std::vector<SafeTensor> tensors, const StMetadata& metadata, bool keep_previous) {
+void write_safetensors(const std::string& path, std::vector<SafeTensor> tensors, const StMetadata& metadata,
+                       bool keep_previous) {
   std::string header = make_header(tensors, metadata);
   std::vector<ByteSpan> pieces = {as_bytes(header)};
   for (const SafeTensor& t : tensors) pieces.push_back(t.bytes);

@@ -1,6 +1,7 @@
-// What a thread works at, by name: the node of a net, the phase of a step. Whoever runs a piece of work opens a WorkScope;
-// whoever wants to know (a profile, a table of times) observes. A node remembers the scope in which it was recorded, so
-// that its backward pass goes by the same name. Unobserved, a scope costs a few moves and one test of a pointer.
+// What a thread works at, by name: the node of a net, the phase of a step. Whoever runs a piece of work opens a
+// WorkScope; whoever wants to know (a profile, a table of times) observes. A node remembers the scope in which it was
+// recorded, so that its backward pass goes by the same name. Unobserved, a scope costs a few moves and one test of a
+// pointer.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The code of stb_image, for one file of a program: without files, floating point, and its warnings. Other STBI_ macros,
-// such as the kinds of image, are set before it is included.
+// The code of stb_image, for one file of a program: without files, floating point, and its warnings. Other STBI_
+// macros, such as the kinds of image, are set before it is included.
 #pragma once
 
 #define STBI_NO_STDIO

@@ -1,5 +1,5 @@
-// Copies a box of elements between two dense arrays of the same rank: what concat, slice and pad are made of. Bytes, so any
-// element type.
+// Copies a box of elements between two dense arrays of the same rank: what concat, slice and pad are made of. Bytes, so
+// any element type.
 #pragma once
 
 #include "core/tensor.h"

@@ -1,5 +1,5 @@
-// One body of an op serves f32 and f64: by_float_type calls it with the element type. f32 runs the SIMD kernels, f64 the
-// scalar definitions beside them (`*_ref.h`), which is what gradient checks hold against finite differences.
+// One body of an op serves f32 and f64: by_float_type calls it with the element type. f32 runs the SIMD kernels, f64
+// the scalar definitions beside them (`*_ref.h`), which is what gradient checks hold against finite differences.
 #pragma once
 
 #include <string>
@@ -24,14 +24,15 @@ template <class F> void by_float_type(const char* op, const Tensor& x, F f) {
 // Throws unless both have the same element type.
 inline void check_same_type(const char* op, const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
-    throw Error(std::string(op) + ": " + name_of(a.dtype()) + " with " + name_of(b.dtype()) + " elements, " + to_string(a.shape()) +
-                " and " + to_string(b.shape()));
+    throw Error(std::string(op) + ": " + name_of(a.dtype()) + " with " + name_of(b.dtype()) + " elements, " +
+                to_string(a.shape()) + " and " + to_string(b.shape()));
 }
 
 // An axis counted from the end if negative, as 0 .. rank - 1; throws if there is no such axis.
 inline int normal_axis(const char* op, int axis, const Tensor& x) {
   const int a = axis < 0 ? axis + x.rank() : axis;
-  if (a < 0 || a >= x.rank()) throw Error(std::string(op) + ": no axis " + std::to_string(axis) + " in " + to_string(x.shape()));
+  if (a < 0 || a >= x.rank())
+    throw Error(std::string(op) + ": no axis " + std::to_string(axis) + " in " + to_string(x.shape()));
   return a;
 }
 

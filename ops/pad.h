@@ -1,5 +1,5 @@
-// pad: x [..] with before[i] and after[i] more places on axis i, filled with one value. Gradient: the part of dy where x is.
-// Saves nothing.
+// pad: x [..] with before[i] and after[i] more places on axis i, filled with one value. Gradient: the part of dy where
+// x is. Saves nothing.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// How rows [rows, C] are cut for sums per channel: by the shape alone, so that any number of threads adds in the same order.
+// How rows [rows, C] are cut for sums per channel: by the shape alone, so that any number of threads adds in the same
+// order.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Shapes: reshape and flatten share the buffer and cost nothing; permute and transpose copy. Gradients undo them. Nothing is saved.
+// Shapes: reshape and flatten share the buffer and cost nothing; permute and transpose copy. Gradients undo them.
+// Nothing is saved.
 #pragma once
 
 #include <vector>

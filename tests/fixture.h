@@ -1,7 +1,8 @@
 // Values of another implementation: tests/fixtures/NAME.safetensors (README.md there), read once.
 //
 //   const Fixture f("ops");
-//   for (const std::string& c : f.cases("relu")) CHECK(relative_error(relu(f.tensor(c + "/x", dtype)), f.tensor(c + "/y")) < 1e-12);
+//   for (const std::string& c : f.cases("relu")) CHECK(relative_error(relu(f.tensor(c + "/x", dtype)), f.tensor(c +
+//   "/y")) < 1e-12);
 #pragma once
 
 #include <algorithm>
@@ -22,7 +23,8 @@ class Fixture {
 
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
 
-  // Throws Error if it is not there. Integers stay i32; floating point is converted to `dtype` (inputs are exact in f32).
+  // Throws Error if it is not there. Integers stay i32; floating point is converted to `dtype` (inputs are exact in
+  // f32).
   Tensor tensor(const std::string& name, DType dtype = DType::kF64) const {
     const SafeTensor* t = file_.find(name);
     if (!t) throw Error("fixture: no tensor " + name);
@@ -41,7 +43,8 @@ class Fixture {
   std::vector<std::string> cases(const std::string& op) const {
     std::vector<std::string> all;
     for (const SafeTensor& t : file_.tensors())
-      if (t.name.compare(0, op.size() + 1, op + "/") == 0) all.push_back(t.name.substr(0, t.name.find('/', op.size() + 1)));
+      if (t.name.compare(0, op.size() + 1, op + "/") == 0)
+        all.push_back(t.name.substr(0, t.name.find('/', op.size() + 1)));
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());
     if (all.empty()) throw Error("fixture: no case of " + op);

@@ -1,5 +1,5 @@
-// json_check FILE [KEY...]: exit 0 if every line of FILE is a JSON object with `schema` 1 that has all the keys. Lets the
-// scripts judge what the program prints by the project's own strict reader.
+// json_check FILE [KEY...]: exit 0 if every line of FILE is a JSON object with `schema` 1 that has all the keys. Lets
+// the scripts judge what the program prints by the project's own strict reader.
 #include <cstdio>
 
 #include "core/file.h"

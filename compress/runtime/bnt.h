@@ -10,9 +10,10 @@
  *   bnt_run(&session, pixels, 1, scores, info.classes);
  *
  * A file is untrusted: bnt_probe and bnt_load check all of it (a checksum over every byte, then every offset, size and
- * dependency) in time proportional to its size, and what they accept cannot make bnt_run read or write outside the file,
- * mem, the arena, pixels and scores. The file's bytes are used where they are: they must stay, unchanged, as long as
- * the model. A call takes less than 16 KB of stack and never recurses. Results are the same bytes on every target with a fused multiply-add, for any number of lanes.
+ * dependency) in time proportional to its size, and what they accept cannot make bnt_run read or write outside the
+ * file, mem, the arena, pixels and scores. The file's bytes are used where they are: they must stay, unchanged, as long
+ * as the model. A call takes less than 16 KB of stack and never recurses. Results are the same bytes on every target
+ * with a fused multiply-add, for any number of lanes.
  */
 #ifndef BANTAM_BNT_H_
 #define BANTAM_BNT_H_
@@ -84,7 +85,7 @@ typedef struct bnt_switch {
 typedef enum bnt_dtype {
   BNT_F32 = 0,
   BNT_I32 = 1,
-  BNT_BITS = 2 /* a pixel's channels in ceil(c / 64) u64 words, least significant bit first; 1 is +1, 0 is -1, pad bits 0 */
+  BNT_BITS = 2 /* a pixel's channels in ceil(c / 64) u64 words, least significant bit first; 1 is +1, 0 is -1; pad 0 */
 } bnt_dtype;
 
 /* A tensor that the net has just computed: the output of the node of this name. Valid during the call. */
@@ -95,8 +96,8 @@ typedef struct bnt_view {
   const void* data;
 } bnt_view;
 
-/* Runs task(context, t, lane) for each t in [0, tasks), on at most `lanes` threads, and returns when all are done. No two
-   tasks that run at the same time may have the same lane, lane < lanes. */
+/* Runs task(context, t, lane) for each t in [0, tasks), on at most `lanes` threads, and returns when all are done. No
+   two tasks that run at the same time may have the same lane, lane < lanes. */
 typedef struct bnt_parallel {
   void* user;
   uint32_t lanes;
@@ -132,8 +133,8 @@ BNT_API bnt_status bnt_run(bnt_session* session, const uint8_t* images, size_t n
                            size_t n_scores) BNT_NOEXCEPT;
 
 /* The same for one image, and calls tap with each tensor that the net materializes, in order. */
-BNT_API bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* scores, size_t n_scores, bnt_tap tap,
-                                  void* user) BNT_NOEXCEPT;
+BNT_API bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* scores, size_t n_scores,
+                                  bnt_tap tap, void* user) BNT_NOEXCEPT;
 
 /* Does this build compute what the packer's did? Runs the file's stored image, if it has one, and compares the scores
    bit for bit; checks the kernels' arithmetic on a few values otherwise. At boot, say: costs about one run. */

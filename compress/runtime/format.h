@@ -122,7 +122,9 @@ struct Header {
 
 struct TensorRecord {
   static constexpr uint32_t kBytes = 32;
-  enum At : uint32_t { kAtName = 0, kAtType = 4, kAtReserved = 5, kAtH = 8, kAtW = 12, kAtC = 16, kAtArena = 20, kAtReserved2 = 24 };
+  enum At : uint32_t {
+    kAtName = 0, kAtType = 4, kAtReserved = 5, kAtH = 8, kAtW = 12, kAtC = 16, kAtArena = 20, kAtReserved2 = 24
+  };
   uint32_t name = 0;             // 0: offset in the strings
   uint8_t type = 0;              // 4: Type
   uint8_t reserved[3] = {};      // 5
@@ -148,14 +150,14 @@ struct TensorRecord {
 //   kXnor       u64 [K][kh][kw][words_for(C)]
 //   kDepthwise  f32 [kh][kw][round_up(C, 16)]
 // Bits: 1 is +1, pad bits are 0. Columns that fill up a panel are 0.
-// With thresholds (source kXnor, out_bits alone, no stage but a pool): bit = (lo <= sum && sum <= hi) ^ flip; with a pool,
-// the OR of its window's bits, then ^ after (so that flip and after together make an AND).
+// With thresholds (source kXnor, out_bits alone, no stage but a pool): bit = (lo <= sum && sum <= hi) ^ flip; with a
+// pool, the OR of its window's bits, then ^ after (so that flip and after together make an AND).
 struct OpRecord {
   static constexpr uint32_t kBytes = 64;
   enum At : uint32_t {
     kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutBits = 16, kAtK = 20,
-    kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44, kAtFirstStage = 48,
-    kAtStages = 52, kAtBand = 56, kAtReserved = 60,
+    kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44,
+    kAtFirstStage = 48, kAtStages = 52, kAtBand = 56, kAtReserved = 60,
   };
   uint32_t name = 0;                      // 0: offset in the strings
   uint8_t source = 0;                     // 4: Source
@@ -190,7 +192,9 @@ struct OpRecord {
 
 struct StageRecord {
   static constexpr uint32_t kBytes = 32;
-  enum At : uint32_t { kAtKind = 0, kAtWindow = 1, kAtReserved = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtReserved2 = 20 };
+  enum At : uint32_t {
+    kAtKind = 0, kAtWindow = 1, kAtReserved = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtReserved2 = 20
+  };
   uint8_t kind = 0;                                            // 0: StageKind
   uint8_t kh = 0, kw = 0, sh = 0, sw = 0, ph = 0, pw = 0;      // 1..6: kMaxPool; else 0
   uint8_t reserved = 0;                                        // 7
@@ -209,11 +213,13 @@ struct SwitchRecord {
   static constexpr uint32_t kBytes = 16;
   uint32_t width_permille = 1000, weight_bits = 0, act_bits = 0, reserved = 0;
 
-  template <class IO> void fields(IO&& io) { io.u32(width_permille), io.u32(weight_bits), io.u32(act_bits), io.u32(reserved); }
+  template <class IO> void fields(IO&& io) {
+    io.u32(width_permille), io.u32(weight_bits), io.u32(act_bits), io.u32(reserved);
+  }
 };
 
-// A payload of thresholds for k channels: i32 lo[k], i32 hi[k], then u64 flip[words_for(k)], then, if the op has a pool,
-// u64 after[words_for(k)].
+// A payload of thresholds for k channels: i32 lo[k], i32 hi[k], then u64 flip[words_for(k)], then, if the op has a
+// pool, u64 after[words_for(k)].
 constexpr uint64_t threshold_masks(uint64_t k) { return k * 8; }  // where flip starts
 
 constexpr uint32_t kClassBytes = 4;  // a class: the offset of its name in the strings

@@ -30,8 +30,8 @@ uint32_t crc32(const void* data, size_t size, uint32_t crc) noexcept {
   uint32_t c = ~crc;
   for (; size >= 8; size -= 8, p += 8) {
     c ^= uint32_t(p[0]) | uint32_t(p[1]) << 8 | uint32_t(p[2]) << 16 | uint32_t(p[3]) << 24;
-    c = t[7][c & 255] ^ t[6][c >> 8 & 255] ^ t[5][c >> 16 & 255] ^ t[4][c >> 24] ^ t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^
-        t[0][p[7]];
+    c = t[7][c & 255] ^ t[6][c >> 8 & 255] ^ t[5][c >> 16 & 255] ^ t[4][c >> 24] ^ t[3][p[4]] ^ t[2][p[5]] ^
+        t[1][p[6]] ^ t[0][p[7]];
   }
   for (; size; --size, ++p) c = t[0][(c ^ *p) & 255] ^ (c >> 8);
   return ~c;

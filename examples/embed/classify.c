@@ -3,9 +3,9 @@
  *
  *   classify MODEL IMAGE...
  *
- * An image is a binary PGM or PPM (P5, P6; 8 bits a value) of the model's size, or just its h * w * c bytes. Prints, for
- * each, the image's name, the likeliest class and the scores, and exits with 0; 1 for an I/O error, 2 for wrong usage, 3
- * for a file that is not what it should be.
+ * An image is a binary PGM or PPM (P5, P6; 8 bits a value) of the model's size, or just its h * w * c bytes. Prints,
+ * for each, the image's name, the likeliest class and the scores, and exits with 0; 1 for an I/O error, 2 for wrong
+ * usage, 3 for a file that is not what it should be.
  *
  * MODEL_BYTES, MEM_BYTES and ARENA_BYTES are the room that this program has. bnt_probe says what a model needs, to the
  * byte: with less, it is refused before anything runs.
@@ -115,7 +115,8 @@ static const unsigned char* pixels(const bnt_info* info, size_t size) {
   const size_t want = (size_t)info->h * info->w * info->c;
   size_t at = 2;
   if (size == want) return image_file;
-  if (size < 2 || image_file[0] != 'P' || image_file[1] != (info->c == 3 ? '6' : '5') || (info->c != 1 && info->c != 3)) return NULL;
+  if (size < 2 || image_file[0] != 'P' || image_file[1] != (info->c == 3 ? '6' : '5') || (info->c != 1 && info->c != 3))
+    return NULL;
   if (header_number(image_file, size, &at) != info->w || header_number(image_file, size, &at) != info->h) return NULL;
   if (header_number(image_file, size, &at) != 255 || at >= size || size - at - 1 != want) return NULL;
   return image_file + at + 1; /* one white space behind the header */

@@ -1,5 +1,5 @@
-// Signs as bits, and back. Bit order and sign(x) are those of core/base/fixed_point.h: channel c of a pixel is bit c % 64 of
-// its word c / 64, 1 is +1, sign(-0.0) = +1, sign(NaN) = -1. `bits` is [pixels, words_for(channels)].
+// Signs as bits, and back. Bit order and sign(x) are those of core/base/fixed_point.h: channel c of a pixel is bit
+// c % 64 of its word c / 64, 1 is +1, sign(-0.0) = +1, sign(NaN) = -1. `bits` is [pixels, words_for(channels)].
 // Definition: bitpack_ref.h, equal bit for bit.
 #pragma once
 

@@ -1,9 +1,9 @@
 // Sums down the columns of rows [rows, C], for inclusion in a foreach_target unit after lanes-inl.h.
 //
 // Rows are cut into blocks whose size depends on the shape alone; a block is summed in f32, four rows at a time as
-// (a + b) + (c + d), at most 256 rows, and added to f64 totals. So a sum errs by at most 66 * 2^-24 * sum |x| (64 additions
-// in a chain, two in the tree), however many rows there are, and is the same for any number of threads. Columns never mix,
-// so targets differ by fused multiply-adds at most.
+// (a + b) + (c + d), at most 256 rows, and added to f64 totals. So a sum errs by at most 66 * 2^-24 * sum |x| (64
+// additions in a chain, two in the tree), however many rows there are, and is the same for any number of threads.
+// Columns never mix, so targets differ by fused multiply-adds at most.
 #if defined(BANTAM_OPS_KERNELS_COLUMNS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BANTAM_OPS_KERNELS_COLUMNS_INL_H_
 #undef BANTAM_OPS_KERNELS_COLUMNS_INL_H_
@@ -17,8 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace bantam {
 namespace HWY_NAMESPACE {
 
-// A block: `rows` rows of `columns` columns, `stride` apart, the first at element `offset` of the arrays; column i belongs
-// to channel `channel` + i % channels.
+// A block: `rows` rows of `columns` columns, `stride` apart, the first at element `offset` of the arrays; column i
+// belongs to channel `channel` + i % channels.
 struct ColumnBlock {
   int64_t offset, rows, columns, stride, channel, channels;
 };
@@ -44,9 +44,9 @@ HWY_INLINE void column_step(const ColumnBlock& b, const F& f, const Load& load, 
   if constexpr (A == 2) hn::StoreU(hn::Add(hn::LoadU(d, acc[1] + column), t[1]), d, acc[1] + column);
 }
 
-// acc[a][i] = sum over the block's rows of term a at (row, column i), a < A. `one` gives the terms of the element at an offset of
-// the arrays, f.one(load, at, column in the block, out[A]); `two` the sums of the terms of two: a product of the second may
-// be fused into its sum with the first.
+// acc[a][i] = sum over the block's rows of term a at (row, column i), a < A. `one` gives the terms of the element at an
+// offset of the arrays, f.one(load, at, column in the block, out[A]); `two` the sums of the terms of two: a product of
+// the second may be fused into its sum with the first.
 template <int A, class F> HWY_INLINE void sum_columns(const ColumnBlock& b, const F& f, float (*acc)[kMaxColumns]) {
   const DF d;
   for (int a = 0; a < A; ++a)
@@ -79,7 +79,8 @@ template <class Block> HWY_INLINE void for_column_blocks(int64_t rows, int64_t c
     int64_t height = 65536 / columns;  // 256 KB: the block stays in L2 for a second pass
     height = height > 256 ? 256 : height / 4 * 4;
     for (int64_t r = 0; r < long_rows; r += height)
-      block(ColumnBlock{r * stride + channel, long_rows - r < height ? long_rows - r : height, columns, stride, channel, channels});
+      block(ColumnBlock{r * stride + channel, long_rows - r < height ? long_rows - r : height, columns, stride, channel,
+                        channels});
     if (const int64_t rest = rows - long_rows * group; rest > 0)
       block(ColumnBlock{long_rows * stride + channel, rest, channels, c, channel, channels});
   }

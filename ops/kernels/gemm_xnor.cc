@@ -1,8 +1,8 @@
-// One tile is up to 7 output pixels by a panel of output channels that lie in the 64-bit lanes of 1 or 2 vectors: for each
-// step, a word of (ky, kx, c / 64), the pixel's word is broadcast against the panel's words. No horizontal sums are needed,
-// and a step costs one load of weights for 7 pixels. The rows of input that a block of output rows looks at are copied
-// with their padding into scratch first (a hundredth of the work), so that every pixel finds its words at the same
-// offsets from its first.
+// One tile is up to 7 output pixels by a panel of output channels that lie in the 64-bit lanes of 1 or 2 vectors: for
+// each step, a word of (ky, kx, c / 64), the pixel's word is broadcast against the panel's words. No horizontal sums
+// are needed, and a step costs one load of weights for 7 pixels. The rows of input that a block of output rows looks at
+// are copied with their padding into scratch first (a hundredth of the work), so that every pixel finds its words at
+// the same offsets from its first.
 #include "ops/kernels/gemm_xnor.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -139,7 +139,8 @@ static_assert(kPanelAlign % kPanel == 0, "packed sizes are multiples of every ta
 // Adds the mismatches of `steps` steps to acc, a 64-bit count in each lane.
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_SCALAR
 template <int kPixels>
-HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets, int64_t steps, const uint64_t* w, V* acc) {
+HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets, int64_t steps, const uint64_t* w,
+                               V* acc) {
   const D d;
   for (int64_t i = 0; i < steps; ++i, w += kPanel) {
     V weights[kVectors];
@@ -156,7 +157,8 @@ HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets
 #else
 // Without an instruction that counts 64 bits: counts of bytes, at most 8 a step, summed up before they pass 255.
 template <int kPixels>
-HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets, int64_t steps, const uint64_t* w, V* acc) {
+HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets, int64_t steps, const uint64_t* w,
+                               V* acc) {
   const D d;
   const hn::Repartition<uint8_t, D> d8;
   while (steps > 0) {
@@ -204,7 +206,8 @@ struct TileArgs {
   int64_t k, valid;      // the panel's channels: [k, k + valid)
 };
 
-// Puts the bits of a panel's first `valid` channels into their word, which was cleared before; no panel straddles two words.
+// Puts the bits of a panel's first `valid` channels into their word, which was cleared before; no panel straddles two
+// words.
 HWY_INLINE void put_bits(uint64_t* word, uint64_t bits, int64_t shift, int64_t valid) {
   *word |= (bits & ((uint64_t(1) << valid) - 1)) << shift;
 }
@@ -217,7 +220,8 @@ HWY_NOINLINE void store_part(const TileArgs& t, const int32_t* sums, int64_t pix
       memcpy(static_cast<int32_t*>(t.out->data) + at, sums, size_t(t.valid) * sizeof(int32_t));
     } else if (t.out->kind == Store::kF32) {
       float* to = static_cast<float*>(t.out->data) + at;
-      for (int64_t i = 0; i < t.valid; ++i) to[i] = t.out->bias ? float(sums[i]) + t.out->bias[t.k + i] : float(sums[i]);
+      for (int64_t i = 0; i < t.valid; ++i)
+        to[i] = t.out->bias ? float(sums[i]) + t.out->bias[t.k + i] : float(sums[i]);
     } else {
       const int32_t *lo = t.out->thresholds->lo + t.k, *hi = t.out->thresholds->hi + t.k;
       uint64_t outside = 0;
@@ -326,8 +330,17 @@ void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* 
     }
     const int64_t count = rows * out_w, q0 = (row - row_begin) * out_w;
     for (int64_t k = 0; k < s.k; k += kPanel) {
-      const TileArgs t{copied,  pixels,    packed.offsets, z.steps, packed.bases + k, packed.panels + k * z.steps, &out, s.k,
-                       words_out, k, s.k - k < kPanel ? s.k - k : kPanel};
+      const TileArgs t{copied,
+                       pixels,
+                       packed.offsets,
+                       z.steps,
+                       packed.bases + k,
+                       packed.panels + k * z.steps,
+                       &out,
+                       s.k,
+                       words_out,
+                       k,
+                       s.k - k < kPanel ? s.k - k : kPanel};
       int64_t p = 0;
       for (; p + 7 <= count; p += 7) tile<7>(t, p, q0 + p);
       if (p + 4 <= count) tile<4>(t, p, q0 + p), p += 4;
@@ -344,8 +357,8 @@ void pack_panels(const ConvShape& s, const Sizes& z, const uint64_t* w, uint64_t
   }
 }
 
-// Base values of the pixels whose taps (y, x) lie inside the image: the number of compared bits. The taps outside compared
-// with zero bits, and each one's ones were counted as mismatches: twice that is given back.
+// Base values of the pixels whose taps (y, x) lie inside the image: the number of compared bits. The taps outside
+// compared with zero bits, and each one's ones were counted as mismatches: twice that is given back.
 void pack_base(const ConvShape& s, const Sizes& z, Taps y, Taps x, const uint64_t* panels, int32_t* base) {
   const D d;
   const DI di;
@@ -396,7 +409,8 @@ void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* mem
     }
     for (int64_t ox = 0; ox < columns.out; ++ox)
       if (ox == 0 || packed.column_base[ox] != packed.column_base[ox - 1])
-        pack_base(s, z, rows.taps(oy), columns.taps(ox), packed.panels, packed.bases + row_base + packed.column_base[ox]);
+        pack_base(s, z, rows.taps(oy), columns.taps(ox), packed.panels,
+                  packed.bases + row_base + packed.column_base[ox]);
   }
 }
 
@@ -429,8 +443,8 @@ void xnor_pack_weights(const ConvShape& s, int pad_value, const uint64_t* w, voi
   HWY_DYNAMIC_DISPATCH(PackWeights)(s, pad_value, w, packed);
 }
 
-void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin, int64_t row_end,
-                   void* scratch, int32_t* out) noexcept {
+void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin,
+                   int64_t row_end, void* scratch, int32_t* out) noexcept {
   const Output o{Store::kI32, out, nullptr, nullptr};
   HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o);
 }

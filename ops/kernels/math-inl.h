@@ -1,10 +1,10 @@
 // exp, log, tanh, sigmoid of vectors of f32 by polynomials of our own, for inclusion in a foreach_target unit after
 // highway.h. No libm: the same code on every target, so results differ between targets only where a target has no fused
-// multiply-add (SSE4 and below, scalar). Largest errors, held by tests/ops/kernels/elementwise_test.cc against f64: exp 1.0 ulp
-// (results below 2^-126: 1 ulp of 2^-149 more), log 1.0, tanh 2.0, sigmoid 2.5. NaN stays NaN.
+// multiply-add (SSE4 and below, scalar). Largest errors, held by tests/ops/kernels/elementwise_test.cc against f64:
+// exp 1.0 ulp (results below 2^-126: 1 ulp of 2^-149 more), log 1.0, tanh 2.0, sigmoid 2.5. NaN stays NaN.
 //
-// The coefficients are near-minimax fits (Chebyshev interpolation in 60 digits, then rounded to f32); with e the largest
-// relative error that the polynomial puts into the result:
+// The coefficients are near-minimax fits (Chebyshev interpolation in 60 digits, then rounded to f32); with e the
+// largest relative error that the polynomial puts into the result:
 //   exp      (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2, degree 5 in r:                           e = 8e-10
 //   log      (2 atanh(s) - 2 s) / s^3 on |s| <= (sqrt2 - 1) / (sqrt2 + 1), degree 2 in s^2:   e = 3e-9
 //   tanh     (tanh(x) / x - 1) / x^2 on |x| <= 0.625, degree 5 in x^2:                        e = 4e-9
@@ -64,7 +64,8 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V log_vec(D d, V x) {
   const V m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(e)));
   const V ef = hn::Sub(hn::ConvertTo(d, e), hn::IfThenElseZero(tiny, hn::Set(d, 25.0f)));
   const V f = hn::Sub(m, one);
-  // ln(1 + f) = 2 atanh(s), s = f / (2 + f); and 2 s = f - s f, so that ln(1 + f) = f - s (f - z q) with z = s^2: f leads.
+  // ln(1 + f) = 2 atanh(s), s = f / (2 + f); and 2 s = f - s f, so that ln(1 + f) = f - s (f - z q) with z = s^2: f
+  // leads.
   const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2.0f)));
   const V z = hn::Mul(s, s);
   V q = hn::Set(d, 0.2958005368709564f);

@@ -16,7 +16,9 @@ namespace HWY_NAMESPACE {
 
 struct SumTerm {
   const float* x;
-  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const { out[0] = load(x + at); }
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const {
+    out[0] = load(x + at);
+  }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t, VF* out) const {
     out[0] = sum_of_two(load, x, at, next);
   }
@@ -76,7 +78,9 @@ template <class F> HWY_INLINE void channel_totals(const F& f, int64_t rows, int6
     add_columns(b, acc[0], total);
   });
 }
-void channel_sums_impl(const float* x, int64_t rows, int64_t c, double* sums) { channel_totals(SumTerm{x}, rows, c, sums); }
+void channel_sums_impl(const float* x, int64_t rows, int64_t c, double* sums) {
+  channel_totals(SumTerm{x}, rows, c, sums);
+}
 void channel_dots_impl(const float* a, const float* b, int64_t rows, int64_t c, double* dots) {
   channel_totals(DotTerm{a, b}, rows, c, dots);
 }
@@ -103,10 +107,10 @@ double dot_impl(const float* a, const float* b, int64_t n) {
   return add_pairwise(columns, 64);
 }
 
-// Deviations are taken from a guess g of the mean, the mean of the first rows: s1 = sum (x - g) and s2 = sum (x - g)^2 give
-// the mean g + s1 / n and m2 = s2 - s1^2 / n. What that loses is s2 / m2 - 1 times the rounding of s2, and s2 cannot be much
-// larger than m2: if the first 16 rows are d away from the rest, d^2 is in m2 16 times and in s2 n times.
-// pre_of(block): the functor for its columns.
+// Deviations are taken from a guess g of the mean, the mean of the first rows: s1 = sum (x - g) and s2 = sum (x - g)^2
+// give the mean g + s1 / n and m2 = s2 - s1^2 / n. What that loses is s2 / m2 - 1 times the rounding of s2, and s2
+// cannot be much larger than m2: if the first 16 rows are d away from the rest, d^2 is in m2 16 times and in s2 n
+// times. pre_of(block): the functor for its columns.
 template <class PreOf>
 HWY_INLINE void channel_moments(const PreOf& pre_of, int64_t rows, int64_t c, double* mean, double* m2) {
   HWY_ALIGN float acc[2][kMaxColumns];
@@ -232,7 +236,8 @@ void channel_sums_f32(const float* x, int64_t rows, int64_t c, double* sums) noe
 void channel_dots_f32(const float* a, const float* b, int64_t rows, int64_t c, double* dots) noexcept {
   HWY_DYNAMIC_DISPATCH(channel_dots_impl)(a, b, rows, c, dots);
 }
-void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2, const float* slope) noexcept {
+void channel_moments_f32(const float* x, int64_t rows, int64_t c, double* mean, double* m2,
+                         const float* slope) noexcept {
   HWY_DYNAMIC_DISPATCH(channel_moments_impl)(x, rows, c, mean, m2, slope);
 }
 void softmax_rows_f32(const float* x, float* out, int64_t rows, int64_t c) noexcept {

@@ -26,7 +26,8 @@ template <class T> void channel_dots(const T* a, const T* b, int64_t rows, int64
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t k = 0; k < c; ++k) dots[k] += double(a[r * c + k]) * double(b[r * c + k]);
 }
-template <class T> void channel_moments(const T* x, int64_t rows, int64_t c, double* mean, double* m2, const T* slope = nullptr) {
+template <class T>
+void channel_moments(const T* x, int64_t rows, int64_t c, double* mean, double* m2, const T* slope = nullptr) {
   const auto value = [&](int64_t i) { return double(slope && !(x[i] >= T(0)) ? x[i] * slope[i % c] : x[i]); };
   for (int64_t k = 0; k < c; ++k) mean[k] = m2[k] = 0;
   for (int64_t i = 0; i < rows * c; ++i) mean[i % c] += value(i);

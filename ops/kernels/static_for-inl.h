@@ -1,5 +1,5 @@
-// Loops over compile-time indices, included once a target: g++ keeps an array of accumulators in registers only if every
-// index is a constant; with plain loops half of the speed is gone.
+// Loops over compile-time indices, included once a target: g++ keeps an array of accumulators in registers only if
+// every index is a constant; with plain loops half of the speed is gone.
 //
 //   static_for<4>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
 #if defined(BANTAM_STATIC_FOR_INL_H_) == defined(HWY_TARGET_TOGGLE)

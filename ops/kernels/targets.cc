@@ -7,7 +7,8 @@
 #if defined(HWY_COMPILE_ONLY_STATIC) && !defined(BANTAM_SCALAR_BUILD) && \
     (HWY_STATIC_TARGET == HWY_SCALAR || HWY_STATIC_TARGET == HWY_EMU128 || HWY_STATIC_TARGET == HWY_SSSE3)
 #error \
-    "no SIMD target: give flags (docs: -march=x86-64-v3 -maes -mpclmul on x86-64), or -DHWY_COMPILE_ONLY_SCALAR -DBANTAM_SCALAR_BUILD=1"
+    "no SIMD target: give flags (docs: -march=x86-64-v3 -maes -mpclmul on x86-64), "
+    "or -DHWY_COMPILE_ONLY_SCALAR -DBANTAM_SCALAR_BUILD=1"
 #endif
 
 namespace bantam {

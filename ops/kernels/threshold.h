@@ -1,5 +1,5 @@
-// What becomes of a binary layer's integer sums when the next layer takes bits: bias, norm, activation and sign are together
-// a step function of the sum, found by the packer (compress/pack) channel by channel.
+// What becomes of a binary layer's integer sums when the next layer takes bits: bias, norm, activation and sign are
+// together a step function of the sum, found by the packer (compress/pack) channel by channel.
 // Definition: threshold_ref.h, equal on every target.
 #pragma once
 
@@ -7,8 +7,8 @@
 
 namespace bantam {
 
-// bit = (lo[k] <= sum && sum <= hi[k]) ^ flip, flip being bit k % 64 of word k / 64. lo > hi never holds, so that lo = 1,
-// hi = 0 gives the constant `flip`.
+// bit = (lo[k] <= sum && sum <= hi[k]) ^ flip, flip being bit k % 64 of word k / 64. lo > hi never holds, so that
+// lo = 1, hi = 0 gives the constant `flip`.
 struct Thresholds {
   const int32_t* lo;     // [K]
   const int32_t* hi;     // [K]

@@ -11,8 +11,8 @@
 
 namespace bantam {
 
-// Of activations, x [..., C] f32 or f64: bits, step 1. The value is left without elements unless `materialize_value`: for those
-// whose every reader takes the codes.
+// Of activations, x [..., C] f32 or f64: bits, step 1. The value is left without elements unless `materialize_value`:
+// for those whose every reader takes the codes.
 // Saves nothing (kIdentity), or the mask |x| <= 1 as bits (kClip).
 Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value = false);
 

@@ -49,7 +49,8 @@ TEST_CASE("net report: the thesis's nets have the thesis's sizes") {
   CHECK(cost_of(vgg11(options(Form::kBnn, 1, 32, 3))).parameter_bits == 9646080 + 31 * 1728);
 }
 
-TEST_CASE("net report: torchvision's nets have its numbers of parameters, and fvcore's of multiply-accumulates at 224 px") {
+TEST_CASE(
+    "net report: torchvision's nets have its numbers of parameters, and fvcore's of multiply-accumulates at 224 px") {
   const struct {
     NetSpec (*build)(const ModelOptions&);
     int64_t parameters, macs;

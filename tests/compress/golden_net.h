@@ -1,5 +1,5 @@
-// The net of tests/compress/golden.bnt: small, with parameters that are exact in any arithmetic (multiples of 1/64), so that
-// its packed bytes are the same wherever it is packed.
+// The net of tests/compress/golden.bnt: small, with parameters that are exact in any arithmetic (multiples of 1/64), so
+// that its packed bytes are the same wherever it is packed.
 #pragma once
 
 #include <string>

@@ -9,8 +9,9 @@ namespace bantam::packed {
 
 inline constexpr uint32_t kSampleClasses = 3;
 
-// Ops: 0 pixels; 1 conv + bias + pool -> f32 and bits; 2 xnor with thresholds and pool -> bits; 3 unpack; 4 xnor + affine +
-// prelu + add -> f32; 5 conv of signs + relu; 6 load + hardtanh -> bits; 7 mean; 8 depthwise; 9 full-window conv -> scores.
+// Ops: 0 pixels; 1 conv + bias + pool -> f32 and bits; 2 xnor with thresholds and pool -> bits; 3 unpack; 4 xnor +
+// affine + prelu + add -> f32; 5 conv of signs + relu; 6 load + hardtanh -> bits; 7 mean; 8 depthwise; 9 full-window
+// conv -> scores.
 inline FileBuilder sample_builder() {
   FileBuilder f;
   f.header.h = 4, f.header.w = 4, f.header.c = 2;
@@ -31,11 +32,14 @@ inline FileBuilder sample_builder() {
   };
   const auto floats = [&](size_t n, float v) { return f.payload(std::vector<float>(n, v)); };
   const auto words = [&](size_t n) { return f.payload(std::vector<uint64_t>(n, 5)); };
-  const auto op = [&](const char* name, Source source, uint32_t in, uint32_t f32, uint32_t bits, uint32_t k = 0, uint16_t kernel = 0,
-                      uint16_t pad = 0) -> OpRecord& {
+  const auto op = [&](const char* name, Source source, uint32_t in, uint32_t f32, uint32_t bits, uint32_t k = 0,
+                      uint16_t kernel = 0, uint16_t pad = 0) -> OpRecord& {
     OpRecord o;
-    o.name = f.string(name), o.source = uint8_t(source), o.in = in, o.out_f32 = f32, o.out_bits = bits, o.k = k, o.band = 1;
-    if (k) o.groups = 1, o.kh = o.kw = kernel, o.stride_h = o.stride_w = o.dilation_h = o.dilation_w = 1, o.pad_h = o.pad_w = pad;
+    o.name = f.string(name), o.source = uint8_t(source), o.in = in, o.out_f32 = f32, o.out_bits = bits, o.k = k,
+    o.band = 1;
+    if (k)
+      o.groups = 1, o.kh = o.kw = kernel, o.stride_h = o.stride_w = o.dilation_h = o.dilation_w = 1,
+      o.pad_h = o.pad_w = pad;
     o.first_stage = uint32_t(f.stages.size());
     f.ops.push_back(o);
     return f.ops.back();
@@ -47,7 +51,8 @@ inline FileBuilder sample_builder() {
   const uint32_t b_bits = tensor("b.sign", Type::kBits, 2, 2, 3, 2, 4), b = tensor("b", Type::kF32, 2, 2, 3, 3, 5);
   const uint32_t c = tensor("c", Type::kF32, 3, 3, 3, 4, 6), d = tensor("d", Type::kF32, 2, 2, 3, 5, 7);
   const uint32_t e = tensor("e", Type::kBits, 3, 3, 3, 6, 6), g = tensor("mean", Type::kF32, 1, 1, 3, 7, 8);
-  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 9, 10), dw = tensor("dw", Type::kF32, 1, 1, 3, 8, 9);
+  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 9, 10),
+                 dw = tensor("dw", Type::kF32, 1, 1, 3, 8, 9);
 
   op("input", Source::kPixels, kNone, x, kNone);
   op("a", Source::kConv, x, a, a_bits, 3, 3, 1).weights = floats(18 * 16, 0.5f);

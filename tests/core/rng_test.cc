@@ -20,7 +20,8 @@ TEST_CASE("philox: the published test vectors of Philox 4x32-10") {
 TEST_CASE("rng: streams differ by seed, purpose and both numbers, and are functions of the counter") {
   const Rng a(1, kRngTest, 2, 3);
   CHECK(a.bits(7) == Rng(1, kRngTest, 2, 3).bits(7));
-  for (const Rng& b : {Rng(2, kRngTest, 2, 3), Rng(1, kRngInit, 2, 3), Rng(1, kRngTest, 3, 3), Rng(1, kRngTest, 2, 4)}) {
+  for (const Rng& b :
+       {Rng(2, kRngTest, 2, 3), Rng(1, kRngInit, 2, 3), Rng(1, kRngTest, 3, 3), Rng(1, kRngTest, 2, 4)}) {
     int equal = 0;
     for (uint64_t i = 0; i < 100; ++i) equal += a.bits(i) == b.bits(i);
     CHECK(equal == 0);

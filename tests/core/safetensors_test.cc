@@ -33,10 +33,12 @@ struct Made {
 Made dtypes() {
   // In the order of torch's names: bfloat16, bool, complex64, ...
   using T = StDType;
-  const T order[] = {T::kBF16,      T::kBool,       T::kC64, T::kF16, T::kF32, T::kF4,  T::kF64, T::kF8E4M3, T::kF8E4M3Fnuz, T::kF8E5M2,
-                     T::kF8E5M2Fnuz, T::kF8E8M0,     T::kI16, T::kI32, T::kI64, T::kI8, T::kU16, T::kU32,    T::kU64,        T::kU8};
+  const T order[] = {T::kBF16,   T::kBool,       T::kC64,    T::kF16,        T::kF32,    T::kF4,  T::kF64,
+                     T::kF8E4M3, T::kF8E4M3Fnuz, T::kF8E5M2, T::kF8E5M2Fnuz, T::kF8E8M0, T::kI16, T::kI32,
+                     T::kI64,    T::kI8,         T::kU16,    T::kU32,        T::kU64,    T::kU8};
   std::vector<SafeTensor> list;
-  for (size_t i = 0; i < std::size(order); ++i) list.push_back({"t." + std::to_string(i), order[i], {order[i] == T::kF4 ? 6u : 3u}, {}});
+  for (size_t i = 0; i < std::size(order); ++i)
+    list.push_back({"t." + std::to_string(i), order[i], {order[i] == T::kF4 ? 6u : 3u}, {}});
   return Made(list);
 }
 
@@ -113,7 +115,10 @@ TEST_CASE("safetensors: every dtype goes out and comes back, those below a byte 
   std::vector<SafeTensor> list;
   for (int t = 0; t < kStDTypes; ++t)
     for (std::vector<uint64_t> shape : {std::vector<uint64_t>{4}, {2, 0}, {3, 4}})
-      list.push_back({std::string(name_of(StDType(t))) + std::to_string(shape.size()) + std::to_string(shape[0]), StDType(t), shape, {}});
+      list.push_back({std::string(name_of(StDType(t))) + std::to_string(shape.size()) + std::to_string(shape[0]),
+                      StDType(t),
+                      shape,
+                      {}});
   Made made(list);
   check_same(SafeTensors::parse(safetensors_bytes(made.tensors)), made);
 }
@@ -135,11 +140,16 @@ TEST_CASE("safetensors: several metadata entries are sorted by key") {
 
 TEST_CASE("safetensors: valid files that the writer would not write") {
   // Any order of tensors, keys and fields; white space inside the header; no padding; escapes; no data.
-  for (const std::pair<std::string_view, std::string_view>& valid : {std::pair{R"({ "b" : {"shape":[1],"data_offsets":[1,2],"dtype":"U8"},
-            "a":{"data_offsets":[0,1],"dtype":"I8","shape":[1,1]}, "__metadata__":{}})"sv, "xy"sv},
-                              {R"({"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})"sv, "x"sv},
-                              {R"({"z":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})"sv, "x"sv},
-                              {"{}          "sv, ""sv}}) {
+  for (
+      const std::pair<std::string_view, std::string_view>& valid :
+      {std::pair{R"({ "b" : {"shape":[1],"data_offsets":[1,2],"dtype":"U8"},
+            "a":{"data_offsets":[0,1],"dtype":"I8","shape":[1,1]}, "__metadata__":{}})"sv,
+                 "xy"sv},
+       {R"({"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})"sv, "x"sv},
+       {R"({"z":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)"
+       R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})"sv,
+        "x"sv},
+       {"{}          "sv, ""sv}}) {
     CAPTURE(valid.first);
     SafeTensors f = SafeTensors::parse(file_of(valid.first, valid.second));
     CHECK(f.tensors().size() <= 2);
@@ -153,14 +163,18 @@ TEST_CASE("safetensors: a malformed file for each rule, with its one-line error"
     Bytes file;
     std::string error;
   };
-  auto tensor = [](const std::string& fields, std::string_view data = "x") { return file_of("{\"a\":{" + fields + "}}", data); };
+  auto tensor = [](const std::string& fields, std::string_view data = "x") {
+    return file_of("{\"a\":{" + fields + "}}", data);
+  };
   const std::string kDType = R"("dtype":"U8")", kShape = R"("shape":[1])", kOffsets = R"("data_offsets":[0,1])";
-  auto shaped = [&](const std::string& dtype, const std::string& shape, const std::string& offsets, std::string_view data = "x") {
+  auto shaped = [&](const std::string& dtype, const std::string& shape, const std::string& offsets,
+                    std::string_view data = "x") {
     return tensor("\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets, data);
   };
   auto two = [&](const std::string& first, const std::string& second, std::string_view data) {
     auto one = [](const std::string& name, const std::string& offsets, int n) {
-      return "\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[" + std::to_string(n) + "],\"data_offsets\":" + offsets + "}";
+      return "\"" + name + "\":{\"dtype\":\"U8\",\"shape\":[" + std::to_string(n) + "],\"data_offsets\":" + offsets +
+             "}";
     };
     return file_of("{" + one("a", first, 2) + "," + one("b", second, 2) + "}", data);
   };
@@ -178,8 +192,10 @@ TEST_CASE("safetensors: a malformed file for each rule, with its one-line error"
       {StRule::kHeaderTooSmall, {}, "0 bytes, a safetensors file has at least 8"},
       {StRule::kHeaderTooSmall, Bytes(7), "7 bytes, a safetensors file has at least 8"},
       {StRule::kHeaderTooLarge, sized(100'000'001, 8), "header of 100000001 bytes, at most 100000000 allowed"},
-      {StRule::kHeaderTooLarge, sized(UINT64_MAX, 8), "header of 18446744073709551615 bytes, at most 100000000 allowed"},
-      {StRule::kHeaderTooLarge, sized(UINT64_MAX - 7, 8), "header of 18446744073709551608 bytes, at most 100000000 allowed"},
+      {StRule::kHeaderTooLarge, sized(UINT64_MAX, 8),
+       "header of 18446744073709551615 bytes, at most 100000000 allowed"},
+      {StRule::kHeaderTooLarge, sized(UINT64_MAX - 7, 8),
+       "header of 18446744073709551608 bytes, at most 100000000 allowed"},
       {StRule::kHeaderLength, sized(9, 8), "header of 9 bytes, but only 8 follow"},
       {StRule::kHeaderLength, sized(2, 0), "header of 2 bytes, but only 0 follow"},
       {StRule::kUtf8, file_of("{\"\xFF\":1}"), "header is not UTF-8"},
@@ -192,39 +208,58 @@ TEST_CASE("safetensors: a malformed file for each rule, with its one-line error"
       {StRule::kHeaderEnd, file_of("{}\0"sv), "header does not end with '}' and spaces"},
       {StRule::kJson, file_of("{} {}"),
        "header: at byte 4: syntax error while parsing value - unexpected '{'; expected end of input"},
-      {StRule::kJson, file_of("{\"a\"}"), "header: at byte 5: syntax error while parsing object separator - unexpected '}'; expected ':'"},
+      {StRule::kJson, file_of("{\"a\"}"),
+       "header: at byte 5: syntax error while parsing object separator - unexpected '}'; expected ':'"},
       {StRule::kJson, file_of("{\"a\0\":{}}"sv), "header: at byte 3: NUL byte"},
-      {StRule::kJson, file_of("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-                              "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", "x"),
+      {StRule::kJson,
+       file_of("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+               "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+               "x"),
        "header: at byte 56: duplicate key 'a'"},
-      {StRule::kJson, file_of("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}"), "header: at byte 26: duplicate key 'dtype'"},
-      {StRule::kJson, file_of("{\"__metadata__\":{},\"__metadata__\":{}}"), "header: at byte 33: duplicate key '__metadata__'"},
+      {StRule::kJson, file_of("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}"),
+       "header: at byte 26: duplicate key 'dtype'"},
+      {StRule::kJson, file_of("{\"__metadata__\":{},\"__metadata__\":{}}"),
+       "header: at byte 33: duplicate key '__metadata__'"},
       {StRule::kJson, file_of("{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}"), "header: at byte 28: duplicate key 'k'"},
       {StRule::kTensorInfo, file_of(deep + "}"), "tensor 'a': expected an object, found an array"},
-      {StRule::kMetadata, file_of("{\"__metadata__\":null}"), "__metadata__: expected an object of strings, found null"},
-      {StRule::kMetadata, file_of("{\"__metadata__\":[]}"), "__metadata__: expected an object of strings, found an array"},
-      {StRule::kMetadata, file_of("{\"__metadata__\":{\"k\":1}}"), "__metadata__ 'k': expected a string, found an integer"},
-      {StRule::kMetadata, file_of("{\"__metadata__\":{\"k\":{}}}"), "__metadata__ 'k': expected a string, found an object"},
+      {StRule::kMetadata, file_of("{\"__metadata__\":null}"),
+       "__metadata__: expected an object of strings, found null"},
+      {StRule::kMetadata, file_of("{\"__metadata__\":[]}"),
+       "__metadata__: expected an object of strings, found an array"},
+      {StRule::kMetadata, file_of("{\"__metadata__\":{\"k\":1}}"),
+       "__metadata__ 'k': expected a string, found an integer"},
+      {StRule::kMetadata, file_of("{\"__metadata__\":{\"k\":{}}}"),
+       "__metadata__ 'k': expected a string, found an object"},
       {StRule::kTensorInfo, file_of("{\"a\":1}"), "tensor 'a': expected an object, found an integer"},
       {StRule::kTensorInfo, tensor(kShape + "," + kOffsets), "tensor 'a': missing dtype"},
       {StRule::kTensorInfo, tensor(kDType + "," + kOffsets), "tensor 'a': missing shape"},
       {StRule::kTensorInfo, tensor(kDType + "," + kShape), "tensor 'a': missing data_offsets"},
-      {StRule::kTensorInfo, tensor(kDType + "," + kShape + "," + kOffsets + ",\"strides\":[1]"), "tensor 'a': unknown field 'strides'"},
-      {StRule::kTensorInfo, tensor("\"dtype\":8," + kShape + "," + kOffsets), "tensor 'a': dtype: expected a string, found an integer"},
+      {StRule::kTensorInfo, tensor(kDType + "," + kShape + "," + kOffsets + ",\"strides\":[1]"),
+       "tensor 'a': unknown field 'strides'"},
+      {StRule::kTensorInfo, tensor("\"dtype\":8," + kShape + "," + kOffsets),
+       "tensor 'a': dtype: expected a string, found an integer"},
       {StRule::kTensorInfo, tensor("\"dtype\":{}"), "tensor 'a': dtype: expected a string, found an object"},
       {StRule::kDType, shaped("B1", "[8]", "[0,1]"), "tensor 'a': unknown dtype 'B1'"},
       {StRule::kDType, shaped("f32", "[1]", "[0,4]", "xxxx"), "tensor 'a': unknown dtype 'f32'"},
-      {StRule::kTensorInfo, shaped("U8", "1", "[0,1]"), "tensor 'a': shape: expected an array of integers, found an integer"},
-      {StRule::kTensorInfo, shaped("U8", "[-1]", "[0,1]"), "tensor 'a': shape: expected an integer that is not negative, found -1"},
-      {StRule::kTensorInfo, shaped("U8", "[1.0]", "[0,1]"), "tensor 'a': shape: expected an integer that is not negative, found a number"},
-      {StRule::kTensorInfo, shaped("U8", "[[1]]", "[0,1]"), "tensor 'a': shape: expected an integer that is not negative, found an array"},
-      {StRule::kJson, shaped("U8", "[18446744073709551616]", "[0,1]"), "header: at byte 49: integer out of range: 18446744073709551616"},
+      {StRule::kTensorInfo, shaped("U8", "1", "[0,1]"),
+       "tensor 'a': shape: expected an array of integers, found an integer"},
+      {StRule::kTensorInfo, shaped("U8", "[-1]", "[0,1]"),
+       "tensor 'a': shape: expected an integer that is not negative, found -1"},
+      {StRule::kTensorInfo, shaped("U8", "[1.0]", "[0,1]"),
+       "tensor 'a': shape: expected an integer that is not negative, found a number"},
+      {StRule::kTensorInfo, shaped("U8", "[[1]]", "[0,1]"),
+       "tensor 'a': shape: expected an integer that is not negative, found an array"},
+      {StRule::kJson, shaped("U8", "[18446744073709551616]", "[0,1]"),
+       "header: at byte 49: integer out of range: 18446744073709551616"},
       {StRule::kTensorInfo, shaped("U8", ranks, "[0,1]"), "tensor 'a': shape: more than 64 dimensions"},
-      {StRule::kTensorInfo, shaped("U8", "[1]", "[0]"), "tensor 'a': data_offsets: expected 2 numbers, found 1 or none"},
+      {StRule::kTensorInfo, shaped("U8", "[1]", "[0]"),
+       "tensor 'a': data_offsets: expected 2 numbers, found 1 or none"},
       {StRule::kTensorInfo, shaped("U8", "[1]", "[]"), "tensor 'a': data_offsets: expected 2 numbers, found 1 or none"},
       {StRule::kTensorInfo, shaped("U8", "[1]", "[0,1,1]"), "tensor 'a': data_offsets: expected 2 numbers, found more"},
-      {StRule::kTensorInfo, shaped("U8", "[1]", "{}"), "tensor 'a': data_offsets: expected an array of integers, found an object"},
-      {StRule::kTensorInfo, shaped("U8", "[1]", "[0,-1]"), "tensor 'a': data_offsets: expected an integer that is not negative, found -1"},
+      {StRule::kTensorInfo, shaped("U8", "[1]", "{}"),
+       "tensor 'a': data_offsets: expected an array of integers, found an object"},
+      {StRule::kTensorInfo, shaped("U8", "[1]", "[0,-1]"),
+       "tensor 'a': data_offsets: expected an integer that is not negative, found -1"},
       {StRule::kOffset, shaped("U8", "[1]", "[1,0]"), "tensor 'a': data_offsets run backwards: [1,0]"},
       {StRule::kOffset, shaped("U8", "[1]", "[1,2]", "xx"), "tensor 'a': data begin at 1, a hole after 0"},
       {StRule::kOffset, two("[0,2]", "[3,5]", "xxxxx"), "tensor 'b': data begin at 3, a hole after 2"},
@@ -235,7 +270,8 @@ TEST_CASE("safetensors: a malformed file for each rule, with its one-line error"
       {StRule::kOverflow, shaped("U8", "[4294967296,4294967296,0]", "[0,0]", ""), "tensor 'a': size beyond 64 bits"},
       {StRule::kMisaligned, shaped("F4", "[3]", "[0,2]", "xx"), "tensor 'a': 12 bits do not end on a byte"},
       {StRule::kMisaligned, shaped("F6_E2M3", "[2]", "[0,2]", "xx"), "tensor 'a': 12 bits do not end on a byte"},
-      {StRule::kSize, shaped("F32", "[2]", "[0,4]", "xxxx"), "tensor 'a': shape and dtype take 8 bytes, data_offsets 4"},
+      {StRule::kSize, shaped("F32", "[2]", "[0,4]", "xxxx"),
+       "tensor 'a': shape and dtype take 8 bytes, data_offsets 4"},
       {StRule::kSize, shaped("U8", "[0]", "[0,1]"), "tensor 'a': shape and dtype take 0 bytes, data_offsets 1"},
       {StRule::kSize, shaped("U8", "[]", "[0,0]", ""), "tensor 'a': shape and dtype take 1 bytes, data_offsets 0"},
       {StRule::kIncompleteBuffer, shaped("U8", "[2]", "[0,2]", "x"), "tensors take 2 bytes, the file holds 1"},
@@ -243,7 +279,8 @@ TEST_CASE("safetensors: a malformed file for each rule, with its one-line error"
       {StRule::kIncompleteBuffer, file_of("{}", "x"), "1 bytes after the last tensor"},
       {StRule::kIncompleteBuffer, shaped("U8", "[1152921504606846976]", "[0,1152921504606846976]", "x"),
        "tensors take 1152921504606846976 bytes, the file holds 1"},
-      {StRule::kTensorInfo, file_of("{\"" + long_name + "\":{}}"), "tensor '" + long_name.substr(0, 80) + "...': missing dtype"},
+      {StRule::kTensorInfo, file_of("{\"" + long_name + "\":{}}"),
+       "tensor '" + long_name.substr(0, 80) + "...': missing dtype"},
       {StRule::kTensorInfo, file_of("{\"a\\u0000\\n\\u00e9\":{}}"), "tensor 'a\\x00\\x0a\\xc3\\xa9': missing dtype"},
   };
   for (const Row& row : rows) {
@@ -279,7 +316,8 @@ TEST_CASE("safetensors: any byte of a header may be another: an error or a file,
   Bytes whole = golden("net");
   size_t header = 8 + size_t(load_le64(whole.data()));
   size_t refused = 0;
-  const std::string_view kBytes = "\0 \"{}[],:019-.e\\\x7f\x80\xC3\xFF"sv;  // what JSON gives a meaning, and what it does not
+  const std::string_view kBytes =
+      "\0 \"{}[],:019-.e\\\x7f\x80\xC3\xFF"sv;  // what JSON gives a meaning, and what it does not
   for (size_t i = 0; i < header; ++i) {
     uint8_t old = whole[i];
     for (char v : kBytes) {
@@ -316,12 +354,14 @@ TEST_CASE("safetensors: memory is bounded by our limit on keys and values") {
 
 TEST_CASE("safetensors: the writer refuses what no reader could take") {
   Bytes four(4);
-  CHECK_THROWS_WITH_AS(safetensors_bytes({{"a", StDType::kF32, {2}, four}}), "safetensors: tensor 'a' has 4 bytes, which is not F32 [2]", Error);
+  CHECK_THROWS_WITH_AS(safetensors_bytes({{"a", StDType::kF32, {2}, four}}),
+                       "safetensors: tensor 'a' has 4 bytes, which is not F32 [2]", Error);
   CHECK_THROWS_WITH_AS(safetensors_bytes({{"a", StDType::kF32, {}, four}, {"a", StDType::kU8, {4}, four}}),
                        "safetensors: two tensors are named 'a'", Error);
   CHECK_THROWS_WITH_AS(safetensors_bytes({{"__metadata__", StDType::kF32, {}, four}}),
                        "safetensors: a tensor cannot be named '__metadata__'", Error);
-  CHECK_THROWS_WITH_AS(safetensors_bytes({{"\xFF", StDType::kF32, {}, four}}), "safetensors: a tensor cannot be named '\\xff'", Error);
+  CHECK_THROWS_WITH_AS(safetensors_bytes({{"\xFF", StDType::kF32, {}, four}}),
+                       "safetensors: a tensor cannot be named '\\xff'", Error);
   CHECK_THROWS_WITH_AS(safetensors_bytes({}, {{"k", "\xFF"}}), "safetensors: metadata 'k' is not UTF-8", Error);
   CHECK_THROWS_AS(safetensors_bytes({{"a", StDType::kF4, {3}, four}}), Error);
 }

@@ -1,6 +1,7 @@
-/* runtime_trace MODEL IMAGES: runs each image of the raw file IMAGES (h * w * c bytes each), or with random:N as IMAGES N
- * generated ones, always the same, through the packed model and writes every tensor that the runtime shows, name, type, sizes and bytes, then the scores, to stdout. Two builds compute
- * the same if these streams are the same. Exit code 6 if the model's self test fails. */
+/* runtime_trace MODEL IMAGES: runs each image of the raw file IMAGES (h * w * c bytes each), or with random:N as IMAGES
+ * N generated ones, always the same, through the packed model and writes every tensor that the runtime shows, name,
+ * type, sizes and bytes, then the scores, to stdout. Two builds compute the same if these streams are the same. Exit
+ * code 6 if the model's self test fails. */
 #define _ISOC11_SOURCE /* aligned_alloc */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,8 @@ int main(int argc, char** argv) {
   check(bnt_load(file, file_size, mem, info.model_bytes, &model, &where));
   check(bnt_open(&model, arena, info.arena_base + info.arena_per_lane, NULL, &session));
   check(bnt_self_test(&session));
-  printf("mem %u arena %u + %u\n", (unsigned)info.model_bytes, (unsigned)info.arena_base, (unsigned)info.arena_per_lane);
+  printf("mem %u arena %u + %u\n", (unsigned)info.model_bytes, (unsigned)info.arena_base,
+         (unsigned)info.arena_per_lane);
   image_size = (size_t)info.h * info.w * info.c;
   if (strncmp(argv[2], "random:", 7) == 0) {
     uint32_t state = 1;

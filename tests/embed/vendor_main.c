@@ -1,6 +1,6 @@
-/* Loads and runs a packed net while malloc is armed: between bnt_probe and the last bnt_run any allocation aborts. N bytes
- * of arena are enough, N - 1 are refused. usage: vendor_main MODEL,
- * or vendor_main --spring, which allocates and must exit with 99. */
+/* Loads and runs a packed net while malloc is armed: between bnt_probe and the last bnt_run any allocation aborts. N
+ * bytes of arena are enough, N - 1 are refused. usage: vendor_main MODEL, or vendor_main --spring, which allocates and
+ * must exit with 99. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-// A fuzzer is one file tests/fuzz/NAME.cc with the two functions below, and one line in tests/fuzz/targets.txt. In a fuzz
-// build (meson -Dfuzz=true, clang) libFuzzer drives it; in any other build its seeds are replayed as a test, whole, cut off
-// everywhere and with bits flipped, so that no fuzzer rots.
+// A fuzzer is one file tests/fuzz/NAME.cc with the two functions below, and one line in tests/fuzz/targets.txt. In a
+// fuzz build (meson -Dfuzz=true, clang) libFuzzer drives it; in any other build its seeds are replayed as a test,
+// whole, cut off everywhere and with bits flipped, so that no fuzzer rots.
 #pragma once
 
 #include <functional>

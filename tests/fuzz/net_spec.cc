@@ -24,11 +24,19 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   seed(as_bytes(to_json(resnet14({.form = Form::kBnn, .h = 32, .w = 32, .c = 3}))));
   // Every kind of node in one small net.
   NetBuilder g(8, 8, 3, 4);
-  int x = g.conv("c", g.input(), {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = true, .weight = {}});
+  int x = g.conv("c", g.input(),
+                 {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .bias = true, .weight = {}});
   int y = g.batch_norm("bn", x);
   y = g.prelu("p", y, {.parameter = "p.weight"});
   y = g.quantize("q", y);
-  y = g.conv("b", y, {.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .weight = {Scheme::kSign, Surrogate::kClip}, .pad_value = 1});
+  y = g.conv("b", y,
+             {.out_channels = 4,
+              .kernel_h = 3,
+              .kernel_w = 3,
+              .pad_h = 1,
+              .pad_w = 1,
+              .weight = {Scheme::kSign, Surrogate::kClip},
+              .pad_value = 1});
   y = g.add("add", y, x);
   y = g.mul("mul", y, x);
   y = g.concat("cat", {y, x});

@@ -32,7 +32,9 @@ void fuzz_one(ByteSpan input) {
   }
   try {
     NetBuilder g(1, 1, 1, 2);
-    Model model((g.linear("layer", g.unary(Kind::kFlatten, "flatten", 0), {.out_features = 2, .bias = false, .weight = {}}), g.build()));
+    Model model(
+        (g.linear("layer", g.unary(Kind::kFlatten, "flatten", 0), {.out_features = 2, .bias = false, .weight = {}}),
+         g.build()));
     WeightsFile(SafeTensors::view(input), {{}, {"e*"}}).load(&model);
   } catch (const FileError&) {
   }

@@ -1,5 +1,5 @@
-// Whole nets with weights and images by a rule, so that another implementation can make the same ones: the rule stands in
-// tests/fixtures/make_nets.py, which stored that implementation's results in tests/fixtures/nets.safetensors.
+// Whole nets with weights and images by a rule, so that another implementation can make the same ones: the rule stands
+// in tests/fixtures/make_nets.py, which stored that implementation's results in tests/fixtures/nets.safetensors.
 #pragma once
 
 #include <cmath>
@@ -48,7 +48,9 @@ inline void fill_statistics(Model& model) {
   std::map<std::string, int64_t> counters = model.counters();
   for (const NamedTensor& t : model.state_dict()) {
     const bool mean = t.name.ends_with(".running_mean"), var = t.name.ends_with(".running_var");
-    if (mean || var) all.push_back({t.name, uniform(key_of(t.name), t.tensor.shape(), mean ? 0.5f : 1.0f, mean ? 0 : 1, model.dtype())});
+    if (mean || var)
+      all.push_back(
+          {t.name, uniform(key_of(t.name), t.tensor.shape(), mean ? 0.5f : 1.0f, mean ? 0 : 1, model.dtype())});
   }
   for (auto& [name, batches] : counters) batches = 7;
   model.load_state_dict(all, counters);

@@ -25,20 +25,21 @@ constexpr Form kForms[] = {Form::kFloat, Form::kBinaryConnect, Form::kBnn};
 
 }  // namespace
 
-// f64 rounds at 1.1e-16; a gradient of the first layer has gone through 14 layers and sums of 8,192 terms, and what is lost
-// by cancellation in the norms: 1e-10 is the promise, measured is below 1e-12.
+// f64 rounds at 1.1e-16; a gradient of the first layer has gone through 14 layers and sums of 8,192 terms, and what is
+// lost by cancellation in the norms: 1e-10 is the promise, measured is below 1e-12.
 TEST_CASE("resnet14 at width 0.25, float: loss and each gradient in f64 equal PyTorch's to 1e-10") {
   const Fixture f("nets");
   compare(f, "resnet14_float", forward_backward(net("resnet14", Form::kFloat, 0.25), 8, DType::kF64), 1e-10);
 }
 
-// Left out is resnet14 binaryconnect: with this batch the input of one of its ReLUs, in layer1.1.act2, rounds to the other side
-// of 0 in f32, and the gradient with it. In the others no ReLU, PReLU or sign changes sides.
+// Left out is resnet14 binaryconnect: with this batch the input of one of its ReLUs, in layer1.1.act2, rounds to the
+// other side of 0 in f32, and the gradient with it. In the others no ReLU, PReLU or sign changes sides.
 TEST_CASE("resnet14 float and bnn, vgg11 and the quickstart net in every form: f32 gradients equal f64's to 1e-4") {
   const Fixture f("nets");
   for (Form form : kForms) {
     const std::string name = std::string("_") + name_of(form);
-    if (form != Form::kBinaryConnect) compare(f, "resnet14" + name, forward_backward(net("resnet14", form, 0.25), 8, DType::kF32), 1e-4);
+    if (form != Form::kBinaryConnect)
+      compare(f, "resnet14" + name, forward_backward(net("resnet14", form, 0.25), 8, DType::kF32), 1e-4);
     compare(f, "vgg11" + name, forward_backward(net("vgg11", form, 0.125), 4, DType::kF32), 1e-4);
     compare(f, "quickstart" + name, forward_backward(net("quickstart", form, 1), 4, DType::kF32), 1e-4);
   }
@@ -47,25 +48,30 @@ TEST_CASE("resnet14 float and bnn, vgg11 and the quickstart net in every form: f
 TEST_CASE("resnet14 at width 0.25, binaryconnect and bnn: loss and each gradient in f64 equal PyTorch's to 1e-10") {
   const Fixture f("nets");
   for (Form form : {Form::kBinaryConnect, Form::kBnn})
-    compare(f, std::string("resnet14_") + name_of(form), forward_backward(net("resnet14", form, 0.25), 8, DType::kF64), 1e-10);
+    compare(f, std::string("resnet14_") + name_of(form), forward_backward(net("resnet14", form, 0.25), 8, DType::kF64),
+            1e-10);
 }
 
-TEST_CASE("vgg11 at width 0.125, every form: each gradient in f64 equals PyTorch's to 1e-10; conv biases before a norm have none") {
+TEST_CASE(
+    "vgg11 at width 0.125, every form: each gradient in f64 equals PyTorch's to 1e-10; conv biases before a norm have "
+    "none") {
   const Fixture f("nets");
   for (Form form : kForms)
-    compare(f, std::string("vgg11_") + name_of(form), forward_backward(net("vgg11", form, 0.125), 4, DType::kF64), 1e-10);
+    compare(f, std::string("vgg11_") + name_of(form), forward_backward(net("vgg11", form, 0.125), 4, DType::kF64),
+            1e-10);
 }
 
 TEST_CASE("quickstart net, every form: each gradient in f64 equals PyTorch's to 1e-10") {
   const Fixture f("nets");
   for (Form form : kForms)
-    compare(f, std::string("quickstart_") + name_of(form), forward_backward(net("quickstart", form, 1), 4, DType::kF64), 1e-10);
+    compare(f, std::string("quickstart_") + name_of(form), forward_backward(net("quickstart", form, 1), 4, DType::kF64),
+            1e-10);
 }
 
 namespace {
 
-void follow(const std::string& c, const NetSpec& spec, int64_t batch, const std::function<std::unique_ptr<Optimizer>(ParameterGroup)>& make,
-            double lr) {
+void follow(const std::string& c, const NetSpec& spec, int64_t batch,
+            const std::function<std::unique_ptr<Optimizer>(ParameterGroup)>& make, double lr) {
   const Fixture f("nets");
   const std::vector<double> want = f.tensor("curve/" + c + "/loss").values();
   CHECK(want.size() == 20);

@@ -41,7 +41,8 @@ TEST_CASE("prelu: multiplies what is negative by its channel's slope") {
 }
 TEST_CASE("prelu: slopes that fit no channels are refused by name and shape") {
   CHECK_THROWS_WITH_AS(prelu(random_f32({2, 3}, 1), random_f32({2}, 1)), "prelu: [2] slopes for input [2,3]", Error);
-  CHECK_THROWS_WITH_AS(prelu(random_f32({2, 3}, 1), random_f64({3}, 1)), "prelu: f32 with f64 elements, [2,3] and [3]", Error);
+  CHECK_THROWS_WITH_AS(prelu(random_f32({2, 3}, 1), random_f64({3}, 1)), "prelu: f32 with f64 elements, [2,3] and [3]",
+                       Error);
 }
 TEST_CASE("hardtanh: clips to [-1, 1], keeps NaN; its gradient is 0 at the bounds") {
   Parameter x("x", Tensor::of({6}, {-2, -1, -0.5, 0.5, 1, 2}));
@@ -84,13 +85,14 @@ TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: gradients") {
 }
 
 // Elementwise: a few roundings, and 2.5 ulp of the functions: 4e-7 of the largest. A slope's gradient sums up to 65,537
-// products, each chain at most 66 long (columns-inl.h): 66 * 2^-24 = 4e-6 of the sum of magnitudes, which random signs make
-// up to 100 times the sum.
+// products, each chain at most 66 long (columns-inl.h): 66 * 2^-24 = 4e-6 of the sum of magnitudes, which random signs
+// make up to 100 times the sum.
 TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: f32 equals f64 over odd sizes") {
   for (int64_t n : {1, 15, 16, 17, 101, 32769, 65537}) {
     CAPTURE(n);
     const Tensor x = random_f64({n}, uint64_t(n), 2.0);
-    for (auto f : {relu, hardtanh, sigmoid, static_cast<Tensor (*)(const Tensor&)>(bantam::tanh)}) CHECK(f32_error(one(f), {x}) <= 4e-7);
+    for (auto f : {relu, hardtanh, sigmoid, static_cast<Tensor (*)(const Tensor&)>(bantam::tanh)})
+      CHECK(f32_error(one(f), {x}) <= 4e-7);
     CHECK(f32_error(kPrelu, {x, random_f64({1}, 3)}) <= 4e-4);
   }
   for (int64_t c : {1, 3, 10, 16, 65, 80}) {

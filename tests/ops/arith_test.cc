@@ -24,15 +24,24 @@ Tensor apart(const Shape& shape, uint64_t seed) {
 struct Pair {
   Shape a, b;
 };
-const std::vector<Pair> kBroadcasts = {{{2, 3}, {2, 3}},       {{2, 3}, {3}},          {{3}, {2, 3}},       {{2, 3}, {2, 1}},
-                                       {{2, 1, 4}, {3, 1}},    {{2, 3}, {}},           {{}, {2, 3}},        {{}, {}},
-                                       {{1, 3, 1, 2}, {2, 1, 2, 1}}, {{2, 2, 2, 3}, {2, 1, 1, 3}}, {{1}, {1, 1}}};
+const std::vector<Pair> kBroadcasts = {{{2, 3}, {2, 3}},
+                                       {{2, 3}, {3}},
+                                       {{3}, {2, 3}},
+                                       {{2, 3}, {2, 1}},
+                                       {{2, 1, 4}, {3, 1}},
+                                       {{2, 3}, {}},
+                                       {{}, {2, 3}},
+                                       {{}, {}},
+                                       {{1, 3, 1, 2}, {2, 1, 2, 1}},
+                                       {{2, 2, 2, 3}, {2, 1, 1, 3}},
+                                       {{1}, {1, 1}}};
 
 }  // namespace
 
 TEST_CASE("add, sub, mul, div: two rows with one, by hand") {
   for (DType t : {DType::kF32, DType::kF64}) {
-    const Tensor a = Tensor::of({2, 2}, {1, 2, 3, 4}, t), b = Tensor::of({2}, {2, 4}, t), column = Tensor::of({2, 1}, {2, 4}, t);
+    const Tensor a = Tensor::of({2, 2}, {1, 2, 3, 4}, t), b = Tensor::of({2}, {2, 4}, t),
+                 column = Tensor::of({2, 1}, {2, 4}, t);
     CHECK(add(a, b).values() == Values{3, 6, 5, 8});
     CHECK(sub(a, b).values() == Values{-1, -2, 1, 0});
     CHECK(mul(a, b).values() == Values{2, 8, 6, 16});
@@ -63,7 +72,8 @@ TEST_CASE("broadcast_to: repeats along missing axes and axes of 1") {
 }
 TEST_CASE("add: shapes that do not broadcast, and mixed types, are refused by name and shape") {
   CHECK_THROWS_WITH_AS(add(Tensor::zeros({2, 3}), Tensor::zeros({2})), "add: [2,3] does not broadcast with [2]", Error);
-  CHECK_THROWS_WITH_AS(mul(Tensor::zeros({2}), Tensor::zeros({2}, DType::kF64)), "mul: f32 with f64 elements, [2] and [2]", Error);
+  CHECK_THROWS_WITH_AS(mul(Tensor::zeros({2}), Tensor::zeros({2}, DType::kF64)),
+                       "mul: f32 with f64 elements, [2] and [2]", Error);
 }
 TEST_CASE("add, mul: no elements are no problem") {
   CHECK(add(Tensor::zeros({0, 3}), Tensor::zeros({3})).shape() == Shape{0, 3});
@@ -88,7 +98,11 @@ TEST_CASE("add, sub, mul, div: gradients, for every way of broadcasting") {
     CHECK(gradcheck("mul", two(kMul), {random_f64(p.a, 1), random_f64(p.b, 2)}) == "");
     CHECK(gradcheck("div", two(kDiv), {random_f64(p.a, 1), apart(p.b, 2)}) == "");
   }
-  CHECK(gradcheck("broadcast_to", [](const Tensors& in) { return broadcast_to(in[0], {2, 3, 2}); }, {random_f64({3, 1}, 1)}) == "");
+  CHECK(gradcheck("broadcast_to",
+                  [](const Tensors& in) {
+                    return broadcast_to(in[0], {2, 3, 2});
+                  },
+                  {random_f64({3, 1}, 1)}) == "");
 }
 // One rounding an element; a repeated side's gradient sums at most 3 * 5 * 7 * 33 of them in short chains: 1e-5.
 TEST_CASE("add, sub, mul, div: f32 equals f64, channels few, odd and many") {
@@ -101,7 +115,11 @@ TEST_CASE("add, sub, mul, div: f32 equals f64, channels few, odd and many") {
 }
 TEST_CASE("add, mul: the same bytes for any number of threads") {
   for (Op f : {kAdd, kMul}) {
-    CHECK(same_for_any_threads([&] { return forward_backward(two(f), {random_f32({9, 31, 33, 10}, 1), random_f32({10}, 2)}); }));
-    CHECK(same_for_any_threads([&] { return forward_backward(two(f), {random_f32({9, 31, 33, 10}, 1), random_f32({9, 31, 33, 1}, 2)}); }));
+    CHECK(same_for_any_threads([&] {
+      return forward_backward(two(f), {random_f32({9, 31, 33, 10}, 1), random_f32({10}, 2)});
+    }));
+    CHECK(same_for_any_threads([&] {
+      return forward_backward(two(f), {random_f32({9, 31, 33, 10}, 1), random_f32({9, 31, 33, 1}, 2)});
+    }));
   }
 }

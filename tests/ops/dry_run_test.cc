@@ -66,8 +66,10 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
   check("sum", [](const Tensors& in) { return sum(in[0], {1, 2}); }, {image});
   check("mean", [](const Tensors& in) { return mean(in[0]); }, {image});
   check("max", [](const Tensors& in) { return bantam::max(in[0], 1); }, {image});
-  check("batch_norm", [](const Tensors& in) { return batch_norm(in[0], in[1], in[2], nullptr, nullptr); }, {image, c, c});
-  check("batch_norm_eval", [&](const Tensors& in) { return batch_norm_eval(in[0], in[1], in[2], one, one); }, {image, c, c});
+  check("batch_norm", [](const Tensors& in) { return batch_norm(in[0], in[1], in[2], nullptr, nullptr); },
+        {image, c, c});
+  check("batch_norm_eval", [&](const Tensors& in) { return batch_norm_eval(in[0], in[1], in[2], one, one); },
+        {image, c, c});
   check("softmax", [](const Tensors& in) { return softmax(in[0]); }, {image});
   check("log_softmax", [](const Tensors& in) { return log_softmax(in[0]); }, {image});
   check("cross_entropy", [&](const Tensors& in) { return cross_entropy(in[0], labels); }, {{64, 10}});

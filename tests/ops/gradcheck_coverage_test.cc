@@ -51,7 +51,8 @@ Calls calls_below(const std::vector<std::string>& folders, const std::string& fu
     if (!fs::exists(folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       const std::string path = entry.path().string();
-      if (path.size() < ending.size() || path.compare(path.size() - ending.size(), ending.size(), ending) != 0) continue;
+      if (path.size() < ending.size() || path.compare(path.size() - ending.size(), ending.size(), ending) != 0)
+        continue;
       std::ifstream in(path);
       std::stringstream text;
       text << in.rdbuf();
@@ -76,9 +77,11 @@ TEST_CASE("gradients: every op that is recorded has a gradient check") {
     CHECK_MESSAGE(checked.names.count(name) == 1, "no gradcheck(\"" << name << "\", ...) in tests/");
 }
 
-TEST_CASE("gradients: the search finds calls, skips comments and declarations, and reports names that are no literals") {
+TEST_CASE(
+    "gradients: the search finds calls, skips comments and declarations, and reports names that are no literals") {
   Calls calls;
-  find_calls(strip_comments("x = record(\"a\", y);\n// record(\"b\")\nreturn record(\n    \"c\", z); Tensor record(const char* op); recording(\"d\"); record(op);"),
+  find_calls(strip_comments("x = record(\"a\", y);\n// record(\"b\")\nreturn record(\n    \"c\", z); Tensor "
+                            "record(const char* op); recording(\"d\"); record(op);"),
              "record", "file", &calls);
   CHECK(calls.names == std::set<std::string>{"a", "c"});
   CHECK(calls.unnamed == std::vector<std::string>{"file"});

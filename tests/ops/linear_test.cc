@@ -12,7 +12,8 @@ using namespace bantam;
 
 TEST_CASE("linear: two samples through two outputs, worked by hand, with gradients") {
   for (DType dtype : {DType::kF32, DType::kF64}) {
-    Parameter x("x", Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)), w("w", Tensor::of({2, 3}, {1, 0, -1, 2, 3, 4}, dtype));
+    Parameter x("x", Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)),
+        w("w", Tensor::of({2, 3}, {1, 0, -1, 2, 3, 4}, dtype));
     Parameter b("b", Tensor::of({2}, {10, 20}, dtype));
     const Tensor y = linear(x.tensor(), w.tensor(), b.tensor());
     CHECK(y.values() == std::vector<double>{8, 40, 8, 67});
@@ -51,7 +52,8 @@ TEST_CASE("linear: f32 equals f64 to rounding, and one, two and three threads gi
     const int64_t terms[4] = {c.in, c.out, c.n, c.n};
     for (int t = 0; t < 4; ++t) {
       double worst = 0;
-      for (size_t i = 0; i < results[0][t].size(); ++i) worst = std::fmax(worst, std::fabs(results[0][t][i] - results[1][t][i]));
+      for (size_t i = 0; i < results[0][t].size(); ++i)
+        worst = std::fmax(worst, std::fabs(results[0][t][i] - results[1][t][i]));
       CHECK(worst <= std::ldexp(12.0 * double(terms[t] + 4), -24));  // as in conv2d_test.cc
     }
   }
@@ -59,8 +61,12 @@ TEST_CASE("linear: f32 equals f64 to rounding, and one, two and three threads gi
 }
 
 TEST_CASE("linear: what does not fit is refused with the shapes in the message") {
-  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 5})), "linear: weight has 5 inputs, input has 3 [2,3]", Error);
-  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3, 1}), Tensor::zeros({4, 3})), "linear: input must be [N,in], is [2,3,1]", Error);
-  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 3}), Tensor::zeros({3})), "linear: bias must be [4], is [3]", Error);
-  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({0, 3}), Tensor::zeros({4, 3})), "linear: nothing to multiply in [0,3] and [4,3]", Error);
+  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 5})),
+                       "linear: weight has 5 inputs, input has 3 [2,3]", Error);
+  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3, 1}), Tensor::zeros({4, 3})),
+                       "linear: input must be [N,in], is [2,3,1]", Error);
+  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 3}), Tensor::zeros({3})),
+                       "linear: bias must be [4], is [3]", Error);
+  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({0, 3}), Tensor::zeros({4, 3})),
+                       "linear: nothing to multiply in [0,3] and [4,3]", Error);
 }

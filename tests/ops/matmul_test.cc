@@ -11,7 +11,8 @@ using namespace bantam;
 
 TEST_CASE("matmul: a 2x3 by 3x2 product, worked by hand, with gradients") {
   for (DType dtype : {DType::kF32, DType::kF64}) {
-    Parameter a("a", Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)), b("b", Tensor::of({3, 2}, {1, 2, 3, 4, 5, 6}, dtype));
+    Parameter a("a", Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)),
+        b("b", Tensor::of({3, 2}, {1, 2, 3, 4, 5, 6}, dtype));
     const Tensor c = matmul(a.tensor(), b.tensor());
     CHECK(c.values() == std::vector<double>{22, 28, 49, 64});
     backward({c}, {Tensor::of({2, 2}, {1, 0, 0, 1}, dtype)});
@@ -31,7 +32,8 @@ TEST_CASE("matmul: f32 equals f64 to rounding for sizes on both sides of a tile,
   struct Case {
     int64_t m, k, n;
   };
-  for (const Case& s : {Case{1, 1, 1}, Case{13, 16, 31}, Case{14, 17, 32}, Case{15, 257, 33}, Case{67, 64, 131}, Case{300, 70, 129}}) {
+  for (const Case& s :
+       {Case{1, 1, 1}, Case{13, 16, 31}, Case{14, 17, 32}, Case{15, 257, 33}, Case{67, 64, 131}, Case{300, 70, 129}}) {
     std::vector<std::vector<double>> results[4];
     for (int i = 0; i < 4; ++i) {
       const DType dtype = i == 0 ? DType::kF64 : DType::kF32;
@@ -46,7 +48,8 @@ TEST_CASE("matmul: f32 equals f64 to rounding for sizes on both sides of a tile,
     const int64_t terms[3] = {s.k, s.n, s.m};
     for (int t = 0; t < 3; ++t) {
       double worst = 0;
-      for (size_t i = 0; i < results[0][t].size(); ++i) worst = std::fmax(worst, std::fabs(results[0][t][i] - results[1][t][i]));
+      for (size_t i = 0; i < results[0][t].size(); ++i)
+        worst = std::fmax(worst, std::fabs(results[0][t][i] - results[1][t][i]));
       CHECK(worst <= std::ldexp(12.0 * double(terms[t] + 4), -24));  // as in conv2d_test.cc
     }
   }
@@ -54,6 +57,8 @@ TEST_CASE("matmul: f32 equals f64 to rounding for sizes on both sides of a tile,
 }
 
 TEST_CASE("matmul: what does not fit is refused") {
-  CHECK_THROWS_WITH_AS(matmul(Tensor::zeros({2, 3}), Tensor::zeros({2, 3})), "matmul: [2,3] times [2,3] does not fit", Error);
-  CHECK_THROWS_WITH_AS(matmul(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}, DType::kF64)), "matmul: f32 times f64", Error);
+  CHECK_THROWS_WITH_AS(matmul(Tensor::zeros({2, 3}), Tensor::zeros({2, 3})), "matmul: [2,3] times [2,3] does not fit",
+                       Error);
+  CHECK_THROWS_WITH_AS(matmul(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}, DType::kF64)), "matmul: f32 times f64",
+                       Error);
 }

@@ -70,7 +70,8 @@ TensorFn composed(const Case& c) {
 
 }  // namespace
 
-TEST_CASE("norm_act: the value and the gradients of the operations one after the other, bit for bit but for a slope's sum") {
+TEST_CASE(
+    "norm_act: the value and the gradients of the operations one after the other, bit for bit but for a slope's sum") {
   for (const Case& c : kCases)
     for (const Shape& s : {Shape{3, 5, 7, 10}, Shape{70, 64}, Shape{2, 9, 9, 80}, Shape{9, 3}}) {
       CAPTURE(c.name);
@@ -139,7 +140,8 @@ TEST_CASE("norm_act: an output that is made again is the output, and whoever rea
     CHECK(y.node()->recompute(*y.node()).values() == y.values());
     const Tensor z = sigmoid(mul(y, y));
     CHECK_FALSE(z.node()->inputs[0]->saved[0].tensor.has_data());
-    const Tensors again = forward_backward([&](const Tensors& t) { return mul(fused(c, true)(t), fused(c, true)(t)); }, in);
+    const Tensors again =
+        forward_backward([&](const Tensors& t) { return mul(fused(c, true)(t), fused(c, true)(t)); }, in);
     const Tensors kept = forward_backward([&](const Tensors& t) { return mul(fused(c)(t), fused(c)(t)); }, in);
     for (size_t i = 0; i < kept.size(); ++i) CHECK(again[i].values() == kept[i].values());
   }
@@ -149,7 +151,8 @@ TEST_CASE("norm_act: a gradient that nobody else reads is overwritten") {
   // Peak above inputs and output's gradient: dx takes no memory of its own behind a plain norm.
   const int64_t rows = 4096, c = 64;
   Parameter x("x", random_f32({rows, c}, 1)), gamma("g", Tensor::full({c}, 1)), beta("b", Tensor::zeros({c}));
-  const Tensor y = norm_act(x.tensor(), {}, {.slope = {}, .gamma = gamma.tensor(), .beta = beta.tensor(), .residual = {}});
+  const Tensor y =
+      norm_act(x.tensor(), {}, {.slope = {}, .gamma = gamma.tensor(), .beta = beta.tensor(), .residual = {}});
   const Tensor z = mul(y, 2.0);
   const size_t before = pool_stats().live_bytes;
   reset_high_water();
@@ -174,5 +177,6 @@ TEST_CASE("norm_act: what does not fit is refused by name and shape") {
   n.residual = Tensor::zeros({3, 4});
   CHECK_THROWS_WITH_AS(norm_act(x, {}, n), "batch_norm: residual [3,4] for input [4,3]", Error);
   n.residual = x;
-  CHECK_THROWS_WITH_AS(norm_act(x, {.post = NormPost::kHardtanh}, n), "batch_norm: no hardtanh behind a residual", Error);
+  CHECK_THROWS_WITH_AS(norm_act(x, {.post = NormPost::kHardtanh}, n), "batch_norm: no hardtanh behind a residual",
+                       Error);
 }

@@ -69,7 +69,8 @@ TEST_CASE("adaptive_avg_pool: 5 pixels to 3 overlap, 2 to 3 repeat, worked by ha
   }
 }
 
-TEST_CASE("adaptive_avg_pool: a divisor's size is avg_pool, 1x1 the global mean, the same size x itself; gradients hold") {
+TEST_CASE(
+    "adaptive_avg_pool: a divisor's size is avg_pool, 1x1 the global mean, the same size x itself; gradients hold") {
   const Tensor x = random_f32({2, 6, 8, 5}, 3);
   CHECK(adaptive_avg_pool(x, 3, 2).values() == avg_pool(x, {2, 4, 2, 4}).values());
   CHECK(adaptive_avg_pool(x, 1, 1).values() == global_avg_pool(x).values());
@@ -80,7 +81,8 @@ TEST_CASE("adaptive_avg_pool: a divisor's size is avg_pool, 1x1 the global mean,
       const auto f = [=](const Tensors& in) { return adaptive_avg_pool(in[0], oh, ow); };
       const Shape shape{p.shape.n, p.shape.h, p.shape.w, p.shape.c};
       if (shape[1] == oh && shape[2] == ow) continue;
-      CHECK_MESSAGE(gradcheck("adaptive_avg_pool", f, {random_f64(shape, 1)}) == "", p.name << " to " << oh << "x" << ow);
+      CHECK_MESSAGE(gradcheck("adaptive_avg_pool", f, {random_f64(shape, 1)}) == "",
+                    p.name << " to " << oh << "x" << ow);
     }
 }
 
@@ -105,8 +107,8 @@ TEST_CASE("pooling: one, two and three threads give the same bytes") {
   for (int n = 1; n <= 3; ++n) {
     set_threads(n);
     Parameter x("x", random_f32({8, 31, 33, 40}, 1));
-    for (const Tensor& y : {max_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), avg_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), global_avg_pool(x.tensor()),
-                            adaptive_avg_pool(x.tensor(), 7, 7)}) {
+    for (const Tensor& y : {max_pool(x.tensor(), {3, 3, 2, 2, 1, 1}), avg_pool(x.tensor(), {3, 3, 2, 2, 1, 1}),
+                            global_avg_pool(x.tensor()), adaptive_avg_pool(x.tensor(), 7, 7)}) {
       x.zero_grad();
       backward({y}, {random_f32(y.shape(), 2)});
       results[n].push_back(y.values());
@@ -131,12 +133,17 @@ TEST_CASE("max_pool: saves a byte for each output when a gradient is wanted, ave
 
 TEST_CASE("pooling: what does not fit is refused") {
   const Tensor x = Tensor::zeros({1, 4, 4, 2});
-  CHECK_THROWS_WITH_AS(max_pool(x, {5, 2, 2, 2}), "max_pool: the window 5x2 is larger than the padded input [1,4,4,2]", Error);
+  CHECK_THROWS_WITH_AS(max_pool(x, {5, 2, 2, 2}), "max_pool: the window 5x2 is larger than the padded input [1,4,4,2]",
+                       Error);
   CHECK_THROWS_WITH_AS(avg_pool(x, {2, 2, 0, 2}), "avg_pool: stride must be at least 1", Error);
-  CHECK_THROWS_WITH_AS(max_pool(x, {3, 3, 2, 2, 2, 0}), "max_pool: padding must be at most half of the window 3x3", Error);
+  CHECK_THROWS_WITH_AS(max_pool(x, {3, 3, 2, 2, 2, 0}), "max_pool: padding must be at most half of the window 3x3",
+                       Error);
   CHECK_THROWS_WITH_AS(max_pool(x, {17, 16, 1, 1}), "max_pool: a window has 1 to 256 pixels, not 17x16", Error);
-  CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 2})), "global_avg_pool: input must be [N,H,W,C], is [4,2]", Error);
-  CHECK_THROWS_WITH_AS(adaptive_avg_pool(x, 0, 7), "adaptive_avg_pool: the output must have at least one pixel, not 0x7", Error);
-  CHECK_THROWS_WITH_AS(adaptive_avg_pool(Tensor::zeros({4, 2}), 7, 7), "adaptive_avg_pool: input must be [N,H,W,C], is [4,2]", Error);
+  CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 2})), "global_avg_pool: input must be [N,H,W,C], is [4,2]",
+                       Error);
+  CHECK_THROWS_WITH_AS(adaptive_avg_pool(x, 0, 7),
+                       "adaptive_avg_pool: the output must have at least one pixel, not 0x7", Error);
+  CHECK_THROWS_WITH_AS(adaptive_avg_pool(Tensor::zeros({4, 2}), 7, 7),
+                       "adaptive_avg_pool: input must be [N,H,W,C], is [4,2]", Error);
   CHECK_THROWS_WITH_AS(max_pool(Tensor::zeros({1, 2, 2, 1}, DType::kI32)), "max_pool: input is i32", Error);
 }

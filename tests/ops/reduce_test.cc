@@ -65,12 +65,14 @@ TEST_CASE("sum, mean, max: gradients over every choice of axes") {
     CHECK(gradcheck("sum", summed(axes, true), {x}) == "");
     CHECK(gradcheck("sum", averaged(axes), {x}) == "");
   }
-  for (int axis : {0, 1, 2}) CHECK(gradcheck("max", [=](const Tensors& in) { return bantam::max(in[0], axis); }, {x}) == "");
+  for (int axis : {0, 1, 2})
+    CHECK(gradcheck("max", [=](const Tensors& in) { return bantam::max(in[0], axis); }, {x}) == "");
 }
-// 68 * 2^-24 of the sum of magnitudes (reduce.h), which is at most a few hundred times the largest sum here: 1e-4. All terms of
-// one sign: 5e-6.
+// 68 * 2^-24 of the sum of magnitudes (reduce.h), which is at most a few hundred times the largest sum here: 1e-4. All
+// terms of one sign: 5e-6.
 TEST_CASE("sum: f32 equals f64 over long, odd and many-axed shapes") {
-  for (const Shape& s : {Shape{100003}, Shape{70000, 3}, Shape{3, 70000}, Shape{5, 3001, 7}, Shape{2, 9, 9, 17}, Shape{1030, 1, 65}})
+  for (const Shape& s :
+       {Shape{100003}, Shape{70000, 3}, Shape{3, 70000}, Shape{5, 3001, 7}, Shape{2, 9, 9, 17}, Shape{1030, 1, 65}})
     for (std::vector<int> axes : {std::vector<int>{}, {0}, {-1}}) {
       CAPTURE(to_string(s));
       CHECK(f32_error(summed(axes), {random_f64(s, 1)}) <= 1e-4);
@@ -80,6 +82,7 @@ TEST_CASE("sum: f32 equals f64 over long, odd and many-axed shapes") {
 TEST_CASE("sum, max: the same bytes for any number of threads") {
   for (std::vector<int> axes : {std::vector<int>{}, {0}, {-1}, {0, 2}, {1}})
     CHECK(same_for_any_threads([&] { return forward_backward(summed(axes), {random_f32({30, 301, 33}, 1)}); }));
-  CHECK(same_for_any_threads(
-      [&] { return forward_backward([](const Tensors& in) { return bantam::max(in[0], 1); }, {random_f32({30, 301, 33}, 1)}); }));
+  CHECK(same_for_any_threads([&] {
+    return forward_backward([](const Tensors& in) { return bantam::max(in[0], 1); }, {random_f32({30, 301, 33}, 1)});
+  }));
 }

@@ -87,15 +87,26 @@ TEST_CASE("reshape, permute, concat, slice, pad: gradients") {
   for (int axis : {0, 1, 2})
     CHECK(gradcheck("concat", [=](const Tensors& in) { return concat({in[0], in[1], in[0]}, axis); },
                     {random_f64({2, 3, 2}, 1), random_f64({2, 3, 2}, 2)}) == "");
-  CHECK(gradcheck("concat", [](const Tensors& in) { return concat(in); }, {random_f64({2, 1}, 1), random_f64({2, 3}, 2)}) == "");
+  CHECK(gradcheck("concat", [](const Tensors& in) { return concat(in); },
+                  {random_f64({2, 1}, 1), random_f64({2, 3}, 2)}) == "");
   for (int axis : {0, 1, 2})
-    CHECK(gradcheck("slice", [=](const Tensors& in) { return slice(in[0], axis, 1, 3); }, {random_f64({3, 4, 3}, 1)}) == "");
-  CHECK(gradcheck("pad", [](const Tensors& in) { return pad(in[0], {1, 0, 2}, {0, 3, 1}, 1.5); }, {random_f64({2, 1, 3}, 1)}) == "");
+    CHECK(gradcheck("slice", [=](const Tensors& in) { return slice(in[0], axis, 1, 3); }, {random_f64({3, 4, 3}, 1)}) ==
+          "");
+  CHECK(gradcheck("pad",
+                  [](const Tensors& in) {
+                    return pad(in[0], {1, 0, 2}, {0, 3, 1}, 1.5);
+                  },
+                  {random_f64({2, 1, 3}, 1)}) == "");
 }
 TEST_CASE("permute, concat, slice, pad: the same bytes for any number of threads") {
   const Tensor x = random_f32({9, 101, 97}, 1);
   CHECK(same_for_any_threads([&] { return forward_backward(permuting({2, 1, 0}), {x}); }));
-  CHECK(same_for_any_threads([&] { return forward_backward([](const Tensors& in) { return concat({in[0], in[0]}, 1); }, {x}); }));
-  CHECK(same_for_any_threads([&] { return forward_backward([](const Tensors& in) { return slice(in[0], 1, 3, 90); }, {x}); }));
-  CHECK(same_for_any_threads([&] { return forward_backward([](const Tensors& in) { return pad(in[0], {1, 2, 3}, {0, 1, 0}); }, {x}); }));
+  CHECK(same_for_any_threads([&] {
+    return forward_backward([](const Tensors& in) { return concat({in[0], in[0]}, 1); }, {x});
+  }));
+  CHECK(same_for_any_threads(
+      [&] { return forward_backward([](const Tensors& in) { return slice(in[0], 1, 3, 90); }, {x}); }));
+  CHECK(same_for_any_threads([&] {
+    return forward_backward([](const Tensors& in) { return pad(in[0], {1, 2, 3}, {0, 1, 0}); }, {x});
+  }));
 }

@@ -33,7 +33,8 @@ TEST_CASE("softmax, log_softmax: gradients") {
     CHECK(gradcheck("log_softmax", kLogSoftmax, {random_f64(s, 1)}) == "");
   }
 }
-// A row's sum of up to 1000 terms errs by at most (1000 / 16 + 4) * 2^-24 = 4e-6 of the sum of magnitudes, 30 times the sum in the gradient.
+// A row's sum of up to 1000 terms errs by at most (1000 / 16 + 4) * 2^-24 = 4e-6 of the sum of magnitudes, 30 times the
+// sum in the gradient.
 TEST_CASE("softmax, log_softmax: f32 equals f64 over odd numbers of classes") {
   for (int64_t c : {2, 3, 10, 15, 16, 17, 101, 1000}) {
     CAPTURE(c);

@@ -5,7 +5,12 @@
 using namespace bantam;
 
 TEST_CASE("schedule: multi-step changes at the milestone itself") {
-  Schedule s{.kind = ScheduleKind::kMultiStep, .lr = 5e-3, .total_steps = 100, .warmup_steps = 0, .milestones = {10, 20}, .lrs = {1e-3, 1e-4}};
+  Schedule s{.kind = ScheduleKind::kMultiStep,
+             .lr = 5e-3,
+             .total_steps = 100,
+             .warmup_steps = 0,
+             .milestones = {10, 20},
+             .lrs = {1e-3, 1e-4}};
   CHECK(learning_rate(s, 9) == 5e-3);
   CHECK(learning_rate(s, 10) == 1e-3);
   CHECK(learning_rate(s, 19) == 1e-3);
@@ -13,7 +18,8 @@ TEST_CASE("schedule: multi-step changes at the milestone itself") {
 }
 
 TEST_CASE("schedule: cosine runs from lr over lr / 2 to 0, after the warm-up") {
-  Schedule s{.kind = ScheduleKind::kCosine, .lr = 2, .total_steps = 110, .warmup_steps = 10, .milestones = {}, .lrs = {}};
+  Schedule s{
+      .kind = ScheduleKind::kCosine, .lr = 2, .total_steps = 110, .warmup_steps = 10, .milestones = {}, .lrs = {}};
   CHECK(learning_rate(s, 0) == doctest::Approx(0.2));
   CHECK(learning_rate(s, 9) == doctest::Approx(2));
   CHECK(learning_rate(s, 10) == doctest::Approx(2));

@@ -50,8 +50,8 @@ template <class T> double worst_difference(const std::vector<float>& a, const st
   return worst;
 }
 
-// Whether MulAdd rounds once on this target (hwy::TargetName); on SSE it rounds the product, too, and a chain of sums has
-// other bits.
+// Whether MulAdd rounds once on this target (hwy::TargetName); on SSE it rounds the product, too, and a chain of sums
+// has other bits.
 inline bool fuses(const std::string& target) { return !target.starts_with("SSE") && target != "SSSE3"; }
 
 }  // namespace bantam

@@ -83,7 +83,8 @@ Tensor straight_through(const Tensor& x, const Tensor& at, Surrogate s) {
 }  // namespace
 
 TEST_CASE("binary_conv2d: by hand: one pixel of two channels, forward and all gradients") {
-  Parameter x("x", Tensor::of({1, 1, 1, 2}, {0.5, -2})), w("w", Tensor::of({1, 1, 1, 2}, {-3, -0.5})), b("b", Tensor::of({1}, {0.25}));
+  Parameter x("x", Tensor::of({1, 1, 1, 2}, {0.5, -2})), w("w", Tensor::of({1, 1, 1, 2}, {-3, -0.5})),
+      b("b", Tensor::of({1}, {0.25}));
   const Tensor y = binary_conv2d(sign(x.tensor(), Surrogate::kClip), w.tensor(), Surrogate::kClip, b.tensor());
   CHECK(y.item() == 1 * -1 + -1 * -1 + 0.25);
   backward({y}, {Tensor::of({1, 1, 1, 1}, {3})});
@@ -109,13 +110,16 @@ TEST_CASE("binary_conv2d: gradients equal those of conv2d at the +-1 values, exa
   uint64_t seed = 30;
   for (const Case& c : kCases)
     for (Surrogate surrogate : {Surrogate::kIdentity, Surrogate::kClip}) {
-      Parameter x("x", random_f32(c.x, ++seed)), w("w", random_f32(c.w, ++seed)), bias("bias", random_f32({c.w[0]}, ++seed));
-      const Tensor y = binary_conv2d(sign(x.tensor(), Surrogate::kIdentity), w.tensor(), surrogate, bias.tensor(), c.params, c.pad_value);
+      Parameter x("x", random_f32(c.x, ++seed)), w("w", random_f32(c.w, ++seed)),
+          bias("bias", random_f32({c.w[0]}, ++seed));
+      const Tensor y = binary_conv2d(sign(x.tensor(), Surrogate::kIdentity), w.tensor(), surrogate, bias.tensor(),
+                                     c.params, c.pad_value);
       const Tensor dy = small_integers(y.shape(), ++seed);
       backward({y}, {dy});
 
       Parameter xv("x", signs_of(x.value)), wv("w", signs_of(w.value)), bv("bias", bias.value);
-      const Tensor full = conv2d(xv.tensor(), wv.tensor(), bv.tensor(), c.params);  // right for all but dw of a filled padding
+      const Tensor full =
+          conv2d(xv.tensor(), wv.tensor(), bv.tensor(), c.params);  // right for all but dw of a filled padding
       backward({full}, {dy});
       CHECK(x.grad.values() == xv.grad.values());
       CHECK(bias.grad.values() == bv.grad.values());
@@ -138,9 +142,10 @@ TEST_CASE("binary_conv2d: gradients are those of the declared surrogates") {
       options.surrogate = [&](const Tensors& in) {
         return by_values(c, straight_through(in[0], x0, s), straight_through(in[1], w0, s), in[2]);
       };
-      CHECK(gradcheck("binary_conv2d",
-                      [&](const Tensors& in) { return binary_conv2d(sign(in[0], s), in[1], s, in[2], params, pad_value); },
-                      {x0, w0, random_f64({2}, 3)}, options) == "");
+      CHECK(gradcheck(
+                "binary_conv2d",
+                [&](const Tensors& in) { return binary_conv2d(sign(in[0], s), in[1], s, in[2], params, pad_value); },
+                {x0, w0, random_f64({2}, 3)}, options) == "");
     }
 }
 
@@ -159,7 +164,8 @@ TEST_CASE("binary_linear: gradients are those of the declared surrogates") {
 TEST_CASE("binary_linear: forward and gradients equal linear's on the +-1 values") {
   for (int64_t in : {1, 63, 64, 65, 513}) {
     Parameter x("x", random_f32({9, in}, 1)), w("w", random_f32({10, in}, 2)), b("b", random_f32({10}, 3));
-    const Tensor y = binary_linear(sign(x.tensor(), Surrogate::kIdentity), w.tensor(), Surrogate::kIdentity, b.tensor());
+    const Tensor y =
+        binary_linear(sign(x.tensor(), Surrogate::kIdentity), w.tensor(), Surrogate::kIdentity, b.tensor());
     Parameter xv("x", signs_of(x.value)), wv("w", signs_of(w.value)), bv("b", b.value);
     const Tensor want = linear(xv.tensor(), wv.tensor(), bv.tensor());
     CHECK(y.values() == want.values());
@@ -176,13 +182,14 @@ TEST_CASE("binary_conv2d: f64 equals f32, whose sums are exact") {
   for (const Case& c : kCases) {
     const Tensor x = random_f32(c.x, 50), w = random_f32(c.w, 51);
     const Tensor y32 = binary_conv2d(sign(x, Surrogate::kClip), w, Surrogate::kIdentity, {}, c.params, c.pad_value);
-    const Tensor y64 = binary_conv2d(sign(x.to(DType::kF64), Surrogate::kClip), w.to(DType::kF64), Surrogate::kIdentity, {},
-                                     c.params, c.pad_value);
+    const Tensor y64 = binary_conv2d(sign(x.to(DType::kF64), Surrogate::kClip), w.to(DType::kF64), Surrogate::kIdentity,
+                                     {}, c.params, c.pad_value);
     CHECK(y32.values() == y64.values());
   }
 }
 
-TEST_CASE("binary_conv2d: weight gradients over several groups of images, and any number of threads, give the same bytes") {
+TEST_CASE(
+    "binary_conv2d: weight gradients over several groups of images, and any number of threads, give the same bytes") {
   // 40 images of 128 KiB as f32: two groups.
   const int before = threads();
   Parameter x("x", random_f32({40, 16, 16, 128}, 60)), w("w", random_f32({24, 3, 3, 128}, 61));
@@ -223,8 +230,10 @@ TEST_CASE("binary_conv2d: a dry run takes the memory of the real one") {
   auto high_water = [] {
     const size_t before = pool_stats().live_bytes;
     reset_high_water();
-    Parameter x("x", Tensor::zeros({40, 16, 16, 128})), w("w", Tensor::zeros({24, 3, 3, 128})), b("b", Tensor::zeros({24}));
-    const Tensor y = binary_conv2d(sign(x.tensor(), Surrogate::kClip), w.tensor(), Surrogate::kClip, b.tensor(), {.pad_h = 1, .pad_w = 1}, 1);
+    Parameter x("x", Tensor::zeros({40, 16, 16, 128})), w("w", Tensor::zeros({24, 3, 3, 128})),
+        b("b", Tensor::zeros({24}));
+    const Tensor y = binary_conv2d(sign(x.tensor(), Surrogate::kClip), w.tensor(), Surrogate::kClip, b.tensor(),
+                                   {.pad_h = 1, .pad_w = 1}, 1);
     backward({y}, {Tensor::zeros(y.shape())});
     return pool_stats().high_water_bytes - before;
   };
@@ -233,7 +242,8 @@ TEST_CASE("binary_conv2d: a dry run takes the memory of the real one") {
   CHECK(high_water() == real);
 }
 
-TEST_CASE("BinaryConnect: conv2d with sign_ste weights takes real inputs, and hands its weights the declared gradient") {
+TEST_CASE(
+    "BinaryConnect: conv2d with sign_ste weights takes real inputs, and hands its weights the declared gradient") {
   Parameter x("x", Tensor::of({1, 1, 1, 2}, {0.5, -2})), w("w", Tensor::of({1, 1, 1, 2}, {-3, 0.5}));
   const Tensor y = conv2d(x.tensor(), sign_ste(w.tensor(), Surrogate::kClip));
   CHECK(y.item() == -0.5 - 2);
@@ -247,11 +257,14 @@ TEST_CASE("binary_conv2d: what does not fit is an error that names the op and th
   const Surrogate s = Surrogate::kIdentity;
   CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 4}), s),
                        "binary_conv2d: weight has 4 input channels, input has 3 [1,4,4,3]", Error);
-  CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 3}), s, {}, {}, 2), "binary_conv2d: padding must be 0, +1 or -1", Error);
-  CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 1}), s, {}, {.groups = 3}), "binary_conv2d: groups must be 1", Error);
+  CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 3}), s, {}, {}, 2),
+                       "binary_conv2d: padding must be 0, +1 or -1", Error);
+  CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 1}), s, {}, {.groups = 3}),
+                       "binary_conv2d: groups must be 1", Error);
   CHECK_THROWS_WITH_AS(binary_conv2d({Tensor::zeros({1, 4, 4, 3}), {}, 1}, Tensor::zeros({2, 3, 3, 3}), s),
                        "binary_conv2d: input must be signs of step 1", Error);
-  CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 3}), s, Tensor::zeros({3})), "binary_conv2d: bias must be [2], is [3]", Error);
+  CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 3}), s, Tensor::zeros({3})),
+                       "binary_conv2d: bias must be [2], is [3]", Error);
   {
     const DryRun dry;
     const Quantized huge = sign(Tensor::empty({1, 1, int64_t(1) << 23, 4096}), Surrogate::kIdentity);

@@ -77,8 +77,12 @@ TEST_CASE("sign: gradients are those of the declared surrogate") {
   for (Surrogate s : kBoth) {
     GradcheckOptions options{.kinks = {-1, 0, 1}};
     options.surrogate = [s](const Tensors& in) { return surrogate_of(in[0], s); };
-    CHECK(gradcheck("sign", [s](const Tensors& in) { return sign(in[0], s, true).value; }, {random_f64({3, 2, 7}, 3)}, options) == "");
-    CHECK(gradcheck("sign_ste", [s](const Tensors& in) { return sign_ste(in[0], s); }, {random_f64({5, 3}, 4)}, options) == "");
+    CHECK(gradcheck(
+              "sign", [s](const Tensors& in) { return sign(in[0], s, true).value; }, {random_f64({3, 2, 7}, 3)},
+              options) == "");
+    CHECK(gradcheck(
+              "sign_ste", [s](const Tensors& in) { return sign_ste(in[0], s); }, {random_f64({5, 3}, 4)}, options) ==
+          "");
   }
 }
 
@@ -111,6 +115,7 @@ TEST_CASE("sign_ste: +-1 values; the output is not kept, but made again from the
 }
 
 TEST_CASE("sign: what it cannot take is an error that says so") {
-  CHECK_THROWS_WITH_AS(sign(Tensor::zeros({2, 2}, DType::kI32), Surrogate::kClip), "sign: elements are i32, not f32 or f64", Error);
+  CHECK_THROWS_WITH_AS(sign(Tensor::zeros({2, 2}, DType::kI32), Surrogate::kClip),
+                       "sign: elements are i32, not f32 or f64", Error);
   CHECK_THROWS_WITH_AS(sign_ste(Tensor::zeros({0, 2}), Surrogate::kClip), "sign_ste: input is empty [0,2]", Error);
 }
