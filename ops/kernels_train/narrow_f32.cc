@@ -69,47 +69,50 @@ HWY_INLINE NarrowTile narrow_tile_for(int64_t rows, int* height) {
 // image whose channels are planes. The same chains.
 constexpr int64_t kPlanarColumns = 8;
 bool planar_pays(const GemmRows& g, int64_t cols) {
-  return cols <= kPlanarColumns && g.stride_w == 1 && 3 * g.out_w >= 2 * ((g.out_w + kN - 1) / kN * kN);
+  return cols <= kPlanarColumns && g.dst_pixel == cols && g.stride_w == 1 && 3 * g.out_w >= 2 * ((g.out_w + kN - 1) / kN * kN);
 }
 
-// J columns (even) of up to 16 pixels, turned over into pixels of J columns: fours of columns by 4x4 blocks, a last
-// pair in pairs.
+// Where the values of J columns of 16 pixels go when they are turned over into 16 pixels of J columns: lane l of vector o is
+// pixel (16 o + l) / J of column (16 o + l) % J.
 template <int J>
-HWY_INLINE HWY_ATTR void store_pixels(const VF* columns, float* out, int64_t pixels, int64_t dst_pixel) {
+struct Turn {
+  HWY_ALIGN int32_t pixel[J][kN], column[J][kN];
+  constexpr Turn() : pixel(), column() {
+    for (int i = 0; i < J * kN; ++i) {
+      pixel[i / kN][i % kN] = i / J;
+      column[i / kN][i % kN] = i % J;
+    }
+  }
+};
+
+// Columns acc[j * V + v] of V times 16 pixels to out[v], J floats a pixel.
+template <int J, int V>
+HWY_INLINE HWY_ATTR void store_pixels(const VF* acc, float* const* out, const int64_t* pixels) {
+  static constexpr Turn<J> kTurn;
   const DF d;
-  const hn::Repartition<uint64_t, DF> d64;
-  constexpr int kFours = J / 4;
-  HWY_ALIGN float fours[kFours > 0 ? kFours * 4 * kN : 1], pairs[2 * kN];
-  static_for<kFours>([&](auto f) BANTAM_LAMBDA {
-    const VF *c = columns + 4 * f, lo01 = hn::InterleaveLower(d, c[0], c[1]), hi01 = hn::InterleaveUpper(d, c[0], c[1]);
-    const VF lo23 = hn::InterleaveLower(d, c[2], c[3]), hi23 = hn::InterleaveUpper(d, c[2], c[3]);
-    const auto a = hn::BitCast(d64, lo01), b = hn::BitCast(d64, lo23), e = hn::BitCast(d64, hi01),
-               g = hn::BitCast(d64, hi23);
-    // Pixel 4 i + r is block i of vector r.
-    float* to = fours + f * 4 * kN;
-    hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, a, b)), d, to);
-    hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, a, b)), d, to + kN);
-    hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, e, g)), d, to + 2 * kN);
-    hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, e, g)), d, to + 3 * kN);
-  });
-  if (J % 4 == 2) {
-    hn::Store(hn::InterleaveLower(d, columns[J - 2], columns[J - 1]), d, pairs);  // pixels 4 i and 4 i + 1
-    hn::Store(hn::InterleaveUpper(d, columns[J - 2], columns[J - 1]), d, pairs + kN);
-  }
-  for (int64_t i = 0; i < pixels; ++i, out += dst_pixel) {
-    static_for<kFours>([&](auto f) BANTAM_LAMBDA {
-      memcpy(out + 4 * f, fours + (f * 4 + i % 4) * kN + i / 4 * 4, 4 * sizeof(float));
+  const hn::RebindToSigned<DF> di;
+  static_for<J>([&](auto o) BANTAM_LAMBDA {
+    const auto index = hn::SetTableIndices(d, kTurn.pixel[o]);
+    const auto column = hn::Load(di, kTurn.column[o]);
+    VF sum[V];
+    static_for<V>([&](auto v) BANTAM_LAMBDA { sum[v] = hn::TableLookupLanes(acc[v], index); });
+    static_for<J>([&](auto j) BANTAM_LAMBDA {
+      if constexpr (j > 0) {
+        const auto mask = hn::RebindMask(d, hn::Eq(column, hn::Set(di, int32_t(j))));
+        static_for<V>([&](auto v) BANTAM_LAMBDA {
+          sum[v] = hn::IfThenElse(mask, hn::TableLookupLanes(acc[j * V + v], index), sum[v]);
+        });
+      }
     });
-    if (J % 4 == 2) memcpy(out + J - 2, pairs + i / 2 % 2 * kN + i / 4 * 4 + i % 2 * 2, 2 * sizeof(float));
-  }
+    static_for<V>([&](auto v) BANTAM_LAMBDA { store_first(sum[v], out[v] + o * kN, pixels[v] * J - o * kN); });
+  });
 }
 
-// J columns, V vectors of pixels: out[v][pixel * dst_pixel + j] = bias[j] + sum over k of a[v][offset[k] + pixel]
-// b[k][j].
+// J columns, V vectors of pixels: out[v][pixel * J + j] = bias[j] + sum over k of a[v][offset[k] + pixel] b[k][j].
 template <int J, int V>
 HWY_NOINLINE HWY_ATTR void planar_tile(const float* const* a, const int32_t* HWY_RESTRICT offset, int64_t depth,
                                        const float* HWY_RESTRICT b, size_t ldb, const float* bias, float* const* out,
-                                       const int64_t* pixels, int64_t dst_pixel, int64_t cols) {
+                                       const int64_t* pixels) {
   const DF d;
   VF acc[J * V];
   static_for<J * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
@@ -127,18 +130,7 @@ HWY_NOINLINE HWY_ATTR void planar_tile(const float* const* a, const int32_t* HWY
       static_for<V>([&](auto v) BANTAM_LAMBDA { acc[j * V + v] = hn::Add(acc[j * V + v], bv); });
     });
   }
-  static_for<V>([&](auto v) BANTAM_LAMBDA {
-    if (cols == J) {
-      VF columns[J];
-      static_for<J>([&](auto j) BANTAM_LAMBDA { columns[j] = acc[j * V + v]; });
-      store_pixels<J>(columns, out[v], pixels[v], dst_pixel);
-    } else {
-      HWY_ALIGN float values[J * kN];
-      static_for<J>([&](auto j) BANTAM_LAMBDA { hn::Store(acc[j * V + v], d, values + j * kN); });
-      for (int64_t i = 0; i < pixels[v]; ++i)
-        for (int64_t j = 0; j < cols; ++j) out[v][i * dst_pixel + j] = values[j * kN + i];
-    }
-  });
+  store_pixels<J, V>(acc, out, pixels);
 }
 
 HWY_ATTR void planar(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
@@ -173,13 +165,10 @@ HWY_ATTR void planar(const GemmRows& g, int64_t line_begin, int64_t line_end, co
         out[i] = g.dst + n * g.dst_image + oy * g.dst_row + x0 * g.dst_pixel;
         pixels[i] = !real ? 0 : g.out_w - x0 < kN ? g.out_w - x0 : kN;
       }
-      const auto tile = cols <= 2   ? planar_tile<2, kV>
-                        : cols <= 4 ? planar_tile<4, kV>
-                        : cols <= 6 ? planar_tile<6, kV>
-                                    : planar_tile<8, kV>;
-      HWY_ALIGN float some_bias[kPlanarColumns] = {};
-      if (bias) memcpy(some_bias, bias, size_t(cols) * sizeof(float));
-      tile(a, offset, depth, panels, 16, bias ? some_bias : nullptr, out, pixels, g.dst_pixel, cols);
+      constexpr decltype(&planar_tile<1, kV>) kTiles[kPlanarColumns] = {
+          planar_tile<1, kV>, planar_tile<2, kV>, planar_tile<3, kV>, planar_tile<4, kV>,
+          planar_tile<5, kV>, planar_tile<6, kV>, planar_tile<7, kV>, planar_tile<8, kV>};
+      kTiles[cols - 1](a, offset, depth, panels, 16, bias, out, pixels);
     }
     l += lines;
   }
