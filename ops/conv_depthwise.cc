@@ -5,7 +5,6 @@
 #include "ops/conv_tasks.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/depthwise.h"
-#include "ops/kernels_train/conv_input_grad_f32.h"
 #include "ops/kernels_train/depthwise_grad.h"
 
 namespace bantam::conv_depthwise {
@@ -30,7 +29,7 @@ void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* d
   const float *gp = dy.data<float>(), *wp = w.data<float>();
   float *xp = dx->mutable_data<float>(), *pp = packed.mutable_data<float>();
   on_one_thread([&] { depthwise_input_grad_pack_weights(s, wp, pp); });
-  parallel_for(conv_input_grad_f32_rows(s), grain(s),
+  parallel_for(s.n * s.h * s.w, grain(s),
                [&](int64_t b, int64_t e, int) { depthwise_input_grad_f32(s, gp, pp, xp, b, e); });
 }
 

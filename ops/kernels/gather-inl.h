@@ -142,7 +142,8 @@ class FetchAhead {
 
  private:
   HWY_INLINE void fetch(const Window& win) const {
-    const int64_t first_h = g_.step_h > 0 ? g_.taps_h - fresh_h_ : 0, first_w = g_.step_w > 0 ? g_.taps_w - fresh_w_ : 0;
+    const int64_t first_h = g_.step_h > 0 ? g_.taps_h - fresh_h_ : 0,
+                  first_w = g_.step_w > 0 ? g_.taps_w - fresh_w_ : 0;
     for (int64_t i = first_h; i < first_h + fresh_h_; ++i)
       for (int64_t j = first_w; j < first_w + fresh_w_; ++j) {
         const int64_t dy = i * g_.step_h, dx = j * g_.step_w;
@@ -155,6 +156,21 @@ class FetchAhead {
   const GemmRows& g_;
   Pixel pixel_;
   int64_t rows_, steps_, fresh_h_, fresh_w_, step_ = 0, done_ = 0;
+};
+
+// The same for floats that lie side by side.
+class FetchLines {
+ public:
+  FetchLines(const float* begin, int64_t floats, int64_t steps)
+      : at_(begin), lines_((floats + kLine - 1) / kLine), steps_(steps) {}
+  HWY_INLINE void step() {
+    for (++step_; done_ < lines_ && done_ * steps_ < lines_ * step_; ++done_)
+      __builtin_prefetch(at_ + done_ * kLine, 0, 2);
+  }
+
+ private:
+  const float* at_;
+  int64_t lines_, steps_, step_ = 0, done_ = 0;
 };
 
 }  // namespace

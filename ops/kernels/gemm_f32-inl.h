@@ -50,7 +50,8 @@ HWY_INLINE HWY_ATTR void step(const float* HWY_RESTRICT a, const float* HWY_REST
 
 // How a tile begins and ends.
 enum class TileStart { kZero, kReload };        // from +0, or go on with the chain whose value lies in C
-enum class TileEnd { kStore, kAddBias, kAddTo };  // C = acc, C = acc + bias (a separate addition), C = C + acc
+// C = acc, past the caches (C aligned), C = acc + bias (a separate addition), C = C + acc
+enum class TileEnd { kStore, kStream, kAddBias, kAddTo };
 
 template <int R, int V>
 HWY_INLINE HWY_ATTR void begin_tile(VF* acc, float* const* c, TileStart start) {
@@ -70,6 +71,10 @@ HWY_INLINE HWY_ATTR void end_tile(const VF* acc, float* const* c, TileEnd end, c
   if (end == TileEnd::kStore) {
     static_for<R>([&](auto r) BANTAM_LAMBDA {
       static_for<V>([&](auto v) BANTAM_LAMBDA { hn::StoreU(acc[r * V + v], d, c[r] + v * kN); });
+    });
+  } else if (end == TileEnd::kStream) {
+    static_for<R>([&](auto r) BANTAM_LAMBDA {
+      static_for<V>([&](auto v) BANTAM_LAMBDA { hn::Stream(acc[r * V + v], d, c[r] + v * kN); });
     });
   } else if (end == TileEnd::kAddBias) {
     VF bv[V];

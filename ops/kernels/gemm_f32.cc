@@ -9,7 +9,6 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
-#include "ops/kernels/gather-inl.h"
 #include "ops/kernels/gemm_panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,61 +38,6 @@ int64_t block_end(const GemmRows& g, int64_t k0, int64_t depth) {
   const int64_t tap_end = (k0 / g.channels + 1) * g.channels;
   return tap_end - k0 < step ? tap_end : k0 + step;
 }
-
-// Whether any of the windows has the tap of depth k inside the image.
-bool tap_inside(const GemmRows& g, const Window* win, int64_t rows, int64_t k) {
-  const int64_t tap = k / g.channels, dy = tap / g.taps_w * g.step_h, dx = tap % g.taps_w * g.step_w;
-  for (int64_t r = 0; r < rows; ++r)
-    if (uint64_t(win[r].y + dy) < uint64_t(g.h) && uint64_t(win[r].x + dx) < uint64_t(g.w)) return true;
-  return false;
-}
-
-// A block of C's rows: their windows, where they go, and how far their chains have come.
-struct RowBlock {
-  Window win[kGemmMaxBlockRows + kMR];
-  float* c[kGemmMaxBlockRows + kMR];
-  int64_t full, groups;  // groups of kMR rows, the last perhaps of fewer
-  int last;              // the height of its tile
-  // By group: the depth up to which its chain goes (taps outside at the end are skipped), whether it has begun, and
-  // whether it takes no part in the block of depth at hand.
-  int64_t end_k[kGemmMaxBlockRows / kMR + 1];
-  bool begun[kGemmMaxBlockRows / kMR + 1], skip[kGemmMaxBlockRows / kMR + 1];
-
-  int height(int64_t t) const { return t < full ? kMR : last; }
-
-  void begin(const GemmRows& g, Pixel& pixel, int64_t rows) {
-    for (int64_t r = 0; r < rows; ++r, pixel.next(g)) {
-      win[r] = pixel.window(g);
-      c[r] = g.dst + pixel.image * g.dst_image + pixel.oy * g.dst_row + pixel.ox * g.dst_pixel;
-    }
-    // The last group is padded to a tile's height with copies of the last row, which write the same values again.
-    full = rows / kMR;
-    last = tile_rows(rows - full * kMR);
-    for (int64_t r = rows; r < full * kMR + last; ++r) {
-      win[r] = win[rows - 1];
-      c[r] = c[rows - 1];
-    }
-    groups = full + (last > 0);
-    for (int64_t t = 0; t < groups; ++t) {
-      end_k[t] = g.depth();
-      begun[t] = skip[t] = false;
-      while (g.images_inner && end_k[t] > 0 && !tap_inside(g, win + t * kMR, height(t), end_k[t] - 1))
-        end_k[t] -= g.channels;
-    }
-  }
-
-  // Depth [k0, k1) of A as lines, group after group, group_floats apart; false if no group has anything there.
-  HWY_ATTR bool pack(const GemmRows& g, int64_t k0, int64_t k1, float* lines, int64_t group_floats) {
-    bool any = false;
-    for (int64_t t = 0; t < groups; ++t) {
-      skip[t] = g.images_inner && !tap_inside(g, win + t * kMR, height(t), k0) && !(end_k[t] == 0 && k0 == 0);
-      if (skip[t]) continue;
-      any = true;
-      gather(g, win + t * kMR, height(t), k0, k1, lines + t * group_floats, kLine, height(t) * kLine);
-    }
-    return any;
-  }
-};
 
 // Rows [k0, k1) of B's panel at column n, whose rows are then *ldb apart.
 HWY_ATTR const float* panel_at(const GemmB& b, int64_t depth, int64_t k0, int64_t k1, int64_t n, int64_t width,

@@ -1,8 +1,9 @@
 // Input gradient of the f32 convolution (ops/kernels/conv_f32.h):
 //   dx[n,y,x,c] = sum_{ky,kx,k} dy[n,oy,ox,k] w[k,ky,kx,c]   over oy sh = y + ph - ky dh, ox likewise.
 // The input pixels fall into sh x sw phases (y mod sh, x mod sw), each a dense convolution of dy at stride 1
-// (phases.h): no zeros are inserted. Definition: ops/kernels/conv_ref.h; the order of the sums depends on the shape
-// alone, neither on the split into ranges nor on the number of lanes.
+// (phases.h): no zeros are inserted. Where channels allow (conv_input_grad_in_cells) all phases of a block of pixels are
+// made from one gathered block of dy, which meets sh sw as many columns. Definition: ops/kernels/conv_ref.h; the order of
+// the sums depends on the shape alone, neither on the split into ranges nor on the number of lanes.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,16 @@
 
 namespace bantam {
 
-// Rows are the n * h * w input pixels, phase after phase; panels are 32 input channels of a group, groups in order.
-constexpr int64_t conv_input_grad_f32_rows(const ConvShape& s) { return s.n * s.h * s.w; }
+// Whether pixels are worked in cells of sh x sw, one of each phase.
+constexpr bool conv_input_grad_in_cells(const ConvShape& s) {
+  return s.stride_h * s.stride_w > 1 && s.stride_h * s.stride_w <= 16 && s.group_k() % 16 == 0;
+}
+// Rows are the input pixels, phase after phase; or cells, in the order of a convolution's output pixels. Panels are 32
+// input channels of a group, groups in order.
+constexpr int64_t conv_input_grad_f32_rows(const ConvShape& s) {
+  if (!conv_input_grad_in_cells(s)) return s.n * s.h * s.w;
+  return s.n * ((s.h + s.stride_h - 1) / s.stride_h) * ((s.w + s.stride_w - 1) / s.stride_w);
+}
 constexpr int64_t conv_input_grad_f32_panels(const ConvShape& s) {
   return s.groups * ((s.group_c() + kGemmPanel - 1) / kGemmPanel);
 }

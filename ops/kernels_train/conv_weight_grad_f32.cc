@@ -113,6 +113,12 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
         for (int64_t i = 0; i < pixels; ++i, pixel.next(g)) win[i] = pixel.window(g);
         pack_dy(dy + begin * s.k + group * kg, pixels, s.k, kg, dy + pixels_all * s.k, a);
       }
+      // The next block's pixels, while this one's are multiplied.
+      const int64_t next = begin + pixels, after = block + 1 < last_block ? pixels_all - next : 0;
+      const int64_t next_pixels = after < pixels ? after : pixels;
+      const int64_t steps = (last_panel - first_panel) * row_groups;
+      FetchAhead ahead(g, next, next + next_pixels, steps);
+      FetchLines dy_ahead(dy + next * s.k, next_pixels * s.k, steps);
       for (int64_t p = first_panel; p < last_panel; ++p) {
         const Panel panel = panel_at(s, plan, p);
         const int64_t count = pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
@@ -120,6 +126,8 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
         for (int64_t j = 0; j < row_groups; ++j) {
           const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
           const int height = height_for(rows);
+          ahead.step();
+          dy_ahead.step();
           panel_tiles(height, rows, at, index, b, size_t(kGemmPanel), count, sum + k0 * columns + panel.begin, columns,
                       panel.cols, end);
           at += pixels * height + kLine;

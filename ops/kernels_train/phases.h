@@ -66,6 +66,22 @@ struct Phase {
   }
 };
 
+// The same seen from all phases at once, one axis: a cell is `stride` neighboring input positions, one of each phase. Tap t
+// belongs to phase(t) and reads dy at cell + offset(t); offsets fall from taps 0 to the last, and several taps share one.
+struct CellAxis {
+  int64_t stride, pad, dilation, taps;
+
+  constexpr int64_t phase(int64_t t) const { return ((t * dilation - pad) % stride + stride) % stride; }
+  constexpr int64_t offset(int64_t t) const { return (phase(t) + pad - t * dilation) / stride; }
+  constexpr int64_t first() const { return offset(taps - 1); }
+  constexpr int64_t offsets() const { return offset(0) - first() + 1; }
+  constexpr bool meets(int64_t phase_at) const {
+    for (int64_t t = 0; t < taps; ++t)
+      if (phase(t) == phase_at) return true;
+    return false;
+  }
+};
+
 template <class F>
 void for_each_phase(const ConvShape& s, F&& f) {
   Phase p;
