@@ -17,7 +17,8 @@ namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
-// A gradient that is larger than caches goes past them where it is stored once: it would be fetched only to be overwritten.
+// A gradient that is larger than caches goes past them where it is stored once: it would be fetched only to be
+// overwritten.
 constexpr int64_t kStreamedFloats = int64_t(8) << 20;
 
 // The pixels of one phase in a block of cells.

@@ -1,9 +1,9 @@
 // Input gradient of the f32 convolution (ops/kernels/conv_f32.h):
 //   dx[n,y,x,c] = sum_{ky,kx,k} dy[n,oy,ox,k] w[k,ky,kx,c]   over oy sh = y + ph - ky dh, ox likewise.
 // The input pixels fall into sh x sw phases (y mod sh, x mod sw), each a dense convolution of dy at stride 1
-// (phases.h): no zeros are inserted. Where channels allow (conv_input_grad_in_cells) all phases of a block of pixels are
-// made from one gathered block of dy, which meets sh sw as many columns. Definition: ops/kernels/conv_ref.h; the order of
-// the sums depends on the shape alone, neither on the split into ranges nor on the number of lanes.
+// (phases.h): no zeros are inserted. Where channels allow (conv_input_grad_in_cells) all phases of a block of pixels
+// are made from one gathered block of dy, which meets sh sw as many columns. Definition: ops/kernels/conv_ref.h; the
+// order of the sums depends on the shape alone, neither on the split into ranges nor on the number of lanes.
 #pragma once
 
 #include <cstdint>
