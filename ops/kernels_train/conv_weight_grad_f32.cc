@@ -9,7 +9,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
-#include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels_train/column_tile-inl.h"
 #include "ops/kernels_train/conv_weight_grad_pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,44 +17,31 @@ namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
-// C[R][V vectors] = sum over i < count of a[index[i]][0..R) b[i][..]: A's columns lie side by side, R floats a pixel.
-template <int R, int V>
-HWY_NOINLINE HWY_ATTR void column_tile(const float* HWY_RESTRICT a, const int32_t* HWY_RESTRICT index,
-                                       const float* HWY_RESTRICT b, size_t ldb, int64_t count, float* const* c,
-                                       TileEnd end) {
-  VF acc[R * V];
-  static_for<R>([&](auto r) BANTAM_LAMBDA { hwy::Prefetch(c[r]); });
-  static_for<R>([&](auto r) BANTAM_LAMBDA { hwy::Prefetch(c[r] + V * kN - 1); });
-  begin_tile<R, V>(acc, c, TileStart::kZero);
-  for (int64_t i = 0; i < count; ++i, b += ldb) step<R, V>(a + int64_t(index[i]) * R, b, acc, 1);
-  end_tile<R, V>(acc, c, end, nullptr);
-}
-
 using ColumnTile = void (*)(const float*, const int32_t*, const float*, size_t, int64_t, float* const*, TileEnd);
 
+// The least height of a tile that has so many rows.
+HWY_INLINE int height_for(int64_t rows) {
+  if (kColumnRows >= 8 && rows > 4) return 8;
+  if (kColumnRows >= 4 && rows > 2) return 4;
+  return rows > 1 ? 2 : 1;
+}
 template <int V>
 HWY_INLINE ColumnTile column_tile_for(int height) {
-  if constexpr (kMR == 14) {
-    switch (height) {
-      case 14: return column_tile<14, V>;
-      case 13: return column_tile<13, V>;
-      case 12: return column_tile<12, V>;
-      case 10: return column_tile<10, V>;
-      case 8: return column_tile<8, V>;
-    }
+  if constexpr (kColumnRows >= 8) {
+    if (height == 8) return column_tile<8, V, true>;
   }
-  if constexpr (kMR >= 6) {
-    if (height == 6) return column_tile<6, V>;
-    if (height == 4) return column_tile<4, V>;
+  if constexpr (kColumnRows >= 4) {
+    if (height == 4) return column_tile<4, V, true>;
   }
-  return height == 2 ? column_tile<2, V> : column_tile<1, V>;
+  return height == 2 ? column_tile<2, V, true> : column_tile<1, V, true>;
 }
 
 // dw[rows][panel] (+)= the block's sum.
-HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_t* index, const float* b, size_t ldb,
-                          int64_t count, float* dw, int64_t row_stride, int64_t cols, TileEnd end) {
-  HWY_ALIGN float copy[kMR * kGemmPanel];
-  float* c[kMR];
+HWY_ATTR void panel_tiles(int64_t rows, const float* a, const int32_t* index, const float* b, int64_t count, float* dw,
+                          int64_t row_stride, int64_t cols, TileEnd end) {
+  HWY_ALIGN float copy[kColumnRows * kGemmPanel];
+  float* c[kColumnRows];
+  const int height = height_for(rows);
   for (int64_t n = 0; n < cols; n += kNR) {
     int64_t wide = kNR;
     ColumnTile tile = column_tile_for<2>(height);
@@ -65,15 +52,14 @@ HWY_ATTR void panel_tiles(int height, int64_t rows, const float* a, const int32_
       }
     }
     const bool whole = n + wide <= cols;
-    for (int64_t r = 0; r < height; ++r)
-      c[r] = whole && r < rows ? dw + r * row_stride + n : copy + r * kGemmPanel;
     if (whole && height == rows) {
-      tile(a, index, b + n, ldb, count, c, end);
+      for (int64_t r = 0; r < rows; ++r) c[r] = dw + r * row_stride + n;
+      tile(a, index, b + n, size_t(kGemmPanel), count, c, end);
       continue;
     }
     // Rows or columns that are not there: through a copy.
     for (int64_t r = 0; r < height; ++r) c[r] = copy + r * kGemmPanel;
-    tile(a, index, b + n, ldb, count, c, TileEnd::kStore);
+    tile(a, index, b + n, size_t(kGemmPanel), count, c, TileEnd::kStore);
     const int64_t valid = whole ? wide : cols - n;
     for (int64_t r = 0; r < rows; ++r) {
       float* out = dw + r * row_stride + n;
@@ -86,7 +72,6 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
                           int64_t task_begin, int64_t task_end, float* scratch) {
   const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
   const int64_t kg = s.group_k(), columns = s.taps() * s.group_c(), pixels_all = conv_f32_rows(s);
-  const int64_t row_groups = (kg + kMR - 1) / kMR;
   float* b = scratch;
   float* a = scratch + kWeightGradBlock * kGemmPanel;
   Window win[kWeightGradBlock];
@@ -116,21 +101,17 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
       // The next block's pixels, while this one's are multiplied.
       const int64_t next = begin + pixels, after = block + 1 < last_block ? pixels_all - next : 0;
       const int64_t next_pixels = after < pixels ? after : pixels;
-      const int64_t steps = (last_panel - first_panel) * row_groups;
+      const int64_t steps = (last_panel - first_panel) * ((kg + kColumnRows - 1) / kColumnRows);
       FetchAhead ahead(g, next, next + next_pixels, steps);
       FetchLines dy_ahead(dy + next * s.k, next_pixels * s.k, steps);
       for (int64_t p = first_panel; p < last_panel; ++p) {
         const Panel panel = panel_at(s, plan, p);
         const int64_t count = pack_panel(g, plan.by_tap, win, pixels, panel, b, index);
-        const float* at = a;
-        for (int64_t j = 0; j < row_groups; ++j) {
-          const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0;
-          const int height = height_for(rows);
+        for (int64_t k = 0; k < kg; k += kColumnRows) {
           ahead.step();
           dy_ahead.step();
-          panel_tiles(height, rows, at, index, b, size_t(kGemmPanel), count, sum + k0 * columns + panel.begin, columns,
-                      panel.cols, end);
-          at += pixels * height + kLine;
+          panel_tiles(kg - k < kColumnRows ? kg - k : kColumnRows, a + k / kLine * pixels * kLine + k % kLine, index, b,
+                      count, sum + k * columns + panel.begin, columns, panel.cols, end);
         }
       }
     }

@@ -12,7 +12,7 @@
 
 namespace bantam {
 
-constexpr int64_t kWeightGradBlock = 256;  // pixels
+constexpr int64_t kWeightGradBlock = 128;  // pixels
 
 // How the work is cut, a function of the shape alone. Tasks are groups x splits x parts: a split is a range of blocks
 // with its own sum, a part a range of dw's column panels.
@@ -37,7 +37,7 @@ constexpr ConvWeightGradPlan conv_weight_grad_f32_plan(const ConvShape& s) {
   const int64_t want = (8 + p.splits * s.groups - 1) / (p.splits * s.groups);
   p.parts = want < p.panels ? want : p.panels;
   p.tasks = s.groups * p.splits * p.parts;
-  p.scratch = kWeightGradBlock * (s.group_k() + 16 + kGemmPanel) + 8 * s.group_k() + 64;
+  p.scratch = kWeightGradBlock * ((s.group_k() + 15) / 16 * 16 + kGemmPanel);
   p.partial = (p.splits - 1) * size;
   return p;
 }

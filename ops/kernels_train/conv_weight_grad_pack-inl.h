@@ -15,16 +15,6 @@ namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Heights there is a tile for. Output channels are cut into groups of nearly equal height, so that the tall ones do
-// nearly all of the work: 64 is 13 + 13 + 13 + 13 + 12, not 4 * 14 + 8.
-constexpr int kHeights[] = {1, 2, 4, 6, 8, 10, 12, 13, 14};
-HWY_INLINE int height_for(int64_t rows) {
-  if (kMR == 2) return int(rows);
-  for (int h : kHeights)
-    if (h >= rows && h <= kMR) return h;
-  return kMR;
-}
-
 // A range of dw's columns, at most 32 wide.
 struct Panel {
   int64_t begin, cols;
@@ -60,35 +50,17 @@ HWY_ATTR int64_t pack_panel(const GemmRows& g, bool by_tap, const Window* win, i
   return count;
 }
 
-// Eight floats: where no more are wanted, a whole line would mostly be a store across two cache lines, which takes
-// several cycles.
-HWY_INLINE HWY_ATTR void copy_half_line(const float* HWY_RESTRICT src, float* HWY_RESTRICT dst) {
-  const hn::CappedTag<float, 8> d;
-  constexpr int kStep = int(hn::MaxLanes(d));
-  static_for<8 / kStep>([&](auto i) BANTAM_LAMBDA { hn::StoreU(hn::LoadU(d, src + i * kStep), d, dst + i * kStep); });
-}
-
-// dy as A: row groups one after the other, each [pixel][height] and a line of slack: whole lines are copied, and what
-// is too much is overwritten by the next pixel. The lanes between a group's rows and its height hold anything.
+// dy as A: [K/16][pixel][16]. Lanes beyond K hold anything.
 HWY_ATTR void pack_dy(const float* dy, int64_t pixels, int64_t pixel_stride, int64_t kg, const float* dy_end,
                       float* a) {
-  const int64_t row_groups = (kg + kMR - 1) / kMR;
-  for (int64_t j = 0; j < row_groups; ++j) {
-    const int64_t k0 = j * kg / row_groups, rows = (j + 1) * kg / row_groups - k0, height = height_for(rows);
-    const float* in = dy + k0;
-    for (int64_t i = 0; i < pixels; ++i, in += pixel_stride, a += height) {
-      if (dy_end - in >= kLine) {
-        if (height <= kLine / 2) {
-          copy_half_line(in, a);
-        } else {
-          copy_line(in, a);
-        }
-      } else {
-        copy_part(in, a, rows);
-      }
+  for (int64_t i = 0; i < pixels; ++i, dy += pixel_stride)
+    for (int64_t k = 0; k < kg; k += kLine) {
+      float* out = a + k * pixels + i * kLine;
+      if (dy_end - (dy + k) >= kLine)
+        copy_line(dy + k, out);
+      else
+        copy_part(dy + k, out, kg - k);
     }
-    a += kLine;
-  }
 }
 
 }  // namespace

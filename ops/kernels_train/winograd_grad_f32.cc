@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "ops/kernels/gemm_f32-inl.h"
+#include "ops/kernels_train/column_tile-inl.h"
 #include "ops/kernels_train/winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,19 +56,6 @@ HWY_NOINLINE HWY_ATTR void transform_grads(const float* const* p, int64_t channe
   copy_last_line<4>(p, c, channels - c, copy, q);
   grad_line<R0, ROWS>(q, 0, at(), step);
 }
-
-// C[R][V vectors] = sum over tiles of a[t][0..R) b[t][..].
-template <int R, int V>
-HWY_NOINLINE HWY_ATTR void tile_sums(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, size_t ldb,
-                                     int64_t count, float* const* c, TileEnd end) {
-  VF acc[R * V];
-  begin_tile<R, V>(acc, c, TileStart::kZero);
-  for (int64_t i = 0; i < count; ++i, a += kLine, b += ldb) step<R, V>(a, b, acc, 1);
-  end_tile<R, V>(acc, c, end, nullptr);
-}
-
-// Rows of a sum's tile: 8 where registers allow, and a divisor of a line.
-constexpr int kSumRows = kMR == 14 ? 8 : kMR == 2 ? 2 : 4;
 
 using TransformLines = void (*)(const float* const*, int64_t, float*, int64_t, int64_t, int64_t);
 TransformLines input_rows(int64_t first, int64_t rows) {
@@ -119,15 +107,15 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, i
         for (int64_t c = 0; c < plan.c32; c += kGemmPanel, to += plan.k16 * kGemmPanel) {
           const float* b = v + point * v_step + c * kBlock;
           const int64_t width = s.c - c <= kLine ? kLine : kGemmPanel;
-          for (int64_t k = k_begin; k < k_end; k += kSumRows) {
+          for (int64_t k = k_begin; k < k_end; k += kColumnRows) {
             const float* a = e + point * e_step + (k - k_begin) / kLine * kLine * kBlock + k % kLine;
             for (int64_t n = 0; n < width; n += kNR) {
-              float* out[kSumRows];
-              for (int64_t r = 0; r < kSumRows; ++r) out[r] = to + (k + r) * kGemmPanel + n;
+              float* out[kColumnRows];
+              for (int64_t r = 0; r < kColumnRows; ++r) out[r] = to + (k + r) * kGemmPanel + n;
               if (kN == 16 && width == kN)
-                tile_sums<kSumRows, 1>(a, b + n, kGemmPanel, tiles, out, end);
+                column_tile<kColumnRows, 1, false>(a, nullptr, b + n, kGemmPanel, tiles, out, end);
               else
-                tile_sums<kSumRows, 2>(a, b + n, kGemmPanel, tiles, out, end);
+                column_tile<kColumnRows, 2, false>(a, nullptr, b + n, kGemmPanel, tiles, out, end);
             }
           }
         }
