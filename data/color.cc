@@ -1,72 +1,13 @@
 #include "data/color.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "core/rng.h"
+#include "ops/kernels_train/color_u8.h"
 
 namespace bantam {
-namespace {
-
-// PIL's gray of a color (ITU-R 601-2, 16-bit weights).
-int gray(const uint8_t* p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 32768) >> 16; }
-
-// PIL's blend: a + factor (b - a) in f32, cut towards 0 and clamped.
-uint8_t blend(int a, int b, float factor) {
-  const float v = float(a) + factor * float(b - a);
-  return uint8_t(int(std::min(std::max(v, 0.0f), 255.0f)));
-}
-
-// Blends every value with the same one.
-void blend_all(uint8_t* values, int64_t n, int with, double factor) {
-  uint8_t table[256];
-  for (int i = 0; i < 256; ++i) table[i] = blend(with, i, float(factor));
-  for (int64_t i = 0; i < n; ++i) values[i] = table[values[i]];
-}
-
-uint8_t cut(double v) { return v <= 0 ? 0 : v >= 255 ? 255 : uint8_t(v); }
-
-// PIL's conversions, in the widths of its C code: 8 bits for each of hue, saturation, value.
-void to_hsv(const uint8_t* rgb, uint8_t* hsv) {
-  const int r = rgb[0], g = rgb[1], b = rgb[2], most = std::max({r, g, b}), least = std::min({r, g, b});
-  hsv[2] = uint8_t(most);
-  if (most == least) {
-    hsv[0] = hsv[1] = 0;
-    return;
-  }
-  const float range = float(most - least);
-  const float rc = float(most - r) / range, gc = float(most - g) / range, bc = float(most - b) / range;
-  float h;
-  if (r == most)
-    h = bc - gc;
-  else if (g == most)
-    h = float(2.0 + double(rc) - double(bc));
-  else
-    h = float(4.0 + double(gc) - double(rc));
-  h = float(std::fmod(double(h) / 6.0 + 1.0, 1.0));
-  hsv[0] = cut(double(h) * 255.0);
-  hsv[1] = cut(double(range / float(most)) * 255.0);
-}
-
-void to_rgb(const uint8_t* hsv, uint8_t* rgb) {
-  const uint8_t v = hsv[2];
-  if (hsv[1] == 0) {
-    rgb[0] = rgb[1] = rgb[2] = v;
-    return;
-  }
-  const double turn = double(float(hsv[0])) * 6.0 / 255.0;
-  const int sector = int(std::floor(turn));
-  const float f = float(turn - double(float(sector))), s = float(double(float(hsv[1])) / 255.0);
-  const auto round8 = [](double x) { return cut(std::round(x)); };
-  const uint8_t p = round8(double(float(v)) * (1.0 - double(s)));
-  const uint8_t q = round8(double(float(v)) * (1.0 - double(s * f)));
-  const uint8_t t = round8(double(float(v)) * (1.0 - double(s) * (1.0 - double(f))));
-  const uint8_t by_sector[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
-  std::copy_n(by_sector[sector % 6], 3, rgb);
-}
-
-}  // namespace
 
 ColorDraw draw_color(const ColorJitter& jitter, uint64_t seed, uint64_t epoch, uint64_t sample) {
   ColorDraw draw;
@@ -94,32 +35,19 @@ std::array<double, 3> draw_lighting(const Lighting& lighting, uint64_t seed, uin
   return shift;
 }
 
-void adjust_brightness(uint8_t* pixels, int64_t n, int c, double factor) { blend_all(pixels, n * c, 0, factor); }
+void adjust_brightness(uint8_t* pixels, int64_t n, int c, double factor) { blend_u8(pixels, n * c, 0, float(factor)); }
 
 void adjust_contrast(uint8_t* pixels, int64_t n, int c, double factor) {
-  int64_t sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += c == 3 ? gray(pixels + 3 * i) : pixels[i];
-  blend_all(pixels, n * c, int(double(sum) / double(n) + 0.5), factor);
+  const int64_t sum = c == 3 ? gray_sum_u8(pixels, n) : std::accumulate(pixels, pixels + n, int64_t(0));
+  blend_u8(pixels, n * c, int(double(sum) / double(n) + 0.5), float(factor));
 }
 
 void adjust_saturation(uint8_t* pixels, int64_t n, int c, double factor) {
-  if (c != 3) return;
-  const float f = float(factor);
-  for (int64_t i = 0; i < n; ++i, pixels += 3) {
-    const int g = gray(pixels);
-    for (int k = 0; k < 3; ++k) pixels[k] = blend(g, pixels[k], f);
-  }
+  if (c == 3) blend_gray_u8(pixels, n, float(factor));
 }
 
 void adjust_hue(uint8_t* pixels, int64_t n, int c, double shift) {
-  if (c != 3) return;
-  const auto turn = uint8_t(int32_t(shift * 255));  // cut towards 0, around the circle
-  for (int64_t i = 0; i < n; ++i, pixels += 3) {
-    uint8_t hsv[3];
-    to_hsv(pixels, hsv);
-    hsv[0] = uint8_t(hsv[0] + turn);
-    to_rgb(hsv, pixels);
-  }
+  if (c == 3) turn_hue_u8(pixels, n, uint8_t(int32_t(shift * 255)));  // cut towards 0, around the circle
 }
 
 void apply_color(const ColorJitter& jitter, const ColorDraw& draw, uint8_t* pixels, int64_t n, int c) {

@@ -53,13 +53,16 @@ void make_sample(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_
   const int h = spec.h ? spec.h : data.h, w = spec.w ? spec.w : data.w;
   AugmentDraw draw;
   const uint8_t* pixels = sample_pixels(data, i, spec, seed, epoch, scratch, &draw);
+  if (spec.augment.lighting.stddev > 0) {  // a sum a channel: in the tables, it costs nothing
+    const std::array<double, 3> shift = draw_lighting(spec.augment.lighting, seed, epoch, uint64_t(i));
+    scratch->lit_tables.assign(tables, tables + 3 * 256);
+    for (size_t k = 0; k < 3; ++k) {
+      const float scaled = float(shift[k] / stddev[stddev.size() == 1 ? 0 : k]);
+      for (size_t v = 0; v < 256; ++v) scratch->lit_tables[256 * k + v] += scaled;
+    }
+    tables = scratch->lit_tables.data();
+  }
   transform_image(pixels, h, w, data.c, draw, tables, out);
-  if (spec.augment.lighting.stddev == 0) return;
-  const std::array<double, 3> shift = draw_lighting(spec.augment.lighting, seed, epoch, uint64_t(i));
-  float scaled[3];
-  for (size_t k = 0; k < 3; ++k) scaled[k] = float(shift[k] / stddev[stddev.size() == 1 ? 0 : k]);
-  for (int64_t p = 0; p < int64_t(h) * w; ++p, out += 3)
-    for (int k = 0; k < 3; ++k) out[k] += scaled[k];
 }
 
 }  // namespace bantam

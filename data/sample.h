@@ -25,6 +25,7 @@ struct SampleScratch {
   Image image;
   Resizer resizer;
   std::vector<uint8_t> pixels;
+  std::vector<float> lit_tables;
 };
 
 // Throws Error if the spec cannot be met by the data set's images: "WHO: ...".
