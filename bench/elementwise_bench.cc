@@ -69,7 +69,7 @@ void run(benchmark::State& state, const Tensor& x, double passes, const std::fun
 }
 
 // [N,H,W,C] by number: activations of nets of the zoo, in memory, in L3 and in L2.
-const Shape kShapes[] = {{128, 32, 32, 64}, {128, 32, 32, 80}, {128, 28, 28, 10}, {128, 4, 4, 512}, {16, 8, 8, 64}};
+const Shape kShapes[] = {{128, 32, 32, 64}, {128, 32, 32, 80}, {128, 28, 28, 10}, {128, 4, 4, 512}, {16, 8, 8, 64}, {64, 28, 28, 6}};
 void shapes(benchmark::internal::Benchmark* b) {
   for (int64_t i = 0; i < int64_t(std::size(kShapes)); ++i) b->Arg(i);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bantam_fault.h"
+#include "core/base/fixed_point.h"
 #include "core/parallel.h"
 #include "ops/kernels/pool.h"
 #include "ops/kernels/pool_ref.h"
@@ -27,20 +28,20 @@ ConvShape pool_shape(const char* op, const Tensor& x, const PoolParams& p) {
   return s;
 }
 
-// Pixels of c channels that make a chunk of work.
+// Pixels of c channels, or lines of so many floats, that make a chunk of work.
 int64_t grain(int64_t c) { return std::max<int64_t>(1, kElementGrain / c); }
 
 #ifdef BANTAM_FAULT_WRONG_TIE
 // The last of the largest values of a window, not the first.
 template <class T>
-void last_of_equals(const ConvShape& s, const T* x, const T* y, uint8_t* at, int64_t begin, int64_t end) {
+void last_of_equals(const ConvShape& s, const T* x, const T* y, uint8_t* positions, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const ref::PoolWindow w(s, row);
     for (int64_t c = 0; c < s.c; ++c)
       for (int64_t ky = w.ky0; ky < w.ky1; ++ky)
         for (int64_t kx = w.kx0; kx < w.kx1; ++kx)
           if (x[((w.n * s.h + w.y0 + ky) * s.w + w.x0 + kx) * s.c + c] == y[row * s.c + c])
-            at[row * s.c + c] = uint8_t(ky * s.kw + kx);
+            ref::set_max_position(s, positions, row * s.c + c, ky * s.kw + kx);
   }
 }
 #endif
@@ -52,9 +53,9 @@ Tensor max_pool(const Tensor& x, const PoolParams& params) {
   const int64_t rows = s.n * s.out_h() * s.out_w();
   Tensor y = Tensor::empty({s.n, s.out_h(), s.out_w(), s.c}, x.dtype());
   Tensor argmax;
-  if (recording({x})) argmax = Tensor::empty(y.shape(), DType::kU8);
+  if (recording({x})) argmax = Tensor::empty({max_pool_planes(s) * max_pool_plane_bytes(s)}, DType::kU8);
   uint8_t* at = argmax.defined() ? argmax.mutable_data<uint8_t>() : nullptr;
-  parallel_for(rows, grain(s.c), [&](int64_t b, int64_t e, int) {
+  parallel_for(rows, int64_t(round_up(size_t(grain(s.c)), 8)), [&](int64_t b, int64_t e, int) {
     if (x.dtype() == DType::kF64) {
       ref::max_pool(s, x.data<double>(), y.mutable_data<double>(), at, b, e);
     } else {
@@ -68,9 +69,10 @@ Tensor max_pool(const Tensor& x, const PoolParams& params) {
   return record("max_pool", y, {x}, {{"argmax", argmax}}, [s](const BackwardArgs& b) {
     Tensor dx = Tensor::empty({s.n, s.h, s.w, s.c}, b.grad.dtype());
     const Tensor& saved = b[0];
-    parallel_for(s.n * s.h * s.w, grain(s.c), [&](int64_t begin, int64_t end, int) {
+    const int64_t lines = int64_t(round_up(size_t(grain(s.w * s.c)), size_t(s.stride_h)));
+    parallel_for(s.n * s.h, lines, [&](int64_t begin, int64_t end, int) {
       if (dx.dtype() == DType::kF64) {
-        ref::max_pool_grad(s, b.grad.data<double>(), saved.data<uint8_t>(), dx.mutable_data<double>(), begin, end);
+        ref::max_pool_grad(s, b.grad.data<double>(), saved.data<uint8_t>(), dx.mutable_data<double>(), begin * s.w, end * s.w);
       } else {
         max_pool_grad_f32(s, b.grad.data<float>(), saved.data<uint8_t>(), dx.mutable_data<float>(), begin, end);
       }

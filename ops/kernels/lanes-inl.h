@@ -70,14 +70,18 @@ struct PartLoad {
 // load, which streams from memory at half the speed of a plain one (measured on Zen 5).
 template <class D, class V> HWY_INLINE V keep_where(D d, hn::Mask<D> mask, V v) { return hn::And(hn::VecFromMask(d, mask), v); }
 
-// The bits of a mask in the low kLanes bits of a word, and back.
+// The bits of a mask in the low kLanes bits of a word, and back. Whole words, or compilers take the bytes apart.
 HWY_INLINE unsigned bits_of(hn::Mask<DF> mask) {
   uint8_t bytes[8] = {};
   hn::StoreMaskBits(DF(), mask, bytes);
-  return (bytes[0] | unsigned(bytes[1]) << 8) & ((1u << kLanes) - 1);
+  uint16_t word;
+  memcpy(&word, bytes, sizeof word);
+  return kLanes < 8 ? word & ((1u << kLanes) - 1) : word;
 }
 HWY_INLINE hn::Mask<DF> mask_of(unsigned bits) {
-  const uint8_t bytes[8] = {uint8_t(bits), uint8_t(bits >> 8)};
+  uint8_t bytes[8] = {};
+  const uint16_t word = uint16_t(bits);
+  memcpy(bytes, &word, sizeof word);
   return hn::LoadMaskBits(DF(), bytes);
 }
 
@@ -88,6 +92,17 @@ struct PartStore {
   int64_t k;
   HWY_INLINE void operator()(VF v, float* p) const { store_part(v, p, k); }
 };
+
+// Past the caches, to addresses of whole vectors; hwy::FlushStream() behind the last. Without reading the lines first, writing takes
+// half the traffic: copying 32 MB is 1.6 times as fast as by memcpy (Zen 5).
+struct StreamStore {
+  HWY_INLINE void operator()(VF v, float* p) const { hn::Stream(v, DF(), p); }
+};
+// Whether an output of so many floats in all is for StreamStore: one that is larger than what a cache would hold of it until it is
+// read. Rows of c floats from p on must begin on whole vectors.
+HWY_INLINE bool streams(const float* p, int64_t c, int64_t floats) {
+  return floats >= (int64_t(24) << 20) / int64_t(sizeof(float)) && c % kLanes == 0 && reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(float)) == 0;
+}
 
 // x y + z rounded once where the target can: everywhere but on SSE4 and below. The scalar target is taught to.
 template <class V> HWY_INLINE V fused(V x, V y, V z) {

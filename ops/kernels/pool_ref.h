@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ops/kernels/conv_shape.h"
+#include "ops/kernels/pool.h"
 
 namespace bantam::ref {
 
@@ -25,27 +26,21 @@ struct PoolWindow {
   }
 };
 
-// The windows of output pixels from `row` on, in order, without a division for each.
-class PoolWalk {
- public:
-  PoolWalk(const ConvShape& s, int64_t row)
-      : s_(s), ow_(s.out_w()), oh_(s.out_h()), n_(row / (oh_ * ow_)), oy_(row / ow_ % oh_), ox_(row % ow_) {}
-  PoolWindow window() const { return PoolWindow(s_, n_, oy_, ox_); }
-  void next() {
-    if (++ox_ < ow_) return;
-    ox_ = 0;
-    if (++oy_ < oh_) return;
-    oy_ = 0;
-    ++n_;
+inline int64_t max_position(const ConvShape& s, const uint8_t* positions, int64_t output) {
+  int64_t at = 0;
+  for (int p = 0; p < max_pool_planes(s); ++p)
+    at |= int64_t(positions[p * max_pool_plane_bytes(s) + output / 8] >> (output % 8) & 1) << p;
+  return at;
+}
+inline void set_max_position(const ConvShape& s, uint8_t* positions, int64_t output, int64_t at) {
+  for (int p = 0; p < max_pool_planes(s); ++p) {
+    uint8_t& byte = positions[p * max_pool_plane_bytes(s) + output / 8];
+    byte = uint8_t((byte & ~(1 << (output % 8))) | (int(at >> p & 1) << (output % 8)));
   }
-
- private:
-  const ConvShape& s_;
-  int64_t ow_, oh_, n_, oy_, ox_;
-};
+}
 
 template <class T>
-void max_pool(const ConvShape& s, const T* x, T* y, uint8_t* argmax, int64_t row_begin, int64_t row_end) {
+void max_pool(const ConvShape& s, const T* x, T* y, uint8_t* positions, int64_t row_begin, int64_t row_end) {
   for (int64_t row = row_begin; row < row_end; ++row) {
     const PoolWindow w(s, row);
     for (int64_t c = 0; c < s.c; ++c) {
@@ -59,7 +54,7 @@ void max_pool(const ConvShape& s, const T* x, T* y, uint8_t* argmax, int64_t row
           where = ky * s.kw + kx;
         }
       y[row * s.c + c] = best;
-      if (argmax) argmax[row * s.c + c] = uint8_t(where);
+      if (positions) set_max_position(s, positions, row * s.c + c, where);
     }
   }
 }
@@ -129,8 +124,8 @@ void pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_
   }
 }
 template <class T>
-void max_pool_grad(const ConvShape& s, const T* dy, const uint8_t* argmax, T* dx, int64_t row_begin, int64_t row_end) {
-  pool_grad(s, dy, dx, row_begin, row_end, [&](int64_t out, int64_t at) { return argmax[out] == at; });
+void max_pool_grad(const ConvShape& s, const T* dy, const uint8_t* positions, T* dx, int64_t row_begin, int64_t row_end) {
+  pool_grad(s, dy, dx, row_begin, row_end, [&](int64_t out, int64_t at) { return max_position(s, positions, out) == at; });
 }
 template <class T>
 void avg_pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_t row_end) {

@@ -120,11 +120,15 @@ TEST_CASE("pooling: one, two and three threads give the same bytes") {
   set_threads(before);
 }
 
-TEST_CASE("max_pool: saves a byte for each output when a gradient is wanted, averages save nothing") {
+TEST_CASE("max_pool: saves 2, 4 or 8 bits for each output when a gradient is wanted, averages save nothing") {
   Parameter x("x", random_f32({1, 4, 4, 3}, 1));
   const Tensor y = max_pool(x.tensor());
   REQUIRE(y.node()->saved.size() == 1);
-  CHECK(y.node()->saved[0].tensor.bytes() == 12);
+  CHECK(y.node()->saved[0].tensor.bytes() == 2 * 2);                                            // 12 outputs: 2 planes of 2 bytes
+  CHECK(max_pool(x.tensor(), {3, 3, 1, 1}).node()->saved[0].tensor.bytes() == 4 * 2);           // as many
+  CHECK(max_pool(x.tensor(), {4, 4, 1, 1, 2, 2}).node()->saved[0].tensor.bytes() == 4 * 10);    // 75
+  Parameter wide("wide", random_f32({1, 5, 5, 3}, 1));
+  CHECK(max_pool(wide.tensor(), {5, 5, 1, 1}).node()->saved[0].tensor.bytes() == 8 * 1);        // 3
   CHECK(avg_pool(x.tensor()).node()->saved.empty());
   CHECK(global_avg_pool(x.tensor()).node()->saved.empty());
   CHECK(adaptive_avg_pool(x.tensor(), 3, 3).node()->saved.empty());
