@@ -31,7 +31,9 @@ int run_batches(const BatchesArgs& args) {
   atomic_write(args.out + "/recipe.toml", dump(recipe));
 
   // indices.S i32 [n], x.S f32 [n,H,W,C], y.S i32 [n] for step S.
-  const Batcher batcher(data.train, training_batches(recipe, data.train));
+  BatchSpec values = training_batches(recipe, data.train);
+  values.bytes = false;
+  const Batcher batcher(data.train, values);
   Checkpoint batches;
   const int64_t per_epoch = batcher.steps_per_epoch(), total = per_epoch * recipe.train.epochs;
   const int64_t steps = std::min(args.steps, total);

@@ -46,7 +46,7 @@ void add_memory(const InfoArgs& args, const Recipe& recipe, const NetSpec& spec,
           Json::object({{"from", spec.nodes[size_t(s.begin + 1)].name}, {"to", spec.nodes[size_t(s.end)].name}}));
     fields->set("recompute", Json::object({{"segments", segments}, {"share_of_forward", plan.extra}}));
   }
-  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, loader_batches(), updates_along(recipe),
+  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, held_batches(recipe), updates_along(recipe),
                                             sum_order(recipe), plan.segments);
   fields->set("memory", Json::object({{"batch", memory.batch},
                                       {"parameter_bytes", memory.parameter_bytes},

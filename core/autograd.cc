@@ -78,6 +78,8 @@ bool recording(const Tensors& inputs) {
   return !t_no_grad && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.needs_grad(); });
 }
 
+bool Tensor::needs_grad() const { return node_ && !node_->constant; }
+
 bool recomputable(const Tensor& t) { return t.node() && t.node()->recompute; }
 
 Tensor saved_value(const SavedTensor& t) {
@@ -122,7 +124,7 @@ Tensor record(const char* op, Tensor out, const Tensors& inputs, List<SavedTenso
   node->inputs.reserve(inputs.size());
   node->needs.reserve(inputs.size());
   for (const Tensor& in : inputs) {
-    node->inputs.push_back(in.node());
+    node->inputs.push_back(in.needs_grad() ? in.node() : nullptr);
     node->needs.push_back(in.needs_grad());
   }
   for (SavedTensor& s : saved) {
@@ -135,6 +137,18 @@ Tensor record(const char* op, Tensor out, const Tensors& inputs, List<SavedTenso
   }
   node->saved = std::move(saved);
   node->backward = std::move(fn);
+  node->recompute = std::move(recompute);
+  out.set_node(std::move(node));
+  return out;
+}
+
+Tensor record_constant(const char* op, Tensor out, List<SavedTensor> saved, RecomputeFn recompute) {
+  if (t_no_grad) return out;
+  auto node = make_recycled<Node>();
+  node->op = op;
+  node->work = current_work();
+  node->constant = true;
+  node->saved = std::move(saved);
   node->recompute = std::move(recompute);
   out.set_node(std::move(node));
   return out;

@@ -90,6 +90,7 @@ class Node {
   BackwardFn backward;
   RecomputeFn recompute;           // null for most: their output is kept by whoever needs it
   Parameter* parameter = nullptr;  // of a leaf
+  bool constant = false;           // has no gradient: its node says only how it is made again
 
  private:
   friend void backward(const Tensors&, const Tensors&, const std::function<void(Parameter&)>&);
@@ -103,6 +104,8 @@ class Node {
 // Records out = op(inputs): returns `out` with a node, or as it is if no input needs a gradient or recording is off.
 Tensor record(const char* op, Tensor out, const Tensors& inputs, List<SavedTensor> saved, BackwardFn fn,
               RecomputeFn recompute = nullptr);
+// `out`, which has no gradient, with a node that makes it again from `saved`: an op that would save it saves that instead.
+Tensor record_constant(const char* op, Tensor out, List<SavedTensor> saved, RecomputeFn recompute);
 // A saved tensor, or what its node makes again: for recompute functions.
 Tensor saved_value(const SavedTensor& t);
 // Whether a tensor's node can make it again.

@@ -73,7 +73,7 @@ class Tensor {
   Tensor detach() const;           // the same buffer without node
 
   const NodePtr& node() const { return node_; }
-  bool needs_grad() const { return node_ != nullptr; }
+  bool needs_grad() const;  // has a node that is not a constant's (core/autograd.h)
   void set_node(NodePtr node) { node_ = std::move(node); }
   // True if no other tensor holds the buffer: it may be overwritten.
   bool unique() const { return buffer_ && buffer_.use_count() == 1; }

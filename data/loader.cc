@@ -35,13 +35,21 @@ Batcher::Batcher(const Dataset& data, const BatchSpec& spec) : data_(data), spec
   if (steps_ == 0)
     throw Error("loader: " + std::to_string(data.count) + " images give no full batch of " +
                 std::to_string(spec.batch));
+  if (spec.bytes && spec.sample.augment.lighting.stddev > 0) throw Error("loader: lighting changes values, not bytes");
   tables_ = normalize_tables(data.c, spec.mean, spec.std);
+  if (spec.bytes) {
+    const AllocLabel label("loader");
+    byte_values_ = Tensor::empty({data.c, 256});
+    if (!dry_run()) std::copy(tables_.begin(), tables_.end(), byte_values_.mutable_data<float>());
+  }
   spec_.batch = std::min(spec.batch, data.count);
   if (spec_.sample.h == 0) spec_.sample.h = data.h;
   if (spec_.sample.w == 0) spec_.sample.w = data.w;
 }
 
-Tensor Batcher::empty_x() const { return Tensor::empty({spec_.batch, h(), w(), data_.c}); }
+Tensor Batcher::empty_x() const {
+  return Tensor::empty({spec_.batch, h(), w(), data_.c}, spec_.bytes ? DType::kU8 : DType::kF32);
+}
 Tensor Batcher::empty_y() const { return Tensor::empty({spec_.batch}, DType::kI32); }
 
 std::vector<uint32_t> Batcher::order(int64_t epoch) const {
@@ -51,23 +59,31 @@ std::vector<uint32_t> Batcher::order(int64_t epoch) const {
   return order;
 }
 
-Batch Batcher::make(const std::vector<uint32_t>& order, int64_t epoch, int64_t step, const Tensor& x,
-                    const Tensor& y) const {
+Batch Batcher::make(int64_t epoch, int64_t step) const {
+  SampleScratch scratch;
+  Batch batch;
+  make(order(epoch), epoch, step, empty_x(), empty_y(), &scratch, &batch);
+  return batch;
+}
+
+void Batcher::make(const std::vector<uint32_t>& order, int64_t epoch, int64_t step, const Tensor& x, const Tensor& y,
+                   SampleScratch* scratch, Batch* batch) const {
   if (epoch < 0 || step < 0 || step >= steps_)
     throw Error("loader: step " + std::to_string(step) + " of epoch " + std::to_string(epoch) + " is not in 0 .. " +
                 std::to_string(steps_ - 1));
   const int64_t begin = step * spec_.batch, end = std::min(begin + spec_.batch, data_.count);
-  Batch b;
+  Batch& b = *batch;
   b.epoch = epoch;
   b.step = step;
   b.last_of_epoch = step == steps_ - 1;
   b.indices.assign(order.begin() + begin, order.begin() + end);
   b.x = x.slice_outer(0, end - begin);
   b.y = y.slice_outer(0, end - begin);
-  if (dry_run()) return b;
-  SampleScratch scratch;
-  const int64_t floats = int64_t(h()) * w() * data_.c;
-  float* px = b.x.mutable_data<float>();
+  b.byte_values = byte_values_;
+  if (dry_run()) return;
+  const int64_t elements = int64_t(h()) * w() * data_.c;
+  float* values = spec_.bytes ? nullptr : b.x.mutable_data<float>();
+  uint8_t* bytes = spec_.bytes ? b.x.mutable_data<uint8_t>() : nullptr;
   int32_t* py = b.y.mutable_data<int32_t>();
   for (const uint32_t i : b.indices) {
     const int32_t label = data_.labels[i];
@@ -75,10 +91,14 @@ Batch Batcher::make(const std::vector<uint32_t>& order, int64_t epoch, int64_t s
       throw Error("loader: sample " + std::to_string(i) + " has label " + std::to_string(label) +
                   ", the data set has " + std::to_string(data_.classes()) + " classes");
     *py++ = label;
-    make_sample(data_, i, spec_.sample, spec_.seed, uint64_t(epoch), tables_.data(), spec_.std, &scratch, px);
-    px += floats;
+    if (spec_.bytes) {
+      make_sample_bytes(data_, i, spec_.sample, spec_.seed, uint64_t(epoch), scratch, bytes);
+      bytes += elements;
+    } else {
+      make_sample(data_, i, spec_.sample, spec_.seed, uint64_t(epoch), tables_.data(), spec_.std, scratch, values);
+      values += elements;
+    }
   }
-  return b;
 }
 
 // Batches are numbered by tickets 0, 1, ... from the last seek on. Ticket t lives in slot t mod slots, which is free
@@ -88,6 +108,7 @@ struct Loader::State {
   struct Slot {
     Tensor x, y;  // room for a whole batch
     Batch batch;
+    SampleScratch scratch;
     std::exception_ptr error;
     bool ready = false;
   };
@@ -125,17 +146,15 @@ struct Loader::State {
     Slot& slot = slots[size_t(t) % slots.size()];
     const int64_t epoch = epoch_of(t), step = step_of(t);
     ++busy;
-    Batch batch;
     std::exception_ptr error;
     try {
       const auto order = order_of(epoch);
       lock.unlock();
-      batch = batcher.make(*order, epoch, step, slot.x, slot.y);
+      batcher.make(*order, epoch, step, slot.x, slot.y, &slot.scratch, &slot.batch);
     } catch (...) {
       error = std::current_exception();
     }
     if (!lock.owns_lock()) lock.lock();
-    slot.batch = std::move(batch);
     slot.error = error;
     slot.ready = true;
     --busy;
@@ -154,7 +173,7 @@ struct Loader::State {
   // The consumer has finished with ticket `given_back`.
   void give_back() {
     Slot& slot = slots[size_t(given_back) % slots.size()];
-    slot.batch = Batch();
+    slot.batch.x = slot.batch.y = Tensor();
     slot.error = nullptr;
     slot.ready = false;
     // Somebody still holds a tensor of it: leave them the memory.

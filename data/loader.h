@@ -23,6 +23,7 @@ struct BatchSpec {
   SampleSpec sample;            // sizes and augmentation: evaluation at the data set's size by default
   std::vector<double> mean{0};  // one value a channel, or one for all
   std::vector<double> std{1};
+  bool bytes = false;  // hand out bytes, and what they stand for, instead of values; not with lighting
 };
 
 struct Batch {
@@ -30,7 +31,8 @@ struct Batch {
   int64_t step = 0;  // within the epoch
   bool last_of_epoch = false;
   std::vector<uint32_t> indices;  // [n] of the data set
-  Tensor x;                       // f32 [n,H,W,C], augmented and normalized
+  Tensor x;                       // f32 [n,H,W,C], augmented and normalized; of bytes u8, augmented
+  Tensor byte_values;             // f32 [C,256]: of bytes, the normalized value of each; undefined otherwise
   Tensor y;                       // i32 [n]
 
   int64_t size() const { return int64_t(indices.size()); }
@@ -46,22 +48,24 @@ class Batcher {
   int64_t steps_per_epoch() const { return steps_; }
   int h() const { return spec_.sample.h; }
   int w() const { return spec_.sample.w; }
-  Tensor empty_x() const;  // f32 [batch,H,W,C], uninitialized: room for the largest batch
+  Tensor empty_x() const;  // f32 or u8 [batch,H,W,C], uninitialized: room for the largest batch
   Tensor empty_y() const;  // i32 [batch]
 
   // The order in which an epoch visits the data set: each index once.
   std::vector<uint32_t> order(int64_t epoch) const;
   // Batch `step` of the epoch whose order is given, written into the first rows of x and y. Throws Error on a label
-  // that is no class, naming the sample, FileError on an image that is damaged.
-  Batch make(const std::vector<uint32_t>& order, int64_t epoch, int64_t step, const Tensor& x, const Tensor& y) const;
+  // that is no class, naming the sample, FileError on an image that is damaged. Memory of `batch` and `scratch` is used again.
+  void make(const std::vector<uint32_t>& order, int64_t epoch, int64_t step, const Tensor& x, const Tensor& y,
+            SampleScratch* scratch, Batch* batch) const;
   // The same in fresh memory.
-  Batch make(int64_t epoch, int64_t step) const { return make(order(epoch), epoch, step, empty_x(), empty_y()); }
+  Batch make(int64_t epoch, int64_t step) const;
 
  private:
   const Dataset& data_;
   BatchSpec spec_;
   int64_t steps_ = 0;
-  std::vector<float> tables_;  // [C,256]
+  std::vector<float> tables_;  // [C,256]; of bytes in a tensor, for the net
+  Tensor byte_values_;
 };
 
 struct LoaderThreads {

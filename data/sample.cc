@@ -48,6 +48,14 @@ const uint8_t* sample_pixels(const Dataset& data, int64_t i, const SampleSpec& s
   return out;
 }
 
+void make_sample_bytes(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_t seed, uint64_t epoch,
+                       SampleScratch* scratch, uint8_t* out) {
+  const int h = spec.h ? spec.h : data.h, w = spec.w ? spec.w : data.w;
+  AugmentDraw draw;
+  const uint8_t* pixels = sample_pixels(data, i, spec, seed, epoch, scratch, &draw);
+  transform_bytes(pixels, h, w, data.c, draw, out);
+}
+
 void make_sample(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_t seed, uint64_t epoch,
                  const float* tables, const std::vector<double>& stddev, SampleScratch* scratch, float* out) {
   const int h = spec.h ? spec.h : data.h, w = spec.w ? spec.w : data.w;

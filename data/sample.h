@@ -36,6 +36,10 @@ void check_sample_spec(const SampleSpec& spec, const Dataset& data, const char* 
 const uint8_t* sample_pixels(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_t seed, uint64_t epoch,
                              SampleScratch* scratch, AugmentDraw* draw);
 
+// The same with the draw done: u8 [h,w,c]. Lighting is not for bytes.
+void make_sample_bytes(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_t seed, uint64_t epoch,
+                       SampleScratch* scratch, uint8_t* out);
+
 // The same normalized, and with the lighting: f32 [h,w,c].
 void make_sample(const Dataset& data, int64_t i, const SampleSpec& spec, uint64_t seed, uint64_t epoch,
                  const float* tables, const std::vector<double>& stddev, SampleScratch* scratch, float* out);

@@ -67,10 +67,9 @@ Box draw_crop(const ResizedCrop& crop, int h, int w, uint64_t seed, uint64_t epo
 
 namespace {
 
-// kChannels 0: any number of them, `c`.
-template <int kChannels>
-void transform_pixels(const uint8_t* image, int h, int w, int channels, const AugmentDraw& draw, const float* tables,
-                      float* out) {
+// Element by element value(channel, byte). kChannels 0: any number of them, `channels`.
+template <int kChannels, class T, class Value>
+void transform_pixels(const uint8_t* image, int h, int w, int channels, const AugmentDraw& draw, Value value, T* out) {
   const int c = kChannels ? kChannels : channels;
   const int step = draw.flip ? -c : c;
   // The columns [first, last) of the result that lie inside of the image.
@@ -78,7 +77,7 @@ void transform_pixels(const uint8_t* image, int h, int w, int channels, const Au
   const int first = std::clamp(-shift, 0, w), last = std::clamp(w - shift, first, w);
   const auto outside = [&](int from, int to) {
     for (int x = from; x < to; ++x)
-      for (int k = 0; k < c; ++k) *out++ = tables[256 * k];
+      for (int k = 0; k < c; ++k) *out++ = value(k, 0);
   };
   for (int y = 0; y < h; ++y) {
     const int sy = y + draw.dy;
@@ -89,18 +88,27 @@ void transform_pixels(const uint8_t* image, int h, int w, int channels, const Au
     outside(0, first);
     const uint8_t* pixel = image + (int64_t(sy) * w + (draw.flip ? w - 1 - first : first) + draw.dx) * c;
     for (int x = first; x < last; ++x, pixel += step)
-      for (int k = 0; k < c; ++k) *out++ = tables[256 * k + pixel[k]];
+      for (int k = 0; k < c; ++k) *out++ = value(k, pixel[k]);
     outside(last, w);
   }
 }
 
+template <class T, class Value>
+void transform(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, Value value, T* out) {
+  (c == 3   ? transform_pixels<3, T, Value>
+   : c == 1 ? transform_pixels<1, T, Value>
+            : transform_pixels<0, T, Value>)(image, h, w, c, draw, value, out);
+}
+
 }  // namespace
+
+void transform_bytes(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, uint8_t* out) {
+  transform(image, h, w, c, draw, [](int, uint8_t byte) { return byte; }, out);
+}
 
 void transform_image(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, const float* tables,
                      float* out) {
-  (c == 3   ? transform_pixels<3>
-   : c == 1 ? transform_pixels<1>
-            : transform_pixels<0>)(image, h, w, c, draw, tables, out);
+  transform(image, h, w, c, draw, [tables](int k, uint8_t byte) { return tables[256 * k + byte]; }, out);
 }
 
 }  // namespace bantam

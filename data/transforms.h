@@ -48,7 +48,10 @@ AugmentDraw draw_augment(const Augment& augment, uint64_t seed, uint64_t epoch, 
 // largest box in the center whose aspect is within ratio.
 Box draw_crop(const ResizedCrop& crop, int h, int w, uint64_t seed, uint64_t epoch, uint64_t sample);
 
-// image u8 [h,w,c], tables [c,256] -> out f32 [h,w,c].
+// image u8 [h,w,c] -> out u8 [h,w,c].
+void transform_bytes(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, uint8_t* out);
+
+// The same through tables [c,256] -> out f32 [h,w,c].
 void transform_image(const uint8_t* image, int h, int w, int c, const AugmentDraw& draw, const float* tables,
                      float* out);
 

@@ -9,6 +9,7 @@
 #include "ops/activations.h"
 #include "ops/arith.h"
 #include "ops/batch_norm.h"
+#include "ops/byte_values.h"
 #include "ops/concat.h"
 #include "ops/conv2d.h"
 #include "ops/dropout.h"
@@ -33,6 +34,8 @@ PoolParams pool_params(const NodeSpec& node) {
 constexpr int64_t kWholeBytes = int64_t(12) << 20, kBlockBytes = int64_t(4) << 20;
 // A norm's output may be made again through so many norms of a residual chain, one before the other; then one is kept.
 constexpr int kMaxChain = 4;
+// Values of an input of bytes that take no more than this are kept for backward: making them again costs more.
+constexpr size_t kSmallInput = size_t(256) << 10;
 
 }  // namespace
 
@@ -41,10 +44,14 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
   if (x.rank() != 4 || x.dim(1) != in.h || x.dim(2) != in.w || x.dim(3) != in.c)
     throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) + ", the input is " +
                 to_string(x.shape()));
-  if (x.dtype() != dtype_) throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
+  const bool bytes = x.dtype() == DType::kU8 && dtype_ == DType::kF32;
+  if (x.dtype() != dtype_ && !bytes)
+    throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
+  if (bytes && !context.byte_values.defined()) throw Error("model: an input of bytes, and no values of bytes");
   List<Quantized> values(spec_.nodes.size());
   List<int> chain(spec_.nodes.size(), 0);
-  values[0].value = x;
+  const bool keep_bytes = context.training && !context.tap;
+  values[0].value = keep_bytes ? x : real_value(x, context);
   const Pass pass{context, x.dim(0), nullptr, false};
   int next = 0;
   if (context.training && !context.tap)
@@ -128,18 +135,18 @@ Tensor Model::run_group(const NormGroup& g, const Pass& pass, const List<Quantiz
     form.pre = in.slope.defined() ? NormPre::kPRelu : NormPre::kRelu;
   }
   if (g.post >= 0) form.post = spec_.nodes[size_t(g.post)].kind == Kind::kRelu ? NormPost::kRelu : NormPost::kHardtanh;
-  if (g.add >= 0) in.residual = values[size_t(g.residual)].value;
+  if (g.add >= 0) in.residual = real_value(values[size_t(g.residual)].value, pass.context);
 
   int& length = (*chain)[size_t(g.end)];
   length = 1 + (g.add >= 0 ? (*chain)[size_t(g.residual)] : 0);
   const bool remake = length <= kMaxChain;
   if (!remake) length = 0;
   const Quantized& x = values[size_t(g.source)];
-  if (g.conv < 0) return norm_act(x.value, form, in, remake);
+  if (g.conv < 0) return norm_act(real_value(x.value, pass.context), form, in, remake);
   const size_t conv = size_t(g.conv);
   return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x,
                               {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
-                              piece_of(conv, g.pool, pass.context.sums()), form, in, remake);
+                              piece_of(conv, g.pool, pass.context), form, in, remake);
 }
 
 Tensor Model::leaf(const Parameter& p, const Pass& pass) {
@@ -173,11 +180,19 @@ Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, c
   return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias, params);
 }
 
-Piece Model::piece_of(size_t conv, int pool, SumOrder order) const {
-  return [this, conv, pool, order](const Quantized& images, const Tensors& parameters) {
+Tensor Model::real_value(const Tensor& x, const Context& context) {
+  if (!x.defined() || x.dtype() != DType::kU8) return x;
+  const Tensor values = byte_values(x, context.byte_values);
+  return values.bytes() <= kSmallInput ? values.detach() : values;
+}
+
+Piece Model::piece_of(size_t conv, int pool, const Context& context) const {
+  return [this, conv, pool, order = context.sums(), values = context.byte_values](const Quantized& images, const Tensors& parameters) {
     const auto convolved = [&] {
       const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
-      return convolve(conv, images, parameters[0], parameters[1], order);
+      if (images.value.dtype() != DType::kU8) return convolve(conv, images, parameters[0], parameters[1], order);
+      // Values of a few images, that need not be made once more within the piece.
+      return convolve(conv, {byte_values(images.value, values).detach(), {}, 1}, parameters[0], parameters[1], order);
     };
     if (pool < 0) return convolved();
     const WorkScope work({name_of(Kind::kMaxPool), &spec_.nodes[size_t(pool)].name});
@@ -188,7 +203,11 @@ Piece Model::piece_of(size_t conv, int pool, SumOrder order) const {
 Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>& values) {
   const Context& context = pass.context;
   const NodeSpec& node = spec_.nodes[index];
-  const Quantized& in = values[size_t(node.inputs[0])];
+  const auto value_of = [&](int j) { return real_value(values[size_t(j)].value, context); };
+  const Quantized& source = values[size_t(node.inputs[0])];
+  // What runs in blocks, and what only changes the shape, takes an input of bytes as it is.
+  const bool as_it_is = node.kind == Kind::kFlatten || node.kind == Kind::kMaxPool || source.codes.defined();
+  const Quantized in{as_it_is ? source.value : value_of(node.inputs[0]), source.codes, source.step};
   const Tensor& x = in.value;
   auto real = [](Tensor t) { return Quantized{std::move(t), {}, 1}; };
   switch (node.kind) {
@@ -218,10 +237,10 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
     case Kind::kSoftmax: return real(softmax(x));
     case Kind::kMaxPool: {
       const size_t conv = size_t(node.inputs[0]);
-      if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images)) return real(max_pool(x, pool_params(node)));
+      if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images)) return real(max_pool(real_value(x, context), pool_params(node)));
       return real(in_batch_blocks("conv_max_pool", block_of(conv, pass.images), values[size_t(spec_.nodes[conv].inputs[0])],
                                   {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
-                                  piece_of(conv, int(index), context.sums()), is_binary_layer(spec_, int(conv))));
+                                  piece_of(conv, int(index), context), is_binary_layer(spec_, int(conv))));
     }
     case Kind::kAvgPool: return real(avg_pool(x, pool_params(node)));
     case Kind::kGlobalAvgPool: return real(global_avg_pool(x));
@@ -229,11 +248,11 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
       const auto& c = std::get<AdaptivePoolConfig>(node.config);
       return real(adaptive_avg_pool(x, c.out_h, c.out_w));
     }
-    case Kind::kAdd: return real(add(x, values[size_t(node.inputs[1])].value));
-    case Kind::kMul: return real(mul(x, values[size_t(node.inputs[1])].value));
+    case Kind::kAdd: return real(add(x, value_of(node.inputs[1])));
+    case Kind::kMul: return real(mul(x, value_of(node.inputs[1])));
     case Kind::kConcat: {
       Tensors parts;
-      for (int j : node.inputs) parts.push_back(values[size_t(j)].value);
+      for (int j : node.inputs) parts.push_back(value_of(j));
       return real(concat(parts, -1));
     }
     case Kind::kFlatten: return real(reshape(x, {x.dim(0), x.size() / x.dim(0)}));

@@ -38,6 +38,9 @@ struct Context {
   // In training: segments, in order, that keep only their input and run a second time in backward. Values and gradients are the
   // same, bit for bit. A tap turns them off.
   List<Segment> recompute = {};
+  // f32 [C,256]: what each byte stands for, where the input is u8; undefined otherwise. The results are those of the input's f32
+  // values, bit for bit, but training keeps the bytes: whoever needs values in backward has them made again.
+  Tensor byte_values = {};
 };
 
 struct NamedTensor {
@@ -56,7 +59,7 @@ class Model {
   void initialize(uint64_t seed);
 
   // x [N,H,W,C] -> logits [N,classes]. In training, norms use the batch's statistics and move their running ones.
-  // Throws Error if x is not what the input node says.
+  // x is of the model's type, or u8 (an f32 model). Throws Error if x is not what the input node says.
   Tensor forward(const Context& context, const Tensor& x);
 
   // Nodes at which the net can be cut: all that later nodes read is their value, and they are no codes. The input and the output
@@ -70,7 +73,7 @@ class Model {
     size_t output = 0, gradients = 0;  // bytes of its output, of its parameters' gradients
     bool remakes = false;              // whoever reads the output in backward can have it made again
   };
-  SegmentCost cost_of(const Segment& segment, int64_t images, SumOrder order = SumOrder::kAny);
+  SegmentCost cost_of(const Segment& segment, int64_t images, SumOrder order = SumOrder::kAny, const Tensor& byte_values = {});
 
   const NetSpec& spec() const { return spec_; }
   DType dtype() const { return dtype_; }
@@ -123,7 +126,9 @@ class Model {
   // In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
   bool pooled_in_blocks(size_t conv, int64_t images) const;
   int64_t block_of(size_t conv, int64_t images) const;  // images to run at a time
-  Piece piece_of(size_t conv, int pool, SumOrder order) const;  // the convolution, and the pool unless that is -1
+  Piece piece_of(size_t conv, int pool, const Context& context) const;  // the convolution, and the pool unless that is -1
+  // Of an input of bytes its values.
+  static Tensor real_value(const Tensor& x, const Context& context);
   void plan_reads();
   // chain: of each value, through how many norms it would be made again.
   void run_nodes(int first, int last, const Pass& pass, List<Quantized>* values, List<int>* chain);

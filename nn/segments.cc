@@ -56,13 +56,15 @@ Tensor Model::run_segment(const Segment& segment, const Context& context, const 
   return in_batch_blocks("segment", x.value.dim(0), x, rest, again, false, first);
 }
 
-Model::SegmentCost Model::cost_of(const Segment& segment, int64_t images, SumOrder order) {
+Model::SegmentCost Model::cost_of(const Segment& segment, int64_t images, SumOrder order, const Tensor& byte_values) {
   Context context;
   context.training = true;
   context.order = order;
+  context.byte_values = byte_values;
   Shape shape = shapes_[size_t(segment.begin)];
   shape[0] = images;
-  Parameter input("", Tensor::empty(shape, dtype_));
+  const bool bytes = segment.begin == 0 && byte_values.defined();
+  Parameter input("", Tensor::empty(shape, bytes ? DType::kU8 : dtype_));
   input.frozen = segment.begin == 0;
   SegmentCost cost;
   for (const Parameter* p : parameters_of(segment)) cost.gradients += size_class(p->value.bytes());

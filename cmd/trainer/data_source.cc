@@ -104,11 +104,14 @@ BatchSpec training_batches(const Recipe& recipe, const Dataset& data) {
   }
   a.color = {c.brightness, c.contrast, c.saturation, c.hue};
   a.lighting.stddev = c.lighting;
+  spec.bytes = trains_on_bytes(recipe);
   return spec;
 }
 
 BatchSpec evaluation_batches(const Recipe& recipe, const Dataset& data) {
-  return batches_of(recipe, data, recipe.train.eval_batch);
+  BatchSpec spec = batches_of(recipe, data, recipe.train.eval_batch);
+  spec.bytes = true;
+  return spec;
 }
 
 LoaderThreads loader_threads(const Dataset& data) {
@@ -116,6 +119,8 @@ LoaderThreads loader_threads(const Dataset& data) {
   const int most = data.decoded() ? 1 : kAhead + 1;
   return {.workers = threads() > 1 ? std::min(threads(), most) : 0, .ahead = kAhead};
 }
+
+bool trains_on_bytes(const Recipe& recipe) { return recipe.data.lighting == 0; }
 
 int loader_batches() { return threads() > 1 ? 1 + LoaderThreads().ahead : 1; }
 

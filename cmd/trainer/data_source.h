@@ -43,6 +43,8 @@ BatchSpec evaluation_batches(const Recipe& recipe, const Dataset& data);
 // Threads of a loader beside those that compute: one makes batches of decoded images faster than a step takes; decoding
 // may take all. With one thread in all, next() makes the batches.
 LoaderThreads loader_threads(const Dataset& data);
+// Whether training gets bytes (BatchSpec::bytes): wherever augmentation leaves them bytes. Evaluation always does.
+bool trains_on_bytes(const Recipe& recipe);
 // Batches of memory that the trainer's loader holds.
 int loader_batches();
 

@@ -36,8 +36,12 @@ std::optional<Metrics> evaluate(const ScoreFn& score, const Dataset& data, const
 }
 
 std::optional<Metrics> evaluate(Model& model, const Dataset& data, const BatchSpec& batches, const ContinueFn& go_on) {
-  const Context context{.order = evaluation_order(model.spec()), .tap = {}};
-  return evaluate([&](const Batch& batch) { return model.forward(context, batch.x); }, data, batches, go_on);
+  Context context{.order = evaluation_order(model.spec()), .tap = {}};
+  const auto score = [&](const Batch& batch) {
+    context.byte_values = batch.byte_values;
+    return model.forward(context, batch.x);
+  };
+  return evaluate(score, data, batches, go_on);
 }
 
 }  // namespace bantam

@@ -19,8 +19,11 @@ struct RecomputePlan {
 
 // The plan that computes least a second time, by dynamic programming over the net's cuts with what each piece takes in a dry run
 // of its own; the step as planned is then run dry as a whole. Throws UsageError that says how much is missing and what takes most.
-RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
+RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, const HeldBatches& held,
                           bool update_along, size_t limit, SumOrder order = SumOrder::kAny);
+
+// Batches that the trainer's loader holds.
+HeldBatches held_batches(const Recipe& recipe);
 
 // For the trainer and `info`: a recipe's step, and its evaluation (of train.eval_batch images), which a plan cannot make smaller.
 RecomputePlan plan_recipe(const Recipe& recipe, const NetSpec& spec, size_t limit);

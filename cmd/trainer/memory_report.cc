@@ -44,9 +44,18 @@ size_t bytes_of(const std::vector<AllocEvent>& events, const char* what) {
   return sum;
 }
 
+// What a loader holds; of bytes, their values.
+Tensor hold_batches(const InputConfig& in, int64_t batch, const HeldBatches& held, Tensors* all) {
+  for (int i = 0; i < held.count; ++i) {
+    all->push_back(Tensor::empty({batch, in.h, in.w, in.c}, held.bytes ? DType::kU8 : DType::kF32));
+    all->push_back(Tensor::empty({batch}, DType::kI32));
+  }
+  return held.bytes ? Tensor::empty({in.c, 256}) : Tensor();
+}
+
 }  // namespace
 
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held,
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, const HeldBatches& held,
                            bool update_along, SumOrder order, const List<Segment>& recompute) {
   const DryRun dry;
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
@@ -56,13 +65,14 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
     start_alloc_trace();
     Model model(spec);
     Tensors inputs;
+    Tensor byte_values;
     {
       static const std::string kInput = "input";
       AllocLabel label("batch", &kInput);
-      for (int i = 0; i < (training ? batches_held : 1); ++i) {
-        inputs.push_back(Tensor::empty({training ? batch : 1, in.h, in.w, in.c}));
-        inputs.push_back(Tensor::empty({training ? batch : 1}, DType::kI32));
-      }
+      if (training)
+        byte_values = hold_batches(in, batch, held, &inputs);
+      else
+        inputs = {Tensor::empty({1, in.h, in.w, in.c}), Tensor::empty({1}, DType::kI32)};
     }
     if (training) {
       std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
@@ -70,6 +80,7 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       context.training = true;
       context.order = order;
       context.recompute = recompute;
+      context.byte_values = byte_values;
       const Tensor logits = model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
       const Tensor loss = cross_entropy(logits, inputs[1]);
       if (update_along) {
@@ -101,21 +112,18 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
 }
 
 size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
-                       int batches_held) {
+                       const HeldBatches& held) {
   const DryRun dry;
   start_alloc_trace();
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   Model model(spec);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
   Tensors inputs;
-  for (const int64_t n : {batch, eval_batch})
-    for (int i = 0; i < batches_held; ++i) {
-      inputs.push_back(Tensor::empty({n, in.h, in.w, in.c}));
-      inputs.push_back(Tensor::empty({n}, DType::kI32));
-    }
+  const Tensor trained = hold_batches(in, batch, held, &inputs);
+  const Tensor byte_values = hold_batches(in, eval_batch, {held.count, true}, &inputs);
   {
     const NoGrad no_grad;
-    model.forward({.order = evaluation_order(spec), .tap = {}}, inputs[inputs.size() - 2]);
+    model.forward({.order = evaluation_order(spec), .tap = {}, .byte_values = byte_values}, inputs[inputs.size() - 2]);
   }
   return peak_of(stop_alloc_trace()).peak_bytes;
 }

@@ -37,14 +37,21 @@ struct MemoryReport {
 
 using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
 
-// batches_held: batches of input that the loader keeps, the one in use included. update_along: each parameter is updated as soon
+// Batches of input that the loader keeps, the one in use included; as bytes, or as f32 values.
+struct HeldBatches {
+  int count = 1;
+  bool bytes = false;
+};
+
+// update_along: each parameter is updated as soon
 // as its gradient is complete. order, recompute: as in Context, of training.
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, int batches_held = 1,
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, const HeldBatches& held = {},
                            bool update_along = false, SumOrder order = SumOrder::kAny,
                            const List<Segment>& recompute = {});
 
-// The pool's high-water mark in evaluation between two epochs: the trainer's state and batches are held beside it.
+// The pool's high-water mark in evaluation between two epochs, of as many batches of bytes: the trainer's state and batches are held
+// beside it.
 size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
-                       int batches_held);
+                       const HeldBatches& held);
 
 }  // namespace bantam

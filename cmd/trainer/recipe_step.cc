@@ -9,6 +9,7 @@
 namespace bantam {
 namespace {
 
+constexpr float kRange = 3.46f;  // of pixels: variance 1
 constexpr double kRate = 1e-4;  // of learning: small, so that nothing grows beyond bounds in hundreds of steps
 
 NetSpec net_for(const Recipe& recipe) {
@@ -36,10 +37,17 @@ RecipeStep::RecipeStep(const Recipe& recipe, int64_t batch, StepMode mode)
     return;
   }
   const auto& in = std::get<InputConfig>(spec().nodes[0].config);
-  x_ = Tensor::empty({batch, in.h, in.w, in.c});
+  const bool bytes = mode == StepMode::kTraining && trains_on_bytes(recipe);
+  x_ = Tensor::empty({batch, in.h, in.w, in.c}, bytes ? DType::kU8 : DType::kF32);
   y_ = Tensor::empty({batch}, DType::kI32);
-  fill(&x_, 3.46, 0);  // variance 1
-  const Rng rng(0, kRngTest, 2);
+  const Rng rng(0, kRngTest, 2), pixels(0, kRngTest, 0);
+  if (bytes) {
+    byte_values_ = Tensor::empty({in.c, 256});
+    for (int64_t i = 0; i < byte_values_.size(); ++i) byte_values_.mutable_data<float>()[i] = kRange * (float(i % 256) / 255 - 0.5f);
+    for (int64_t i = 0; i < x_.size(); ++i) x_.mutable_data<uint8_t>()[i] = uint8_t(pixels.below(uint64_t(i), 256));
+  } else {
+    fill(&x_, kRange, 0);
+  }
   for (int64_t i = 0; i < batch; ++i)
     y_.mutable_data<int32_t>()[i] = int32_t(rng.below(uint64_t(i), uint64_t(spec().classes)));
 }
@@ -62,7 +70,13 @@ void RecipeStep::train() {
     Tensor logits, loss;  // alive until the end of the backward pass, as in training
     {
       const WorkScope work({"forward"});
-      logits = model_.forward({.training = true, .seed = 0, .step = step_++, .order = sum_order(recipe_), .tap = {}}, x_);
+      const Context context{.training = true,
+                            .seed = 0,
+                            .step = step_++,
+                            .order = sum_order(recipe_),
+                            .tap = {},
+                            .byte_values = byte_values_};
+      logits = model_.forward(context, x_);
     }
     {
       const WorkScope work({"loss"});

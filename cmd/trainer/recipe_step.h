@@ -17,7 +17,7 @@ enum class StepMode {
 
 class RecipeStep {
  public:
-  // Weights of seed 0; normal pixels, random labels. The recipe must outlive it.
+  // Weights of seed 0; random pixels of variance 1, random labels. The recipe must outlive it.
   RecipeStep(const Recipe& recipe, int64_t batch, StepMode mode);
   void operator()();
   const NetSpec& spec() const { return model_.spec(); }
@@ -29,7 +29,7 @@ class RecipeStep {
   StepMode mode_;
   Model model_;
   std::unique_ptr<Optimizer> optimizer_;
-  Tensor x_, y_;
+  Tensor x_, y_, byte_values_;  // x of bytes in training, where the recipe trains on bytes
   int64_t step_ = 0;
 };
 

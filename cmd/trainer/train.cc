@@ -172,7 +172,8 @@ void Trainer::step() {
                         .step = state_.step,
                         .order = sum_order(recipe_),
                         .tap = {},
-                        .recompute = recompute_};
+                        .recompute = recompute_,
+                        .byte_values = batch.byte_values};
 
   double loss_value = 0, norm = 0;
   int64_t right = 0;
@@ -379,7 +380,8 @@ std::string finite_range(const Tensor& t, int64_t* bad) {
 
 void Trainer::explain_loss(const Batch& batch, double loss) {
   std::string where = "no layer's output; the loss itself overflows";
-  Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .order = sum_order(recipe_), .tap = {}};
+  Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .order = sum_order(recipe_), .tap = {},
+                  .byte_values = batch.byte_values};
   bool found = false;
   context.tap = [&](const NodeSpec& node, const Tensor& value) {
     if (found || !value.has_data() || value.dtype() != DType::kF32) return;

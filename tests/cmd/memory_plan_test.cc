@@ -54,9 +54,9 @@ TEST_CASE("mem-limit: what is planned fits, in reality as in the dry run, and gi
     const int64_t batch = 16;
     std::vector<NamedTensor> plain, planned;
     const size_t all = train(spec, batch, {}, &plain);
-    CHECK(plan_memory(spec, batch, sgd, 1, true, all).segments.empty());
+    CHECK(plan_memory(spec, batch, sgd, {}, true, all).segments.empty());
     const size_t limit = all * 94 / 100;
-    const RecomputePlan plan = plan_memory(spec, batch, sgd, 1, true, limit);
+    const RecomputePlan plan = plan_memory(spec, batch, sgd, {}, true, limit);
     CHECK(!plan.segments.empty());
     CHECK(plan.extra > 0);
     CHECK(plan.extra < 1);
@@ -71,7 +71,7 @@ TEST_CASE("mem-limit: what is planned fits, in reality as in the dry run, and gi
 
 TEST_CASE("mem-limit: a looser limit never computes more again, and what cannot be is refused with what is missing") {
   const NetSpec spec = net(Form::kFloat, 1.25);
-  const auto plan = [&](double mib) { return plan_memory(spec, 128, sgd, 1, true, size_t(mib * (1 << 20))); };
+  const auto plan = [&](double mib) { return plan_memory(spec, 128, sgd, {}, true, size_t(mib * (1 << 20))); };
   double last = 1;
   for (double mib : {330.0, 350.0, 370.0, 381.0, 500.0}) {
     CAPTURE(mib);

@@ -56,7 +56,7 @@ TEST_CASE(
   set_threads(2);
   const auto sgd = [](std::vector<ParameterGroup> groups) { return make_sgd(std::move(groups), {.momentum = 0.9}); };
   auto mib = [](const NetSpec& spec, const MakeOptimizer& make) {
-    return double(memory_report(spec, 128, make, 3, true).training.peak_bytes) / (1 << 20);
+    return double(memory_report(spec, 128, make, {3, true}, true).training.peak_bytes) / (1 << 20);
   };
   CHECK(mib(vgg11(cifar_options(Form::kBnn, 1)), adam) <= 170);
   CHECK(mib(resnet14(cifar_options(Form::kBnn, 1.25)), adam) <= 175);

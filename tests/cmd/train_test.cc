@@ -10,7 +10,7 @@
 #include <map>
 
 #include "cmd/trainer/errors.h"
-#include "cmd/trainer/memory_report.h"
+#include "cmd/trainer/memory_plan.h"
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/rng.h"
@@ -264,7 +264,7 @@ TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mar
       return make_optimizer(recipe.optimizer, groups[0].parameters);
     };
     const size_t predicted =
-        memory_report(tiny_net(), 51, make, loader_batches(), updates_along(recipe)).training.peak_bytes;
+        memory_report(tiny_net(), 51, make, held_batches(recipe), updates_along(recipe)).training.peak_bytes;
     const DataSource data = tiny_source();
     const Folder folder;
     auto run = RunFolder::create(folder.path);

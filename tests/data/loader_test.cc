@@ -343,5 +343,38 @@ TEST_CASE("batcher: golden order and augmentation of a seed and an epoch") {
   }
 }
 
+TEST_CASE("loader: bytes and what they stand for give the values of a loader of values, whatever the augmentation") {
+  for (int c : {1, 3})
+    for (const bool jitter : {false, true}) {
+      if (jitter && c == 1) continue;
+      const Dataset data = small_dataset(23, c);
+      BatchSpec spec = training(5);
+      if (c == 1) spec.mean = {0.4}, spec.std = {0.2};
+      if (jitter) spec.sample.augment.color = {0.4, 0.4, 0.4, 0.1};
+      BatchSpec bytes = spec;
+      bytes.bytes = true;
+      Loader a(data, spec), b(data, bytes);
+      for (int step = 0; step < 7; ++step) {
+        const Batch &want = a.next(), &got = b.next();
+        CHECK_FALSE(want.byte_values.defined());
+        REQUIRE(got.x.dtype() == DType::kU8);
+        REQUIRE(got.byte_values.shape() == Shape{c, 256});
+        REQUIRE(got.x.shape() == want.x.shape());
+        CHECK(got.indices == want.indices);
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < want.x.size(); ++i)
+          wrong += got.byte_values.data<float>()[i % c * 256 + got.x.data<uint8_t>()[i]] != want.x.data<float>()[i];
+        CHECK(wrong == 0);
+      }
+    }
+}
+
+TEST_CASE("loader: lighting, which changes values, refuses bytes") {
+  BatchSpec spec = training(5);
+  spec.bytes = true;
+  spec.sample.augment.lighting.stddev = 0.1;
+  CHECK_THROWS_WITH_AS(Batcher(small_dataset(23), spec), "loader: lighting changes values, not bytes", Error);
+}
+
 }  // namespace
 }  // namespace bantam
