@@ -1,7 +1,10 @@
-"""JPEG files to crops for training, on one core: decode, random resized crop to 224, flip; bantam beside Pillow, torchvision
-and OpenCV, whichever are installed.
+"""JPEG files to crops for training, on one core: decode, random resized crop to 224, flip; bantam beside Pillow,
+torchvision and OpenCV, whichever are installed.
 
-    python3 bench/peers/decode.py IMAGES [--rounds 7] [--bench build/bench/data_bench ...]
+    python3 bench/peers/decode.py IMAGES [--colors] [--rounds 7] [--bench build/bench/data_bench ...]
+
+--colors: all that a recipe can ask for, up to the normalized f32 image: color jitter (brightness, contrast, saturation
+0.4, hue 0.1), beside torchvision's; ours reads the file each time and does the lighting, too.
 
 IMAGES is a folder of class folders. The files are read into memory first. All take turns in every round, on one thread
 each, so that a machine whose speed wanders is fair to all; a figure is the median over rounds of images per second of
@@ -43,21 +46,33 @@ def pillow(data, rng):
     return image.tobytes()
 
 
-def make_torchvision_v1():
+JITTER = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+NORMALIZE = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+
+
+def make_torchvision_v1(colors):
     import torch
     from PIL import Image
     from torchvision import transforms
     torch.set_num_threads(1)
-    work = transforms.Compose([transforms.RandomResizedCrop(SIDE), transforms.RandomHorizontalFlip()])
+    steps = [transforms.RandomResizedCrop(SIDE), transforms.RandomHorizontalFlip()]
+    if colors:
+        steps += [transforms.ColorJitter(**JITTER), transforms.ToTensor(), transforms.Normalize(**NORMALIZE)]
+    work = transforms.Compose(steps)
+    if colors:
+        return lambda data, rng: work(Image.open(io.BytesIO(data)).convert("RGB"))
     return lambda data, rng: work(Image.open(io.BytesIO(data)).convert("RGB")).tobytes()
 
 
-def make_torchvision_v2():
+def make_torchvision_v2(colors):
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
     from torchvision.transforms import v2
     torch.set_num_threads(1)
-    work = v2.Compose([v2.RandomResizedCrop(SIDE, antialias=True), v2.RandomHorizontalFlip()])
+    steps = [v2.RandomResizedCrop(SIDE, antialias=True), v2.RandomHorizontalFlip()]
+    if colors:
+        steps += [v2.ColorJitter(**JITTER), v2.ToDtype(torch.float32, scale=True), v2.Normalize(**NORMALIZE)]
+    work = v2.Compose(steps)
     return lambda data, rng: work(decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), ImageReadMode.RGB))
 
 
@@ -77,9 +92,10 @@ def make_opencv():
 
 
 def ours(program, what, images):
-    out = subprocess.run([program, f"--benchmark_filter=^{what}$", "--benchmark_format=json", "--benchmark_min_time=0.5"],
-                         env=dict(os.environ, BANTAM_IMAGES=str(images)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                         check=True).stdout
+    out = subprocess.run(
+        [program, f"--benchmark_filter=^{what}$", "--benchmark_format=json", "--benchmark_min_time=0.5"],
+        env=dict(os.environ, BANTAM_IMAGES=str(images)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        check=True).stdout
     run = json.loads(out)["benchmarks"][0]
     return 1e9 / run["cpu_time"]
 
@@ -95,18 +111,23 @@ def peer(run, files, rng):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=pathlib.Path)
+    parser.add_argument("--colors", action="store_true")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--bench", nargs="+", default=["build/bench/data_bench"])
     args = parser.parse_args()
     files = [bytearray(p.read_bytes()) for p in sorted(args.images.glob("*/*"))]
     random.Random(0).shuffle(files)
 
+    what = "sample/colors:2" if args.colors else "decode_crop_flip"
     contestants = {"stb_image alone": lambda: ours(args.bench[0], "stb_alone", args.images)}
     for program in args.bench:
-        contestants["bantam, " + program] = lambda p=program: ours(p, "decode_crop_flip", args.images)
+        contestants["bantam, " + program] = lambda p=program: ours(p, what, args.images)
     rng = random.Random(1)
-    for name, make in [("Pillow", lambda: pillow), ("torchvision (v1, on Pillow)", make_torchvision_v1),
-                       ("torchvision (v2, tensors)", make_torchvision_v2), ("OpenCV, no antialiasing", make_opencv)]:
+    peers = [("torchvision (v1, on Pillow)", lambda: make_torchvision_v1(args.colors)),
+             ("torchvision (v2, tensors)", lambda: make_torchvision_v2(args.colors))]
+    if not args.colors:
+        peers = [("Pillow", lambda: pillow), *peers, ("OpenCV, no antialiasing", make_opencv)]
+    for name, make in peers:
         try:
             run = make()
             run(files[0], rng)
