@@ -63,12 +63,18 @@ const Tensor& Checkpoint::tensor(const std::string& name) const { return get(ten
 int64_t Checkpoint::integer(const std::string& name) const { return get(integers, name, "integer", path); }
 const std::string& Checkpoint::text(const std::string& name) const { return get(metadata, name, "metadata", path); }
 
+SafeTensor entry_of(const std::string& name, DType dtype, const Shape& shape) {
+  SafeTensor e{name, st_dtype(dtype), {}, {}};
+  for (int i = 0; i < shape.rank; ++i) e.shape.push_back(uint64_t(shape[i]));
+  return e;
+}
+
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint, bool keep_previous) {
-  std::vector<SafeTensor> entries;
+  std::vector<SafeTensor> entries = checkpoint.made;
   for (const auto& [name, t] : checkpoint.tensors) {
     if (!t.has_data() && t.size() > 0) throw Error("checkpoint: tensor " + quote_name(name) + " has no data");
-    SafeTensor e{name, st_dtype(t.dtype()), {}, {static_cast<const uint8_t*>(t.raw()), t.bytes()}};
-    for (int i = 0; i < t.rank(); ++i) e.shape.push_back(uint64_t(t.dim(i)));
+    SafeTensor e = entry_of(name, t.dtype(), t.shape());
+    e.bytes = {static_cast<const uint8_t*>(t.raw()), t.bytes()};
     entries.push_back(std::move(e));
   }
   for (const auto& [name, v] : checkpoint.integers)

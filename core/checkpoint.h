@@ -16,6 +16,7 @@ struct Checkpoint {
   std::map<std::string, Tensor> tensors;    // f32, f64, i32, u8; as they lie in memory: layouts are the caller's
   std::map<std::string, int64_t> integers;  // tensors of rank 0 and type I64 (num_batches_tracked)
   StMetadata metadata;
+  std::vector<SafeTensor> made;  // to be written beside `tensors`: their bytes are made as the file is; none after loading
 
   // The tensor, integer or text of that name; FileError, naming `path`, if there is none.
   const Tensor& tensor(const std::string& name) const;
@@ -24,6 +25,9 @@ struct Checkpoint {
 
   std::string path;  // where it was loaded from, for errors
 };
+
+// An entry without bytes.
+SafeTensor entry_of(const std::string& name, DType dtype, const Shape& shape);
 
 // IoError if the disk refuses; Error if a name is used twice or a tensor has no data.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint, bool keep_previous = false);

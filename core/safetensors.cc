@@ -184,6 +184,23 @@ std::string join(const std::vector<uint64_t>& shape) {
   return out;
 }
 
+Error wrong_size(const SafeTensor& t, uint64_t bytes) {
+  return Error("safetensors: tensor " + quote_name(t.name) + " has " + std::to_string(bytes) + " bytes, which is not " +
+               name_of(t.dtype) + " [" + join(t.shape) + "]");
+}
+
+// A tensor's bytes, given or made.
+void hand_over(const SafeTensor& t, const StSink& sink) {
+  if (!t.make) return sink(t.bytes);
+  uint64_t bits = 0, bytes = 0;
+  size_in_bits(t.shape, t.dtype, &bits);
+  t.make([&](ByteSpan piece) {
+    bytes += piece.size();
+    sink(piece);
+  });
+  if (bytes != bits / 8) throw wrong_size(t, bytes);
+}
+
 // Sorts the tensors as they will lie in the file, and returns N and the header.
 std::string make_header(std::vector<SafeTensor>& tensors, const StMetadata& metadata) {
   std::sort(tensors.begin(), tensors.end(), [](const SafeTensor& a, const SafeTensor& b) {
@@ -212,14 +229,13 @@ std::string make_header(std::vector<SafeTensor>& tensors, const StMetadata& meta
     if (t.name == kMetadataKey || !valid_utf8(t.name))
       throw Error("safetensors: a tensor cannot be named " + quote_name(t.name));
     uint64_t bits;
-    if (!size_in_bits(t.shape, t.dtype, &bits) || bits % 8 != 0 || bits / 8 != t.bytes.size()) {
-      throw Error("safetensors: tensor " + quote_name(t.name) + " has " + std::to_string(t.bytes.size()) +
-                  " bytes, which is not " + name_of(t.dtype) + " [" + join(t.shape) + "]");
-    }
+    const bool valid = size_in_bits(t.shape, t.dtype, &bits) && bits % 8 == 0;
+    if (!valid || (!t.make && bits / 8 != t.bytes.size())) throw wrong_size(t, t.bytes.size());
+    const uint64_t size = bits / 8;
     if (json.back() != '{') json += ',';
     json += json_quote(t.name) + ":{\"dtype\":\"" + name_of(t.dtype) + "\",\"shape\":[" + join(t.shape) +
-            "],\"data_offsets\":[" + std::to_string(at) + "," + std::to_string(at + t.bytes.size()) + "]}";
-    at += t.bytes.size();
+            "],\"data_offsets\":[" + std::to_string(at) + "," + std::to_string(at + size) + "]}";
+    at += size;
   }
   json += '}';
   json.append((8 - json.size() % 8) % 8, ' ');
@@ -298,16 +314,17 @@ const SafeTensor* SafeTensors::find(std::string_view name) const {
 Bytes safetensors_bytes(std::vector<SafeTensor> tensors, const StMetadata& metadata) {
   std::string header = make_header(tensors, metadata);
   Bytes out(header.begin(), header.end());
-  for (const SafeTensor& t : tensors) out.insert(out.end(), t.bytes.begin(), t.bytes.end());
+  for (const SafeTensor& t : tensors) hand_over(t, [&](ByteSpan piece) { out.insert(out.end(), piece.begin(), piece.end()); });
   return out;
 }
 
 void write_safetensors(const std::string& path, std::vector<SafeTensor> tensors, const StMetadata& metadata,
                        bool keep_previous) {
   std::string header = make_header(tensors, metadata);
-  std::vector<ByteSpan> pieces = {as_bytes(header)};
-  for (const SafeTensor& t : tensors) pieces.push_back(t.bytes);
-  atomic_write(path, pieces, keep_previous);
+  AtomicFile file(path);
+  file.write(header);
+  for (const SafeTensor& t : tensors) hand_over(t, [&](ByteSpan piece) { file.write(piece); });
+  file.commit(keep_previous);
 }
 
 }  // namespace bantam

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -32,11 +33,16 @@ constexpr int kStDTypes = 22;
 const char* name_of(StDType t);  // "F32", as in a file
 int bits_of(StDType t);          // of one element
 
+// Takes pieces of a tensor's bytes, in order.
+using StSink = std::function<void(ByteSpan piece)>;
+
 struct SafeTensor {
   std::string name;
   StDType dtype = StDType::kF32;
   std::vector<uint64_t> shape;
   ByteSpan bytes;
+  // To be written, instead of bytes: makes them, piece by piece, as the file is written.
+  std::function<void(const StSink&)> make = {};
 };
 using StMetadata = std::map<std::string, std::string>;
 
@@ -97,7 +103,7 @@ class SafeTensors {
   StMetadata metadata_;
 };
 
-// The file's bytes. Error (core/tensor.h) names a tensor whose bytes do not fit its shape, a name that is used twice,
+// The file's bytes. Error (core/tensor.h) names a tensor whose bytes (given or made) do not fit its shape, a name that is used twice,
 // is "__metadata__" or is not UTF-8.
 Bytes safetensors_bytes(std::vector<SafeTensor> tensors, const StMetadata& metadata = {});
 // Writes them atomically and durably (core/file.h), without a copy of the data.

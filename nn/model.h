@@ -6,10 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/autograd.h"
+#include "core/parallel.h"
 #include "nn/batch_blocks.h"
 #include "nn/net_spec.h"
 #include "nn/norm_groups.h"
@@ -93,9 +95,16 @@ class Model {
   // reported: other programs leave it out.
   LoadReport load_state_dict(const std::vector<NamedTensor>& tensors, const std::map<std::string, int64_t>& counters = {});
 
+  // Running means and variances, as state_dict() has them, shared.
+  std::vector<NamedTensor> statistics() const;
+
   // One tensor of a parameter's shape (weight, gradient, momentum) between memory's layout and the files'.
   Tensor to_file_layout(const std::string& parameter, const Tensor& t) const;
   Tensor from_file_layout(const std::string& parameter, const Tensor& t) const;
+  // to_file_layout()'s shape, and its bytes piece by piece: no more than about kPieceBytes of them exist at a time.
+  static constexpr size_t kPieceBytes = size_t(256) << 10;
+  Shape file_shape(const std::string& parameter) const;
+  void stream_file_layout(const std::string& parameter, const Tensor& t, FunctionRef<void(std::span<const uint8_t>)> sink) const;
 
   // A norm in evaluation, y = fma(x, scale, shift): what batch_norm_eval computes with (ops/batch_norm.h).
   struct NormAffine {
@@ -112,6 +121,8 @@ class Model {
     enum { kSame, kConv, kFlattened } kind;
     int64_t h, w, c;
   };
+  // Rows first, first + 1, ... of a tensor in memory's layout.
+  static void rows_to_file(const FileLayout& layout, const Tensor& t, int64_t first, int64_t rows, void* out);
   Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
   struct Pass {
     const Context& context;

@@ -1,36 +1,60 @@
 // A net's tensors as files hold them: their layouts, their names.
+#include <algorithm>
 #include <cstring>
 #include <set>
 
-#include "core/parallel.h"
 #include "nn/model.h"
 
 namespace bantam {
 
+Shape Model::file_shape(const std::string& name) const {
+  const Shape& memory = parameters_.at(name)->value.shape();
+  const auto it = layouts_.find(name);
+  const bool conv = it != layouts_.end() && it->second.kind == FileLayout::kConv;
+  return conv ? Shape{memory[0], memory[3], memory[1], memory[2]} : memory;
+}
+
+void Model::rows_to_file(const FileLayout& l, const Tensor& t, int64_t first, int64_t rows, void* out) {
+  const int64_t hw = l.h * l.w;
+  const size_t size = size_of(t.dtype()), row = size_t(hw * l.c) * size;
+  parallel_for(rows, std::max<int64_t>(1, kElementGrain / (hw * l.c)), [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r) {
+      const char* src = static_cast<const char*>(t.raw()) + size_t(first + r) * row;
+      char* dst = static_cast<char*>(out) + size_t(r) * row;
+      for (int64_t p = 0; p < hw; ++p)
+        for (int64_t c = 0; c < l.c; ++c) std::memcpy(dst + size_t(c * hw + p) * size, src + size_t(p * l.c + c) * size, size);
+    }
+  });
+}
+
 Tensor Model::to_file_layout(const std::string& name, const Tensor& t) const {
   const auto it = layouts_.find(name);
   if (it == layouts_.end()) return t.detach();
-  const FileLayout& l = it->second;
-  const int64_t rows = t.dim(0), hw = l.h * l.w;
-  Tensor out = Tensor::empty(l.kind == FileLayout::kConv ? Shape{rows, l.c, l.h, l.w} : t.shape(), t.dtype());
-  const size_t size = size_of(t.dtype());
-  parallel_for(rows, 1, [&](int64_t begin, int64_t end, int) {
-    const char* src = static_cast<const char*>(t.raw());
-    char* dst = static_cast<char*>(out.raw());
-    for (int64_t r = begin; r < end; ++r)
-      for (int64_t p = 0; p < hw; ++p)
-        for (int64_t c = 0; c < l.c; ++c)
-          std::memcpy(dst + size_t((r * l.c + c) * hw + p) * size, src + size_t((r * hw + p) * l.c + c) * size, size);
-  });
+  Tensor out = Tensor::empty(it->second.kind == FileLayout::kConv ? file_shape(name) : t.shape(), t.dtype());
+  rows_to_file(it->second, t, 0, t.dim(0), out.raw());
   return out;
+}
+
+void Model::stream_file_layout(const std::string& name, const Tensor& t,
+                               FunctionRef<void(std::span<const uint8_t>)> sink) const {
+  const auto it = layouts_.find(name);
+  if (it == layouts_.end()) return sink({static_cast<const uint8_t*>(t.raw()), t.bytes()});
+  const int64_t rows = t.dim(0);
+  const size_t row = t.bytes() / size_t(rows);
+  const int64_t most = std::clamp<int64_t>(int64_t(kPieceBytes / row), 1, rows);
+  Tensor piece = Tensor::empty({most * int64_t(row)}, DType::kU8);
+  for (int64_t r = 0; r < rows; r += most) {
+    const int64_t n = std::min(most, rows - r);
+    rows_to_file(it->second, t, r, n, piece.raw());
+    sink({static_cast<const uint8_t*>(piece.raw()), size_t(n) * row});
+  }
 }
 
 Tensor Model::from_file_layout(const std::string& name, const Tensor& t) const {
   const Parameter* p = parameter(name);
   if (!p) throw Error("model: no parameter " + name);
   const auto it = layouts_.find(name);
-  Shape want = p->value.shape();
-  if (it != layouts_.end() && it->second.kind == FileLayout::kConv) want = {want[0], want[3], want[1], want[2]};
+  const Shape want = file_shape(name);
   if (!(t.shape() == want)) throw Error(name + ": the net has " + to_string(want) + ", the file " + to_string(t.shape()));
   if (it == layouts_.end()) return t.clone();
   const FileLayout& l = it->second;
@@ -51,6 +75,12 @@ Tensor Model::from_file_layout(const std::string& name, const Tensor& t) const {
 std::vector<NamedTensor> Model::state_dict() const {
   std::vector<NamedTensor> all;
   for (const Parameter* p : parameter_list_) all.push_back({p->name, to_file_layout(p->name, p->value)});
+  for (NamedTensor& t : statistics()) all.push_back(std::move(t));
+  return all;
+}
+
+std::vector<NamedTensor> Model::statistics() const {
+  std::vector<NamedTensor> all;
   for (const auto& [name, norm] : norms_) {
     all.push_back({name + ".running_mean", norm.running_mean});
     all.push_back({name + ".running_var", norm.running_var});

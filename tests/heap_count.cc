@@ -25,8 +25,9 @@
 
 namespace {
 
-std::atomic<bool> g_counts{false};
+[[maybe_unused]] std::atomic<bool> g_counts{false};
 std::atomic<uint64_t> g_ours{0}, g_tbb{0};
+std::atomic<size_t> g_largest{0};
 
 #if BANTAM_COUNTS_HEAP
 uintptr_t g_tbb_begin = 0, g_tbb_end = 0;  // where its code lies
@@ -42,10 +43,17 @@ int find_tbb(dl_phdr_info* info, size_t, void*) {
   return 1;
 }
 
-void count(void* caller) {
+void count(void* caller, size_t bytes) {
   if (!g_counts.load(std::memory_order_relaxed)) return;
   const uintptr_t at = reinterpret_cast<uintptr_t>(caller);
-  (at >= g_tbb_begin && at < g_tbb_end ? g_tbb : g_ours).fetch_add(1, std::memory_order_relaxed);
+  if (at >= g_tbb_begin && at < g_tbb_end) {
+    ++g_tbb;
+    return;
+  }
+  ++g_ours;
+  size_t largest = g_largest;
+  while (bytes > largest && !g_largest.compare_exchange_weak(largest, bytes)) {
+  }
 }
 #endif
 
@@ -60,27 +68,27 @@ void* __libc_realloc(void*, size_t);
 void* __libc_memalign(size_t, size_t);
 
 void* malloc(size_t n) {
-  count(__builtin_return_address(0));
+  count(__builtin_return_address(0), n);
   return __libc_malloc(n);
 }
 void* calloc(size_t n, size_t size) {
-  count(__builtin_return_address(0));
+  count(__builtin_return_address(0), n * size);
   return __libc_calloc(n, size);
 }
 void* realloc(void* p, size_t n) {
-  count(__builtin_return_address(0));
+  count(__builtin_return_address(0), n);
   return __libc_realloc(p, n);
 }
 void* memalign(size_t alignment, size_t n) {
-  count(__builtin_return_address(0));
+  count(__builtin_return_address(0), n);
   return __libc_memalign(alignment, n);
 }
 void* aligned_alloc(size_t alignment, size_t n) {
-  count(__builtin_return_address(0));
+  count(__builtin_return_address(0), n);
   return __libc_memalign(alignment, n);
 }
 int posix_memalign(void** p, size_t alignment, size_t n) {
-  count(__builtin_return_address(0));
+  count(__builtin_return_address(0), n);
   *p = __libc_memalign(alignment, n);
   return *p ? 0 : ENOMEM;
 }
@@ -96,12 +104,14 @@ HeapCount::HeapCount() {
   dl_iterate_phdr(find_tbb, nullptr);
 #endif
   g_ours = g_tbb = 0;
+  g_largest = 0;
   g_counts = true;
 }
 HeapCount::~HeapCount() { g_counts = false; }
 
 uint64_t HeapCount::ours() const { return g_ours; }
 uint64_t HeapCount::of_tbb() const { return g_tbb; }
+size_t HeapCount::largest() const { return g_largest; }
 
 void wake_all_threads() {
   const int n = threads();

@@ -1,6 +1,7 @@
 // Counts calls of the system's allocator (malloc and its kin, operator new among them) by every thread of this process.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "core/parallel.h"
@@ -21,6 +22,7 @@ class HeapCount {
   // Allocations so far. Those that the library of threads makes for itself (oneTBB: tasks, arenas) count apart.
   uint64_t ours() const;
   uint64_t of_tbb() const;
+  size_t largest() const;  // bytes of the largest of ours
 };
 
 // Returns once every thread of parallel_for has run something: what a thread allocates when it starts is no step's.

@@ -136,10 +136,16 @@ void check_shapes(const NetSpec& spec, const Checkpoint& file) {
 void save_net(const std::string& path, const Model& model, const NetInfo& info, Optimizer* optimizer,
               const TrainingState* state) {
   Checkpoint file;
-  for (const NamedTensor& t : model.state_dict()) file.tensors[t.name] = t.tensor;
+  // Weights and momenta change their layout on the way to the file: the whole of them is never there twice.
+  const auto add = [&](const std::string& name, const Parameter& parameter, const Tensor& t) {
+    SafeTensor entry = entry_of(name, t.dtype(), model.file_shape(parameter.name));
+    entry.make = [&model, &parameter, t](const StSink& sink) { model.stream_file_layout(parameter.name, t, sink); };
+    file.made.push_back(std::move(entry));
+  };
+  for (const Parameter* p : model.parameters()) add(p->name, *p, p->value);
+  for (const NamedTensor& t : model.statistics()) file.tensors[t.name] = t.tensor;
   if (optimizer)
-    for (const OptimizerState& s : optimizer->state())
-      file.tensors[kOptimizerPrefix + s.name] = model.to_file_layout(s.parameter->name, *s.tensor);
+    for (const OptimizerState& s : optimizer->state()) add(kOptimizerPrefix + s.name, *s.parameter, *s.tensor);
   file.integers = model.counters();
   Json names = Json::array();
   for (const std::string& n : info.class_names) names.push(n);

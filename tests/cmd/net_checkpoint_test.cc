@@ -2,12 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 
 #include "core/file.h"
 #include "nn/models/models.h"
 #include "tests/core/error_text.h"
 #include "tests/core/temp_folder.h"
 #include "tests/core/tensors.h"
+#include "tests/heap_count.h"
 
 using namespace bantam;
 
@@ -125,4 +127,34 @@ TEST_CASE("net checkpoint: what is wrong with a file is said") {
         }).find("'conv1.weight' is [1], in the net [32,1,3,3]") != std::string::npos);
   CHECK(changed([](Checkpoint& c) { c.tensors["extra"] = Tensor::zeros({1}); }) ==
         "has a tensor that the net lacks: 'extra'");
+}
+
+TEST_CASE("net checkpoint: saving takes a piece of memory, however large the net, and writes what copies would give") {
+  NetInfo info = some_info();
+  info.spec = vgg11({.form = Form::kBnn, .width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3});
+  info.mean = {0.5};
+  Model model(info.spec);  // 9 MiB, and twice that of momenta
+  model.initialize(3);
+  auto optimizer = adam(model);
+  TrainingState state;
+  const TempFolder folder;
+  const std::string streamed = folder / "a", copied = folder / "b";
+  const size_t before = pool_stats().live_bytes;
+  reset_high_water();
+  {
+    const HeapCount heap;
+    save_net(streamed, model, info, optimizer.get(), &state);
+    if (HeapCount::works()) CHECK(heap.largest() <= size_class(Model::kPieceBytes));
+  }
+  CHECK(pool_stats().high_water_bytes - before <= size_class(Model::kPieceBytes));
+
+  Checkpoint file = load_checkpoint(streamed);
+  for (const NamedTensor& t : model.state_dict()) {
+    REQUIRE(file.tensors.count(t.name));
+    file.tensors[t.name] = t.tensor;
+  }
+  for (const OptimizerState& s : optimizer->state())
+    file.tensors["optimizer." + s.name] = model.to_file_layout(s.parameter->name, *s.tensor);
+  save_checkpoint(copied, file);
+  CHECK(read_text(streamed, 1 << 30) == read_text(copied, 1 << 30));
 }

@@ -8,13 +8,16 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/memory_plan.h"
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "tests/core/error_text.h"
 #include "tests/core/temp_folder.h"
+#include "tests/heap_count.h"
 
 using namespace bantam;
 namespace fs = std::filesystem;
@@ -241,6 +244,78 @@ TEST_CASE("trainer: a loss that is not finite ends the run, names step and layer
     CHECK(what.find("the last checkpoint is untouched") != std::string::npos);
   }
   CHECK(load_net(folder.path).state->step == 0);
+}
+
+TEST_CASE("trainer: a gradient that is not finite ends the run, also where layers behind were updated before, and nothing is lost") {
+  for (const char* fused : {"on", "off"}) {
+    CAPTURE(fused);
+    const Recipe recipe = tiny_recipe({{"train.clip_norm", "0"}, {"optimizer.fused_update", fused}});
+    const Folder whole, hit;
+    start(whole, recipe, {});
+    start(hit, recipe, stop_at(3));
+    std::map<std::string, std::string> before;
+    for (const char* file : {"last.safetensors", "log.jsonl"}) before[file] = hit.text(file);
+    {
+      const DataSource data = tiny_source();
+      auto run = RunFolder::open(hit.path);
+      Progress progress({ProgressMode::kQuiet, false, 80});
+      NetCheckpoint checkpoint = load_net(run->last_checkpoint());
+      run->open_log(checkpoint.state->log_bytes);
+      Trainer trainer(recipe, data, run.get(), &progress, std::move(checkpoint));
+      // A norm whose slope is beyond f32: its sign, and so the loss, is finite, the gradient before it is not.
+      Tensor& gamma = trainer.model().parameter("bn1.weight")->value;
+      for (int64_t k = 0; k < gamma.size(); ++k) gamma.mutable_data<float>()[k] = 3e38f;
+      const std::vector<double> behind = trainer.model().parameter("fc.weight")->value.values();
+      const std::string error = error_text<NumericError>([&] { trainer.run({}); });
+      CAPTURE(error);
+      CHECK(error.find("step 4: the gradient's norm is ") == 0);
+      CHECK(error.find("first seen at ") != std::string::npos);
+      CHECK(error.find("1.weight") != std::string::npos);  // of conv1 or bn1
+      CHECK(error.find("gradients are not finite") != std::string::npos);
+      CHECK(error.find("the last checkpoint is untouched") != std::string::npos);
+      const bool updated = trainer.model().parameter("fc.weight")->value.values() != behind;
+      CHECK(updated == (std::string(fused) == "on"));
+    }
+    for (const auto& [file, text] : before) CHECK_MESSAGE(hit.text(file) == text, file);
+    CHECK(resume(hit, {}) == Outcome::kFinished);
+    check_equal(whole, hit);
+  }
+}
+
+TEST_CASE("trainer: a step allocates nothing, its batch included, once some have been taken") {
+  if (!HeapCount::works()) {
+    MESSAGE("nothing is counted in this build");
+    return;
+  }
+  const DataSource data = {tiny_data(400, 1), tiny_data(20, 2), "test"};
+  for (const int n : {1, 2})
+    for (const char* fused : {"on", "off"}) {
+      CAPTURE(n);
+      CAPTURE(fused);
+      set_threads(n);
+      const Folder folder;
+      auto run = RunFolder::create(folder.path);
+      Progress progress({ProgressMode::kQuiet, false, 80});
+      Trainer trainer(tiny_recipe({{"train.log_every", "0"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}}), data,
+                      run.get(), &progress, tiny_model());
+      wake_all_threads();
+      std::optional<HeapCount> heap;
+      int steps = 0;
+      StopRules rules;
+      rules.max_steps = 40;
+      rules.interrupted = [&] {  // after each step
+        if (++steps == 10) heap.emplace();
+        if (steps == 30) {
+          CHECK(heap->ours() == 0);
+          CHECK(heap->of_tbb() == 0);
+          heap.reset();
+        }
+        return 0;
+      };
+      CHECK(trainer.run(rules) == Outcome::kStopped);
+      CHECK(steps == 40);
+    }
+  set_threads(0);
 }
 
 TEST_CASE("trainer: what cannot go on is refused") {

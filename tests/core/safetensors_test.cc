@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -350,6 +352,31 @@ TEST_CASE("safetensors: memory is bounded by our limit on keys and values") {
     CHECK(e.rule() == StRule::kJson);
     CHECK(e.reason().find("more than 2097152 values") != std::string::npos);
   }
+}
+
+TEST_CASE("safetensors: bytes that are made while the file is written, in pieces, give the same file; too few or many leave the old") {
+  const TempFolder folder;
+  const std::string path = folder / "f";
+  const Bytes data = {1, 2, 3, 4, 5, 6, 7, 8};
+  const auto made = [&](size_t bytes) {
+    SafeTensor t{"t", StDType::kU8, {8}, {}};
+    t.make = [&data, bytes](const StSink& sink) {
+      for (size_t i = 0; i < bytes; ++i) sink(ByteSpan(data).subspan(i % 8, 1));
+    };
+    return t;
+  };
+  const SafeTensor given{"u", StDType::kU8, {8}, data};
+  const Bytes want = safetensors_bytes({{"t", StDType::kU8, {8}, data}, given});
+  CHECK(safetensors_bytes({made(8), given}) == want);
+  write_safetensors(path, {made(8), given});
+  CHECK(read_file(path, 1 << 20) == want);
+  for (const size_t bytes : {size_t(0), size_t(7), size_t(9)}) {
+    const std::string error =
+        "safetensors: tensor 't' has " + std::to_string(bytes) + " bytes, which is not U8 [8]";
+    CHECK_THROWS_WITH_AS(write_safetensors(path, {made(bytes), given}), error.c_str(), Error);
+    CHECK(read_file(path, 1 << 20) == want);
+  }
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / "."), std::filesystem::directory_iterator()) == 1);
 }
 
 TEST_CASE("safetensors: the writer refuses what no reader could take") {
