@@ -59,20 +59,33 @@ HWY_INLINE WindowTile window_tile_for(int64_t rows) {
   return window_tile_of<V>(rows, std::make_index_sequence<size_t(kMR)>());
 }
 
-// dx[x][c] from T, whose row 0 is at t.
-HWY_ATTR void fold(const ConvShape& s, const float* t, int64_t columns, float* dx) {
-  const DF d;
+// dx[x][c] from T, whose row 0 is at t; a pixel in vectors of kWide lanes. kTaps: of a window's line at stride 1, or 0 for any.
+template <int kWide, int kTaps>
+HWY_INLINE HWY_ATTR void fold(const ConvShape& s, const float* HWY_RESTRICT t, int64_t columns, float* HWY_RESTRICT dx) {
+  const hn::CappedTag<float, kWide> d;
+  constexpr int64_t kStep = int64_t(hn::MaxLanes(d));
   const int64_t line = s.w * s.c, back = s.stride_w * s.c - columns;  // from a row's value to that of the row before
   int64_t first = s.pad_w % s.stride_w, ox = s.pad_w / s.stride_w;    // the first tap that meets x, and where
   for (int64_t x = 0; x < s.w; ++x) {
     // Beyond the last row and the zeros behind it: later taps, on that of the zeros.
     const int64_t beyond = ox > s.out_w() ? ox - s.out_w() : 0, kx = first + beyond * s.stride_w;
-    for (int64_t c = 0; c < s.c; c += kN) {
-      VF sum = hn::Zero(d);
+    for (int64_t c = 0; c < s.c; c += kStep) {
+      auto sum = hn::Zero(d);
       const float* from = t + (ox - beyond) * columns + kx * s.c + c;
-      for (int64_t j = kx; j < s.kw; j += s.stride_w, from += back) sum = hn::Add(sum, hn::LoadU(d, from));
-      const int64_t i = x * s.c + c;
-      store_first(sum, dx + i, line - i);  // what is too much, the next pixel overwrites; but not in the next line
+      if (kTaps > 0 && beyond == 0) {
+        static_for<kTaps>([&](auto j) BANTAM_LAMBDA { sum = hn::Add(sum, hn::LoadU(d, from + j * back)); });
+      } else {
+        for (int64_t j = kx; j < s.kw; j += s.stride_w, from += back) sum = hn::Add(sum, hn::LoadU(d, from));
+      }
+      // What is too much, the next pixel overwrites; but not in the next line.
+      const int64_t i = x * s.c + c, rest = line - i;
+      if (rest >= kStep) {
+        hn::StoreU(sum, d, dx + i);
+      } else {
+        HWY_ALIGN float last[kStep];
+        hn::Store(sum, d, last);
+        memcpy(dx + i, last, size_t(rest) * sizeof(float));
+      }
     }
     if (++first == s.stride_w) {
       first = 0;
@@ -110,7 +123,16 @@ HWY_ATTR void input_grad(const ConvShape& s, const float* dy, const float* packe
         tile(in + x0 * s.k, w + j, columns, lines, t + x0 * columns + j);
       }
     }
-    fold(s, t, columns, out);
+    const bool unit = s.stride_w == 1;
+    if (s.c > 8) {
+      fold<16, 0>(s, t, columns, out);
+    } else if (unit && s.kw == 3) {  // shorter loads lie across two cache lines less often
+      fold<8, 3>(s, t, columns, out);
+    } else if (unit && s.kw == 5) {
+      fold<8, 5>(s, t, columns, out);
+    } else {
+      fold<8, 0>(s, t, columns, out);
+    }
   }
 }
 
