@@ -20,13 +20,25 @@ namespace {
 constexpr int kWidth = 16;             // columns side by side in a sum, on every target
 constexpr int kVectors = kWidth / kN;  // that hold them; kN divides 16
 
-// The sum of 16 lanes: halves added, again and again. The same for vectors of any width.
+// The sum of a vector's lanes: halves added, again and again.
+template <class D>
+HWY_INLINE HWY_ATTR float sum_of_lanes(D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    (void)d;
+    return hn::GetLane(v);
+  } else {
+    const hn::Half<D> half;
+    // Unqualified: the scalar target has no UpperHalf, and does not come here.
+    return sum_of_lanes(half, hn::Add(LowerHalf(half, v), UpperHalf(half, v)));
+  }
+}
+// Of 16 lanes, the same for vectors of any width.
 HWY_INLINE HWY_ATTR float sum_of_16(const VF* v) {
-  HWY_ALIGN float lanes[kWidth];
-  static_for<kVectors>([&](auto i) BANTAM_LAMBDA { hn::Store(v[i], DF(), lanes + i * kN); });
-  for (int half = kWidth / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+  VF sum[kVectors];
+  static_for<kVectors>([&](auto i) BANTAM_LAMBDA { sum[i] = v[i]; });
+  for (int half = kVectors / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) sum[i] = hn::Add(sum[i], sum[i + half]);
+  return sum_of_lanes(DF(), sum[0]);
 }
 
 // Outputs in pairs: two chains a vector of columns, so that the additions' latency is half hidden, and two rows of w in
