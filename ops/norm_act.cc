@@ -32,11 +32,15 @@ template <class T> struct Rows {
 // Rows of a piece of elementwise work: a multiple of 8, so that its first element starts a byte of a bit mask.
 int64_t byte_rows(int64_t c) { return 8 * ceil_div(row_grain(c), 8); }
 
-// [chunks, N, C] f64: N numbers a channel from every chunk of rows, written by chunk(begin, end, numbers).
+// [chunks, N, C] f64: N numbers a channel from every chunk of rows, written by chunk(begin, end, numbers). The last rows first:
+// whoever made them wrote them last, and the pass that follows begins at the first, so that each begins in what the cache still has.
 template <class Chunk> Tensor partial_sums(const RowChunks& chunks, int64_t rows, int64_t n, int64_t c, Chunk chunk) {
   Tensor partial = Tensor::empty({chunks.count, n, c}, DType::kF64);
   double* sums = partial.mutable_data<double>();
-  parallel_for(rows, chunks.rows, [&](int64_t b, int64_t e, int) { chunk(b, e, sums + b / chunks.rows * n * c); });
+  parallel_for(chunks.count, 1, [&](int64_t first, int64_t last, int) {
+    for (int64_t i = chunks.count - 1 - first; i >= chunks.count - last; --i)
+      chunk(i * chunks.rows, std::min(rows, (i + 1) * chunks.rows), sums + i * n * c);
+  });
   return partial;
 }
 // to += the chunks' numbers, in order.
@@ -145,8 +149,7 @@ void norm_apply(const NormState& state, NormPost post, const Tensor& x, const Te
     parallel_for(rows, byte_rows(c), [&](int64_t b, int64_t e, int) {
       const int64_t at = b * c, n = (e - b) * c;
       if constexpr (kIsF32<T>) {
-        norm_forward_f32(post, p, px + at, more ? more + at : nullptr, out + at, e - b, c);
-        if (bits) gt_bits_f32(out + at, 0, bits + at / 8, n);
+        norm_forward_f32(post, p, px + at, more ? more + at : nullptr, {out + at, bits ? bits + at / 8 : nullptr, x.size()}, e - b, c);
       } else {
         for (int64_t i = at; i < at + n; ++i)
           out[i] = more ? ref::norm_forward(post, p.channel(i % c), px[i], more[i]) : ref::norm_forward(post, p.channel(i % c), px[i]);
@@ -181,6 +184,18 @@ NormGradient::NormGradient(const NormForm& form, const NormState& state, const T
   if (slope_gradient) slope_sums_ = Tensor::zeros({c_}, DType::kF64);
 }
 
+namespace {
+
+// dx of an element, from a, b, d and back of its channel, c apart; its share in the slope's gradient is added to *slope_sum.
+template <class T>
+T one_gradient(NormPost post, const ref::NormChannel<T>& p, const T* a, int64_t c, T dy, T x, double* slope_sum) {
+  const T dpre = ref::norm_grad(post, p, a[0], a[c], a[2 * c], dy, x);
+  if (slope_sum) *slope_sum += double(ref::prelu_slope_term(x, dpre));
+  return p.has_slope && !(x > 0) ? dpre * a[3 * c] : dpre;
+}
+
+}  // namespace
+
 void NormGradient::add(const Tensor& dy, const Tensor& x) {
   const int64_t c = c_, rows = x.size() / c;
   const RowChunks chunks = RowChunks::of(rows, c);
@@ -203,6 +218,23 @@ void NormGradient::add(const Tensor& dy, const Tensor& x) {
   });
 }
 
+void NormGradient::add_masked(const Tensor& dy, const Tensor& mask, const Tensor& x, Tensor g) {
+  if (x.dtype() != DType::kF32) {
+    keep_passed(dy, mask, g);
+    return add(g, x);
+  }
+  const int64_t c = c_, rows = x.size() / c;
+  const RowChunks chunks = RowChunks::of(rows, c);
+  const Rows<float> p(state_);
+  const float *in = dy.data<float>(), *px = x.data<float>();
+  const uint8_t* bits = mask.data<uint8_t>();
+  float* out = g.mutable_data<float>();
+  const Tensor partial = partial_sums(chunks, rows, 2, c, [&](int64_t b, int64_t e, double* sums) {
+    norm_masked_sums_f32(p, in + b * c, {bits, b * c, rows * c}, px + b * c, out + b * c, e - b, c, sums, sums + c);
+  });
+  add_partial(partial, chunks.count, &sums_);
+}
+
 void NormGradient::finish(Tensor* dgamma, Tensor* dbeta) {
   by_float_type("batch_norm", gamma_, [&]<class T>(T) {
     const double* sums = sums_.data<double>();
@@ -216,7 +248,7 @@ void NormGradient::finish(Tensor* dgamma, Tensor* dbeta) {
         a[k] = T(gain);
         a[c_ + k] = T(-gain * inv * inv * sums[c_ + k] / double(rows_));
         a[2 * c_ + k] = T(-gain * sums[k] / double(rows_));
-        a[3 * c_ + k] = slopes && !slope_sums_.defined() ? slopes[k] : T(1);
+        a[3 * c_ + k] = slopes ? slopes[k] : T(1);
         if (db) db[k] = T(sums[k]);
         if (dg) dg[k] = T(sums[c_ + k] * inv);
       }
@@ -224,53 +256,35 @@ void NormGradient::finish(Tensor* dgamma, Tensor* dbeta) {
   });
 }
 
-// Where the slope's own gradient is wanted, it is summed from a piece's dpre while that lies in the cache, before it becomes dx.
+// Where the slope's own gradient is wanted, it is summed up in the same pass.
 void NormGradient::input_gradient(const Tensor& dy, const Tensor& x, Tensor dx) {
-  const int64_t c = c_, rows = x.size() / c, step = row_grain(c);
-  const RowChunks chunks = slope_sums_.defined() ? RowChunks::of(rows, c) : RowChunks{step, ceil_div(rows, step)};
+  const int64_t c = c_, rows = x.size() / c;
   by_float_type("batch_norm", x, [&]<class T>(T) {
     const T *g = dy.data<T>(), *px = x.data<T>(), *a = coefficients_.data<T>();
     const Rows<T> p(state_);
     T* out = dx.mutable_data<T>();
-    const auto piece = [&](int64_t begin, int64_t end) {
-      const int64_t at = begin * c;
-      if constexpr (kIsF32<T>)
-        norm_grad_f32(form_.post, p, {a, a + c, a + 2 * c, a + 3 * c}, g + at, px + at, out + at, end - begin, c);
-      else
-        for (int64_t i = at; i < end * c; ++i) {
-          const int64_t k = i % c;
-          const T dpre = ref::norm_grad(form_.post, p.channel(k), a[k], a[c + k], a[2 * c + k], g[i], px[i]);
-          out[i] = p.slope && !(px[i] > 0) ? dpre * a[3 * c + k] : dpre;
-        }
-    };
     if (!slope_sums_.defined()) {
-      parallel_for(rows, step, [&](int64_t b, int64_t e, int) { piece(b, e); });
+      parallel_for(rows, row_grain(c), [&](int64_t b, int64_t e, int) {
+        if constexpr (kIsF32<T>)
+          norm_grad_f32(form_.post, p, {a, a + c, a + 2 * c, a + 3 * c}, g + b * c, px + b * c, out + b * c, e - b, c,
+                        dx.size());
+        else
+          for (int64_t i = b * c; i < e * c; ++i) out[i] = one_gradient(form_.post, p.channel(i % c), a + i % c, c, g[i], px[i], nullptr);
+      });
       return;
     }
-    const Tensor partial = partial_sums(chunks, rows, 2, c, [&](int64_t b, int64_t e, double* sums) {
-      double* more = sums + c;
-      for (int64_t k = 0; k < c; ++k) sums[k] = 0;
-      for (int64_t begin = b; begin < e; begin += step) {
-        const int64_t end = std::min(e, begin + step), at = begin * c;
-        piece(begin, end);
-        if constexpr (kIsF32<T>) {
-          prelu_slope_sums_f32(px + at, out + at, end - begin, c, more);
-          prelu_channels_grad_f32(px + at, out + at, p.slope, out + at, end - begin, c);
-        } else {
-          ref::prelu_slope_sums(px + at, out + at, end - begin, c, more);
-          for (int64_t i = at; i < end * c; ++i) out[i] = ref::prelu_grad(px[i], out[i], p.slope[i % c]);
-        }
-        for (int64_t k = 0; k < c; ++k) sums[k] += more[k];
+    const RowChunks chunks = RowChunks::of(rows, c);
+    const Tensor partial = partial_sums(chunks, rows, 1, c, [&](int64_t b, int64_t e, double* sums) {
+      if constexpr (kIsF32<T>) {
+        norm_grad_slope_f32(form_.post, p, {a, a + c, a + 2 * c, a + 3 * c}, g + b * c, px + b * c, out + b * c, e - b, c, sums,
+                            dx.size());
+      } else {
+        for (int64_t k = 0; k < c; ++k) sums[k] = 0;
+        for (int64_t i = b * c; i < e * c; ++i)
+          out[i] = one_gradient(form_.post, p.channel(i % c), a + i % c, c, g[i], px[i], sums + i % c);
       }
-      for (int64_t k = 0; k < c; ++k) more[k] = 0;
     });
-    Tensor both = Tensor::zeros({2, c}, DType::kF64);
-    add_partial(partial, chunks.count, &both);
-    double* total = slope_sums_.mutable_data<double>();
-    const double* now = both.data<double>();
-    parallel_for(c, c, [&](int64_t, int64_t, int) {
-      for (int64_t k = 0; k < c; ++k) total[k] += now[k];
-    });
+    add_partial(partial, chunks.count, &slope_sums_);
   });
 }
 
@@ -315,7 +329,6 @@ Tensors norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, con
   Tensor dy;  // behind the activation
   if (masked) {
     dy = b.grad_room();
-    keep_passed(b.grad, b[kFirst + kNormMask], dy);
     form.post = NormPost::kNone;
   }
   // dx goes over what nobody reads any more: dy, unless that is the residual's gradient too, or an input that was made again.
@@ -331,10 +344,13 @@ Tensors norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, con
   if (dbeta) grads[2] = Tensor::empty({x.shape()[-1]}, x.dtype());
 
   NormGradient gradient(form, saved_norm_state([&](size_t i) { return b[kFirst + i]; }), b[kFirst + kNormGamma], rows, dslope);
-  gradient.add(dy, x);
+  if (masked)
+    gradient.add_masked(b.grad, b[kFirst + kNormMask], x, dy);
+  else
+    gradient.add(dy, x);
   gradient.finish(dgamma ? &grads[1] : nullptr, dbeta ? &grads[2] : nullptr);
   if (!b.needs[0] && !dslope) return grads;
-  if (!dx.defined()) dx = dslope ? Tensor::empty(x.shape(), x.dtype()) : b.room_of(kInput);
+  if (!dx.defined()) dx = b.room_of(kInput);
   gradient.input_gradient(dy, x, dx);
   if (dslope) grads[3] = gradient.slope_gradient(slope_shape);
   if (b.needs[0]) grads[0] = dx;

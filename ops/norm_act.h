@@ -67,8 +67,9 @@ class NormGradient {
   // rows: of the whole batch.
   NormGradient(const NormForm& form, const NormState& state, const Tensor& gamma, int64_t rows, bool slope_gradient);
   void add(const Tensor& dy, const Tensor& x);
+  void add_masked(const Tensor& dy, const Tensor& passed, const Tensor& x, Tensor g);  // keep_passed into g, which may be dy, and add
   void finish(Tensor* dgamma, Tensor* dbeta);  // null where not wanted
-  void input_gradient(const Tensor& dy, const Tensor& x, Tensor dx);  // dx may be dy, and x without slope_gradient
+  void input_gradient(const Tensor& dy, const Tensor& x, Tensor dx);  // dx may be dy or x
   Tensor slope_gradient(const Shape& shape) const;
 
  private:

@@ -66,7 +66,7 @@ template <int A, class F> HWY_INLINE void sum_columns(const ColumnBlock& b, cons
 
 // x[at] + x[next], a vector of each.
 template <class Load> HWY_INLINE VF sum_of_two(const Load& load, const float* x, int64_t at, int64_t next) {
-  return hn::Add(load(x + at), load(x + next));
+  return hn::Add(load.far(x + at), load.far(x + next));
 }
 
 // Calls block(ColumnBlock) over rows [rows, C], in order.

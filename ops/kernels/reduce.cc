@@ -17,7 +17,7 @@ namespace HWY_NAMESPACE {
 struct SumTerm {
   const float* x;
   template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const {
-    out[0] = load(x + at);
+    out[0] = load.far(x + at);
   }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t, VF* out) const {
     out[0] = sum_of_two(load, x, at, next);
@@ -26,22 +26,22 @@ struct SumTerm {
 struct DotTerm {
   const float *a, *b;
   template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const {
-    out[0] = hn::Mul(load(a + at), load(b + at));
+    out[0] = hn::Mul(load.far(a + at), load.far(b + at));
   }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
     one(load, at, column, out);
-    out[0] = hn::MulAdd(load(a + next), load(b + next), out[0]);
+    out[0] = hn::MulAdd(load.far(a + next), load.far(b + next), out[0]);
   }
 };
 // x, or x >= 0 ? x : x slope.
 struct AsItIs {
   const float* x;
-  template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t) const { return load(x + at); }
+  template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t) const { return load.far(x + at); }
 };
 struct WithSlope {
   const float *x, *slope;
   template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t column) const {
-    const VF v = load(x + at), low = hn::Mul(v, load(slope + column));
+    const VF v = load.far(x + at), low = hn::Mul(v, load(slope + column));
     return hn::IfThenElse(hn::Ge(v, hn::Zero(DF())), v, low);
   }
 };

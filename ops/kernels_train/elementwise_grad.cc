@@ -63,8 +63,8 @@ void prelu_channels_grad_impl(const float* x, const float* dy, const float* slop
 struct SlopeTerm {
   const float *x, *dy;
   template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t, VF* out) const {
-    const VF v = load(x + at);
-    out[0] = hn::IfThenZeroElse(hn::Ge(v, hn::Zero(DF())), hn::Mul(load(dy + at), v));
+    const VF v = load.far(x + at);
+    out[0] = hn::IfThenZeroElse(hn::Ge(v, hn::Zero(DF())), hn::Mul(load.far(dy + at), v));
   }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
     VF second;

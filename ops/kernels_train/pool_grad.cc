@@ -6,7 +6,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels_train/pool_grad.cc"
 #include <hwy/foreach_target.h>
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "ops/kernels/lanes-inl.h"
@@ -41,16 +40,6 @@ HWY_INLINE void for_each_holder(const ConvShape& s, int64_t row, const F& f) {
 using DI = hn::Rebind<int32_t, DF>;
 using VI = hn::Vec<DI>;
 
-// kLanes bits of a plane from bit `at` on; bytes beyond `end` count as 0.
-HWY_INLINE unsigned bits_at(const uint8_t* plane, const uint8_t* end, int64_t at) {
-  const uint8_t* p = plane + at / 8;
-  uint32_t word = 0;
-  if (end - p >= int64_t(sizeof word))
-    memcpy(&word, p, sizeof word);
-  else
-    for (int i = 0; p + i < end; ++i) word |= uint32_t(p[i]) << (8 * i);
-  return word >> (at % 8) & ((1u << kLanes) - 1);
-}
 // Positions of the outputs from `at` on, from their P planes.
 template <int P> HWY_INLINE VI positions_at(const uint8_t* planes, int64_t plane_bytes, const uint8_t* end, int64_t at) {
   const DI di;
@@ -82,7 +71,7 @@ template <int P, bool kAdd> struct Spread {
 
   HWY_INLINE VI positions(int64_t output) const { return positions_at<P>(planes, plane_bytes, end, output); }
   // 0 is added, as where windows overlap: it makes +0 of -0.
-  template <class Load> HWY_INLINE VF gradient(const Load& load, int64_t output) const { return hn::Add(load(dy + output), hn::Zero(DF())); }
+  template <class Load> HWY_INLINE VF gradient(const Load& load, int64_t output) const { return hn::Add(load.far(dy + output), hn::Zero(DF())); }
 
   // The first k channels at p, `whole` if all lanes may be written.
   HWY_INLINE void store(VF v, float* p, int64_t k, bool whole) const {
