@@ -73,9 +73,9 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
   const ConvWeightGradPlan plan = conv_weight_grad_f32_plan(s);
   const int64_t kg = s.group_k(), columns = s.taps() * s.group_c(), pixels_all = conv_f32_rows(s);
   float* b = scratch;
-  float* a = scratch + kWeightGradBlock * kGemmPanel;
-  Window win[kWeightGradBlock];
-  int32_t index[kWeightGradBlock];
+  float* a = scratch + plan.block * kGemmPanel;
+  Window win[kWeightGradMaxBlock];
+  int32_t index[kWeightGradMaxBlock];
 
   int64_t packed_block = -1, packed_group = -1;  // parts of one block find it packed
   for (int64_t task = task_begin; task < task_end; ++task) {
@@ -86,10 +86,10 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, f
     float* sum = (split == 0 ? dw : partial + (split - 1) * s.k * columns) + group * kg * columns;
     const GemmRows g = conv_f32_gather(s, x, nullptr, group);
 
-    Pixel pixel(g, first_block * kWeightGradBlock);
+    Pixel pixel(g, first_block * plan.block);
     for (int64_t block = first_block; block < last_block; ++block) {
-      const int64_t begin = block * kWeightGradBlock;
-      const int64_t pixels = pixels_all - begin < kWeightGradBlock ? pixels_all - begin : kWeightGradBlock;
+      const int64_t begin = block * plan.block;
+      const int64_t pixels = pixels_all - begin < plan.block ? pixels_all - begin : plan.block;
       const TileEnd end = block == first_block ? TileEnd::kStore : TileEnd::kAddTo;
       const bool packed = block == packed_block && group == packed_group;
       packed_block = block;

@@ -1,6 +1,6 @@
 // Weight and bias gradient of the f32 convolution (ops/kernels/conv_f32.h):
 //   dw[k,ky,kx,c] = sum_pixels dy[p,k] x[window of p, ky,kx,c],
-// a product whose depth is the pixels of the batch. Pixels go in blocks of kWeightGradBlock; each block is a sum of its
+// a product whose depth is the pixels of the batch. Pixels go in blocks of 128 or 256; each block is a sum of its
 // own, added to dw (one chain over 10^5 pixels would lose an order of magnitude of accuracy). Definition:
 // ops/kernels/conv_ref.h; the order of the sums depends on the shape alone, neither on the split into ranges nor on the
 // number of lanes.
@@ -12,12 +12,13 @@
 
 namespace bantam {
 
-constexpr int64_t kWeightGradBlock = 128;  // pixels
+constexpr int64_t kWeightGradMaxBlock = 256;  // pixels
 
 // How the work is cut, a function of the shape alone. Tasks are groups x splits x parts: a split is a range of blocks
 // with its own sum, a part a range of dw's column panels.
 struct ConvWeightGradPlan {
   bool by_tap = false;     // a column panel stays within one tap, whose pixels outside the image are skipped
+  int64_t block = 0;       // pixels of a block
   int64_t blocks = 0, splits = 0, parts = 0, panels = 0;
   int64_t tasks = 0;
   int64_t scratch = 0;     // floats a lane
@@ -29,7 +30,9 @@ constexpr ConvWeightGradPlan conv_weight_grad_f32_plan(const ConvShape& s) {
   const int64_t cg = s.group_c(), columns = s.taps() * cg, size = s.k * columns;
   p.by_tap = cg % 32 == 0;
   p.panels = p.by_tap ? s.taps() * ((cg + 31) / 32) : (columns + 31) / 32;
-  p.blocks = (conv_f32_rows(s) + kWeightGradBlock - 1) / kWeightGradBlock;
+  // Both factors of 128 pixels stay in L1; but each block passes over dw, which is large where pixels are few.
+  p.block = conv_f32_rows(s) > 1024 ? 128 : kWeightGradMaxBlock;
+  p.blocks = (conv_f32_rows(s) + p.block - 1) / p.block;
   // As many splits as keep their sums within 4 MiB: each reads its own pixels, once. Parts all read the same ones: no
   // more than it takes to have work for 8 threads.
   p.splits = 1;
@@ -37,7 +40,7 @@ constexpr ConvWeightGradPlan conv_weight_grad_f32_plan(const ConvShape& s) {
   const int64_t want = (8 + p.splits * s.groups - 1) / (p.splits * s.groups);
   p.parts = want < p.panels ? want : p.panels;
   p.tasks = s.groups * p.splits * p.parts;
-  p.scratch = kWeightGradBlock * ((s.group_k() + 15) / 16 * 16 + kGemmPanel);
+  p.scratch = p.block * ((s.group_k() + 15) / 16 * 16 + kGemmPanel);
   p.partial = (p.splits - 1) * size;
   return p;
 }
