@@ -13,11 +13,11 @@ namespace bantam {
 namespace {
 
 // All of y from panels that are packed.
-void multiply(const ConvShape& s, const float* x, const float* panels, const float* bias, float* y) {
+void multiply(const ConvShape& s, const float* x, const float* panels, const float* bias, float* y, GemmSum sum) {
   const Scratch scratch(conv_f32_scratch(s, kBlockRows));
   Cut(conv_f32_rows(s), conv_f32_panels(s), s.macs())
       .run([&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, int lane) {
-        conv_f32(s, x, conv_f32_packed(s, panels), bias, y, r0, r1, p0, p1, scratch.lane(lane), kBlockRows);
+        conv_f32(s, x, conv_f32_packed(s, panels), bias, y, r0, r1, p0, p1, scratch.lane(lane), kBlockRows, sum);
       });
 }
 
@@ -25,13 +25,14 @@ void multiply(const ConvShape& s, const float* x, const float* panels, const flo
 
 namespace conv_direct {
 
-void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y) {
+void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y,
+             SumOrder order) {
   Tensor packed = Tensor::empty({conv_f32_packed_floats(s)});
   const float *xp = x.data<float>(), *wp = w.data<float>(), *bp = data_or_null(bias);
   float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(conv_f32_panels(s), pack_grain(s.taps() * s.group_c()),
                [&](int64_t b, int64_t e, int) { conv_f32_pack_weights(s, wp, b, e, pp); });
-  multiply(s, xp, pp, bp, yp);
+  multiply(s, xp, pp, bp, yp, order == SumOrder::kCanonical ? GemmSum::kChain : GemmSum::kBlocks);
 }
 
 void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx) {
@@ -73,7 +74,7 @@ void product_forward(int64_t n, int64_t c, int64_t k, const Tensor& x, const Ten
   float *yp = y->mutable_data<float>(), *pp = packed.mutable_data<float>();
   parallel_for(conv_f32_panels(s), pack_grain(c),
                [&](int64_t b, int64_t e, int) { gemm_f32_pack_rows(wp, k, c, 0, c, k, b, e, pp); });
-  multiply(s, xp, pp, nullptr, yp);
+  multiply(s, xp, pp, nullptr, yp, GemmSum::kChain);
 }
 
 }  // namespace bantam

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "core/tensor.h"
-#include "ops/kernels/conv_shape.h"
+#include "ops/conv_work.h"
 
 namespace bantam {
 
 // The gathered matrix product: conv_direct.cc.
 namespace conv_direct {
-void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y);
+void forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& bias, Tensor* y, SumOrder order);
 void input_grad(const ConvShape& s, const Tensor& dy, const Tensor& w, Tensor* dx);
 void weight_grad(const ConvShape& s, const Tensor& x, const Tensor& dy, Tensor* dw);
 }  // namespace conv_direct

@@ -59,7 +59,7 @@ void conv_forward(const ConvShape& s, const Tensor& x, const Tensor& w, const Te
     case ConvAlgorithm::kWinograd4: return conv_winograd::forward(s, tile_of(algorithm), x, w, bias, y);
     case ConvAlgorithm::kFewRows: return conv_few_rows::forward(s, x, w, bias, y);
     case ConvAlgorithm::kNarrow: return conv_narrow::forward(s, x, w, bias, y);
-    case ConvAlgorithm::kDirect: return conv_direct::forward(s, x, w, bias, y);
+    case ConvAlgorithm::kDirect: return conv_direct::forward(s, x, w, bias, y, order);
   }
 }
 

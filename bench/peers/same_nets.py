@@ -126,4 +126,5 @@ def main():
             print(f"  {k:32s} {(max if 'f64' in k else statistics.median)(r[k] for r in rows):.1e}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,8 @@ void conv_f32_pack_weights(const ConvShape& s, const float* w, int64_t panel_beg
 }
 
 void conv_f32(const ConvShape& s, const float* x, const ConvWeights& w, const float* bias, float* y, int64_t row_begin,
-              int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch, int64_t block_rows) noexcept {
+              int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch, int64_t block_rows,
+              GemmSum sum) noexcept {
   const int64_t per_group = conv_f32_group_panels(s);
   for (int64_t p = panel_begin; p < panel_end;) {
     const int64_t group = p / per_group, first = p % per_group;
@@ -30,7 +31,7 @@ void conv_f32(const ConvShape& s, const float* x, const ConvWeights& w, const fl
     GemmRows g = conv_f32_gather(s, x, y, group);
     g.images_inner = gemm_f32_skip_pays(g);
     gemm_f32(g, row_begin, row_end, b, first * kGemmPanel, col_end,
-             bias ? bias + group * s.group_k() : nullptr, scratch, block_rows);
+             bias ? bias + group * s.group_k() : nullptr, scratch, block_rows, sum);
     p += last - first;
   }
 }

@@ -1,6 +1,6 @@
 // f32 convolution forward: x [N,H,W,C], w [K,kh,kw,C/groups] -> y [N,OH,OW,K], through gemm_f32 with gathered rows.
 //   y[n,oy,ox,k] = bias[k] + sum_{ky,kx,c} x[n, oy sh + ky dh - ph, ox sw + kx dw - pw, g C/groups + c] w[k,ky,kx,c]
-// in the canonical order (gemm_f32.h), zeros outside the image. A linear layer is the 1x1 case on images of one pixel.
+// in the canonical order (gemm_f32.h) or by blocks of it, zeros outside the image. A linear layer is the 1x1 case on images of one pixel.
 // Definition: conv_ref.h. Depthwise convolutions have a kernel of their own: depthwise.h.
 //
 // Nothing allocates. The caller splits rows (output pixels; their order depends on the shape) and panels (32 output
@@ -53,7 +53,8 @@ constexpr int64_t conv_f32_scratch(const ConvShape& s, int64_t block_rows, bool 
 }
 
 void conv_f32(const ConvShape& s, const float* x, const ConvWeights& w, const float* bias, float* y, int64_t row_begin,
-              int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch, int64_t block_rows) noexcept;
+              int64_t row_end, int64_t panel_begin, int64_t panel_end, float* scratch, int64_t block_rows,
+              GemmSum sum = GemmSum::kChain) noexcept;
 
 // The rows of group `group`, in raster order: for the callers of gemm_f32.
 constexpr GemmRows conv_f32_gather(const ConvShape& s, const float* x, float* y, int64_t group) {

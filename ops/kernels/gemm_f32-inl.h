@@ -50,7 +50,7 @@ HWY_INLINE HWY_ATTR void step(const float* HWY_RESTRICT a, const float* HWY_REST
 
 // How a tile begins and ends.
 enum class TileStart { kZero, kReload };        // from +0, or go on with the chain whose value lies in C
-// C = acc, past the caches (C aligned), C = acc + bias (a separate addition), C = C + acc
+// C = acc, past the caches (C aligned), C = acc + bias (a separate addition), C = C + acc (+ bias, if there is one)
 enum class TileEnd { kStore, kStream, kAddBias, kAddTo };
 
 template <int R, int V>
@@ -86,7 +86,8 @@ HWY_INLINE HWY_ATTR void end_tile(const VF* acc, float* const* c, TileEnd end, c
     static_for<R>([&](auto r) BANTAM_LAMBDA {
       static_for<V>([&](auto v) BANTAM_LAMBDA {
         float* p = c[r] + v * kN;
-        hn::StoreU(hn::Add(hn::LoadU(d, p), acc[r * V + v]), d, p);
+        const VF sum = hn::Add(hn::LoadU(d, p), acc[r * V + v]);
+        hn::StoreU(bias ? hn::Add(sum, hn::LoadU(d, bias + v * kN)) : sum, d, p);
       });
     });
   }

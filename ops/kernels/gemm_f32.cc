@@ -30,10 +30,10 @@ HWY_ATTR void expand_signs(const GemmB& b, int64_t k0, int64_t k1, int64_t col, 
   }
 }
 
-// Where the block of depth that starts at k0 ends. With images_inner a block stays within a tap.
-int64_t block_end(const GemmRows& g, int64_t k0, int64_t depth) {
-  if (!g.images_inner) return depth - k0 < kGemmDepthBlock ? depth : k0 + kGemmDepthBlock;
-  const int64_t parts = (g.channels + kGemmDepthBlock - 1) / kGemmDepthBlock;
+// Where the block of depth that starts at k0 ends: blocks of at most `largest`, within a tap where images are inner.
+int64_t block_end(const GemmRows& g, int64_t k0, int64_t depth, int64_t largest) {
+  if (!g.images_inner) return depth - k0 < largest ? depth : k0 + largest;
+  const int64_t parts = (g.channels + largest - 1) / largest;
   const int64_t step = ((g.channels + parts - 1) / parts + kLine - 1) / kLine * kLine;
   const int64_t tap_end = (k0 / g.channels + 1) * g.channels;
   return tap_end - k0 < step ? tap_end : k0 + step;
@@ -51,8 +51,8 @@ HWY_ATTR const float* panel_at(const GemmB& b, int64_t depth, int64_t k0, int64_
 }
 
 HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
-                   int64_t col_end, const float* bias, float* scratch, int64_t block_rows) {
-  const int64_t depth = g.depth();
+                   int64_t col_end, const float* bias, float* scratch, int64_t block_rows, GemmSum sum) {
+  const int64_t depth = g.depth(), largest = sum == GemmSum::kChain || g.images_inner ? kGemmDepthBlock : kGemmDepthBlock / 2;
   const int64_t padded_cols = (b.cols + 15) / 16 * 16;
   if (block_rows > kGemmMaxBlockRows) block_rows = kGemmMaxBlockRows;
   const int64_t step_rows = block_rows / kMR * kMR;
@@ -65,10 +65,10 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
     const int64_t rows = row_end - r0 < step_rows ? row_end - r0 : step_rows, r1 = r0 + rows;
     block.begin(g, pixel, rows);
     FetchAhead ahead(g, r1, row_end - r1 < step_rows ? row_end : r1 + step_rows,
-                     block.groups * panels * (depth / kGemmDepthBlock + 1));
+                     block.groups * panels * (depth / largest + 1));
     int64_t k0 = 0;
     do {  // once even if there is no depth at all: the bias, or zeros, are still to be stored
-      const int64_t k1 = depth > 0 ? block_end(g, k0, depth) : 0;
+      const int64_t k1 = depth > 0 ? block_end(g, k0, depth, largest) : 0;
       const int64_t group_floats = kMR * ((k1 - k0 + 15) / 16 * 16);
       const bool any = block.pack(g, k0, k1, scratch, group_floats);
       for (int64_t n = col_begin; n < col_end && any; n += kGemmPanel) {
@@ -83,10 +83,15 @@ HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const 
             fetch_output(block.height(t2), block.c + t2 * kMR, n2, col_end - n2);
           if (block.skip[t]) continue;
           float* out[kMR];
-          for (int r = 0; r < block.height(t); ++r) out[r] = block.c[t * kMR + r] + n;
+          block.columns(t, n, out);
+          const bool begun = block.begun[t], add = begun && sum == GemmSum::kBlocks;
+          const bool biased = bias && k1 >= block.end_k[t];
           panel_tiles(block.height(t), scratch + t * group_floats, bk, ldb, k1 - k0, out, width, b.cols - n,
-                      block.begun[t] ? TileStart::kReload : TileStart::kZero,
-                      bias && k1 >= block.end_k[t] ? TileEnd::kAddBias : TileEnd::kStore, bias ? bias + n : nullptr);
+                      begun && !add ? TileStart::kReload : TileStart::kZero,
+                      add      ? TileEnd::kAddTo
+                      : biased ? TileEnd::kAddBias
+                               : TileEnd::kStore,
+                      biased ? bias + n : nullptr);
         }
       }
       for (int64_t t = 0; t < block.groups; ++t) block.begun[t] = block.begun[t] || !block.skip[t];
@@ -177,8 +182,8 @@ HWY_EXPORT(pack_columns);
 HWY_EXPORT(pack_b_rows);
 
 void gemm_f32(const GemmRows& rows, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
-              int64_t col_end, const float* bias, float* scratch, int64_t block_rows) noexcept {
-  HWY_DYNAMIC_DISPATCH(gemm)(rows, row_begin, row_end, b, col_begin, col_end, bias, scratch, block_rows);
+              int64_t col_end, const float* bias, float* scratch, int64_t block_rows, GemmSum sum) noexcept {
+  HWY_DYNAMIC_DISPATCH(gemm)(rows, row_begin, row_end, b, col_begin, col_end, bias, scratch, block_rows, sum);
 }
 
 void gemm_f32_pack_columns(const float* src, int64_t col_stride, int64_t depth, int64_t cols, int64_t panel_begin,

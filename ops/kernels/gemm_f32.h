@@ -7,6 +7,9 @@
 // image multiplied as zeros; then one separate addition of the bias. Equal bit for bit on every target with a fused
 // multiply-add and for every split into ranges (SSE4 rounds twice: not a canonical target).
 //
+// Or, where nothing is promised bit for bit, each block of depth is a chain of its own and their sums are added up: the
+// rounding error grows with the square root of a chain's length.
+//
 // Kernels allocate nothing and run on one thread over a range of rows and columns; the caller splits the work.
 #pragma once
 
@@ -72,8 +75,10 @@ struct GemmB {
   static constexpr GemmB signs(const uint8_t* p, int64_t cols, int64_t stride) { return {nullptr, p, cols, stride}; }
 };
 
-// Depth is worked in blocks of this much, the accumulators re-loaded from C between them.
+// Depth is worked in blocks of at most this much, the accumulators re-loaded from C between them (kChain); or in blocks of
+// half of it, or of a tap's channels where images are inner, each added to C (kBlocks).
 constexpr int64_t kGemmDepthBlock = 256;
+enum class GemmSum { kChain, kBlocks };
 // Rows are packed this many at a time: a number from kGemmMinBlockRows (small memory) to kGemmMaxBlockRows.
 constexpr int64_t kGemmMinBlockRows = 14;
 constexpr int64_t kGemmMaxBlockRows = 224;
@@ -91,7 +96,8 @@ constexpr int64_t gemm_f32_panel_floats(int64_t depth, int64_t cols) { return de
 // Rows [row_begin, row_end) and columns [col_begin, col_end) of C; col_begin is a multiple of kGemmPanel, col_end too
 // unless it is b.cols. bias: b.cols floats or null. Reads and writes nothing outside.
 void gemm_f32(const GemmRows& rows, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
-              int64_t col_end, const float* bias, float* scratch, int64_t block_rows) noexcept;
+              int64_t col_end, const float* bias, float* scratch, int64_t block_rows,
+              GemmSum sum = GemmSum::kChain) noexcept;
 
 // Packs panels [panel_begin, panel_end) of a B whose element (k, n) is src[n * col_stride + k] (weights [cols][depth],
 // transposed on the way). Columns beyond cols become 0.

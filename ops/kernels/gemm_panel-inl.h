@@ -29,8 +29,9 @@ bool tap_inside(const GemmRows& g, const Window* win, int64_t rows, int64_t k) {
 struct RowBlock {
   Window win[kGemmMaxBlockRows + kMR];
   float* c[kGemmMaxBlockRows + kMR];
-  int64_t full, groups;  // groups of kMR rows, the last perhaps of fewer
-  int last;              // the height of its tile
+  int64_t rows, full, groups;  // groups of kMR rows, the last perhaps of fewer
+  int last;                    // the height of its tile
+  HWY_ALIGN float nowhere[kGemmPanel] = {};  // where rows go that fill it up
   // By group: the depth up to which its chain goes (taps outside at the end are skipped), whether it has begun, and
   // whether it takes no part in the block of depth at hand.
   int64_t end_k[kGemmMaxBlockRows / kMR + 1];
@@ -38,12 +39,18 @@ struct RowBlock {
 
   int height(int64_t t) const { return t < full ? kMR : last; }
 
-  void begin(const GemmRows& g, Pixel& pixel, int64_t rows) {
+  // Column n of group t's rows.
+  HWY_INLINE void columns(int64_t t, int64_t n, float** out) {
+    for (int r = 0; r < height(t); ++r) out[r] = t * kMR + r < rows ? c[t * kMR + r] + n : nowhere;
+  }
+
+  void begin(const GemmRows& g, Pixel& pixel, int64_t count) {
+    rows = count;
     for (int64_t r = 0; r < rows; ++r, pixel.next(g)) {
       win[r] = pixel.window(g);
       c[r] = g.dst + pixel.image * g.dst_image + pixel.oy * g.dst_row + pixel.ox * g.dst_pixel;
     }
-    // The last group is padded to a tile's height with copies of the last row, which write the same values again.
+    // The last group is padded to a tile's height with copies of the last row.
     full = rows / kMR;
     last = tile_rows(rows - full * kMR);
     for (int64_t r = rows; r < full * kMR + last; ++r) {
@@ -96,13 +103,13 @@ HWY_ATTR void panel_tiles(int rows, const float* lines, const float* b, size_t l
     const size_t bytes = size_t(cols - n) * sizeof(float);
     for (int r = 0; r < rows; ++r) {
       out[r] = copy + r * kGemmPanel;
-      if (start == TileStart::kReload) {
+      if (start == TileStart::kReload || end == TileEnd::kAddTo) {
         memset(out[r], 0, sizeof(float) * kGemmPanel);
         memcpy(out[r], c[r] + n, bytes);
       }
     }
     if (bias) memcpy(some_bias, bias + n, bytes);
-    tile(lines, b + n, ldb, size_t(k), out, start, end, some_bias);
+    tile(lines, b + n, ldb, size_t(k), out, start, end, bias ? some_bias : nullptr);
     for (int r = 0; r < rows; ++r) memcpy(c[r] + n, out[r], bytes);
   }
 }

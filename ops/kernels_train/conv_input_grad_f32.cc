@@ -26,13 +26,13 @@ class PhaseRows {
  public:
   PhaseRows(const ConvShape& s, const GemmRows& cells, int64_t py, int64_t px)
       : s_(s), cells_(cells), py_(py), px_(px), whole_(s.h % s.stride_h == 0 && s.w % s.stride_w == 0) {}
-  // Column n of group t's rows; those that lie beyond the image go to `nowhere`.
+  // Column n of group t's rows; those that lie beyond the image, or fill up the group, go to `nowhere`.
   HWY_INLINE void at(const RowBlock& block, int64_t t, int64_t n, float* nowhere, float** out) const {
     for (int r = 0; r < block.height(t); ++r) {
       const int64_t i = t * kMR + r;
-      const bool there = whole_ || ((block.win[i].y - cells_.first_h) * s_.stride_h + py_ < s_.h &&
+      const bool in_image = whole_ || ((block.win[i].y - cells_.first_h) * s_.stride_h + py_ < s_.h &&
                                     (block.win[i].x - cells_.first_w) * s_.stride_w + px_ < s_.w);
-      out[r] = there ? block.c[i] + (py_ * s_.w + px_) * s_.c + n : nowhere;
+      out[r] = i < block.rows && in_image ? block.c[i] + (py_ * s_.w + px_) * s_.c + n : nowhere;
     }
   }
 
@@ -63,11 +63,11 @@ HWY_ATTR void cells_grad(const ConvShape& s, const GemmRows& cells, const float*
   const CellAxis down{s.stride_h, s.pad_h, s.dilation_h, s.kh}, right{s.stride_w, s.pad_w, s.dilation_w, s.kw};
   const int64_t kg = cells.channels, cg = s.group_c(), padded_cols = (cg + 15) / 16 * 16, cols = col_end - col_begin;
   const int64_t phases = s.stride_h * s.stride_w, panels = (cols + kGemmPanel - 1) / kGemmPanel;
-  const int64_t parts = (kg + kGemmDepthBlock - 1) / kGemmDepthBlock, part = ((kg + parts - 1) / parts + 15) / 16 * 16;
+  constexpr int64_t kBlock = 192;  // channels, a sum of their own
+  const int64_t parts = (kg + kBlock - 1) / kBlock, part = ((kg + parts - 1) / parts + 15) / 16 * 16;
   const bool stream = s.c % kLine == 0 && cg % kLine == 0 && s.n * s.h * s.w * s.c >= kStreamedFloats;
   if (block_rows > kGemmMaxBlockRows) block_rows = kGemmMaxBlockRows;
   const int64_t step_rows = block_rows / kMR * kMR;
-  HWY_ALIGN float nowhere[kGemmPanel];
 
   int64_t taps_of[16];  // of a phase
   for (int64_t p = 0; p < phases; ++p) {
@@ -108,12 +108,12 @@ HWY_ATTR void cells_grad(const ConvShape& s, const GemmRows& cells, const float*
               float* out[kMR];
               const int64_t t2 = t + 2 < block.groups ? t + 2 : t + 2 - block.groups, n2 = t2 > t ? n : n + kGemmPanel;
               if (end == TileEnd::kStore && t2 < block.groups && n2 < col_end && !begun[p][t2]) {
-                to.at(block, t2, n2, nowhere, out);
+                to.at(block, t2, n2, block.nowhere, out);
                 fetch_output(block.height(t2), out, 0, col_end - n2);
               }
-              to.at(block, t, n, nowhere, out);
+              to.at(block, t, n, block.nowhere, out);
               panel_tiles(block.height(t), scratch + t * group_floats, b, size_t(width), k1 - k0, out, width, cg - n,
-                          begun[p][t] ? TileStart::kReload : TileStart::kZero, end, nullptr);
+                          TileStart::kZero, begun[p][t] ? TileEnd::kAddTo : end, nullptr);
             }
           }
           for (int64_t t = 0; t < block.groups; ++t) begun[p][t] = begun[p][t] || !block.skip[t];
@@ -176,7 +176,7 @@ void phases_grad(const ConvShape& s, const float* dy, const float* packed, float
     row0 += g.rows();
     if (begin >= end) return;
     gemm_f32(g, begin, end, GemmB::panels(packed + gemm_f32_panel_floats(phase.taps_before * kg, cg), cg), col_begin,
-             col_end, nullptr, scratch, block_rows);
+             col_end, nullptr, scratch, block_rows, GemmSum::kBlocks);
   });
 }
 

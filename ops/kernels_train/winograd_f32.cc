@@ -115,9 +115,16 @@ HWY_INLINE HWY_ATTR void output_transform(const float* z, int64_t step, const fl
 
 constexpr int64_t kStreamedFloats = int64_t(8) << 20;
 
+// Channels whose products are one chain of additions, about 64: rounding errors grow with the square root of its length.
+int64_t sum_block(int64_t c) {
+  const int64_t blocks = c < 64 ? 1 : c / 64;
+  return ((c + blocks - 1) / blocks + kLine - 1) / kLine * kLine;
+}
+
 // z[point][tile][32] of one panel, for all points: the matrix products.
 HWY_ATTR void multiply(int64_t points, const float* v, int64_t v_step, const float* u, int64_t c, int64_t c16,
                        int64_t width, int64_t tiles, float* z, int64_t z_step) {
+  const int64_t block = sum_block(c);
   float* out[kMR];
   for (int64_t point = 0; point < points; ++point, u += c * width)
     for (int64_t n = 0; n < width; n += kNR)
@@ -126,8 +133,10 @@ HWY_ATTR void multiply(int64_t points, const float* v, int64_t v_step, const flo
         // Rows that fill up the last group hold anything, and go where nobody looks.
         for (int r = 0; r < height; ++r) out[r] = z + point * z_step + (t + r < tiles ? t + r : tiles) * kGemmPanel + n;
         const LineTile tile = kN == 16 && width == kN ? line_tile_for<1>(height) : line_tile_for<2>(height);
-        tile(v + point * v_step + t * c16, u + n, size_t(width), size_t(c), out, TileStart::kZero, TileEnd::kStore,
-             nullptr);
+        for (int64_t k = 0; k < c; k += block)
+          tile(v + point * v_step + t * c16 + k * height, u + k * width + n, size_t(width),
+               size_t(c - k < block ? c - k : block), out, TileStart::kZero, k == 0 ? TileEnd::kStore : TileEnd::kAddTo,
+               nullptr);
       }
 }
 

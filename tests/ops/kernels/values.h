@@ -34,6 +34,8 @@ inline std::vector<uint8_t> random_bytes(size_t n, uint64_t seed) {
   return v;
 }
 
+inline std::vector<double> widened(const std::vector<float>& v) { return {v.begin(), v.end()}; }
+
 // Also of NaN and of the sign of 0.
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;

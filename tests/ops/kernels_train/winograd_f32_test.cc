@@ -62,7 +62,6 @@ std::vector<float> run_weight_grad(const ConvShape& s, const std::vector<float>&
 // element. Tiles of 4x4 have points up to 10 times as large, and cancel.
 double tolerance(double terms, int m = 2) { return std::ldexp((m == 2 ? 8 : 40) * (terms + 9), -24); }
 
-std::vector<double> widened(const std::vector<float>& v) { return {v.begin(), v.end()}; }
 
 template <class F> void for_each_shape(F&& f) {
   int shapes = 0;
@@ -152,7 +151,7 @@ TEST_CASE("winograd_f32: any split into tiles, blocks and channels gives the sam
   });
 }
 
-TEST_CASE("winograd_f32: its rounding error is below the direct sum's where channels are many") {
+TEST_CASE("winograd_f32: its rounding error is below half of the direct chain's where channels are many") {
   const ConvShape s{4, 8, 8, 256, 32, 3, 3, 1, 1, 1, 1};
   const auto x = normal_floats(s.n * s.h * s.w * s.c, 1), w = normal_floats(s.k * 9 * s.c, 2);
   const auto x64 = widened(x), w64 = widened(w);
@@ -165,6 +164,6 @@ TEST_CASE("winograd_f32: its rounding error is below the direct sum's where chan
     for (size_t i = 0; i < y.size(); ++i) sum += (double(y[i]) - want[i]) * (double(y[i]) - want[i]);
     return std::sqrt(sum / double(y.size()));
   };
-  CHECK(rms(run_forward(s, x, w, nullptr, 1 << 20, 28)) < rms(direct));
+  CHECK(rms(run_forward(s, x, w, nullptr, 1 << 20, 28)) < rms(direct) / 2);
   CHECK(rms(run_forward(s, x, w, nullptr, 1 << 20, 28, false, 4)) < 6 * rms(direct));  // why it is an option
 }
