@@ -96,8 +96,8 @@ void info_checkpoint(const InfoArgs& args, const NetCheckpoint& net) {
                               {"recipe", net.info.recipe_toml},
                               {"classes", classes}});
   std::string text = net.path + ": " +
-                     (net.state ? "checkpoint after step " + thousands(net.state->step) : "weights only") + "\n\n" +
-                     net.info.recipe_toml + "\n";
+                     (net.state ? "checkpoint after step " + thousands(net.state->step) : "weights only") + "\n\n";
+  if (recipe) text += net.info.recipe_toml + "\n";
   if (net.state) fields.set("step", net.state->step);
   report_net(args, recipe ? &*recipe : nullptr, net.info.spec, fields, text);
 }
@@ -150,6 +150,8 @@ int run_info(const InfoArgs& args) {
   if (model.packed) {
     if (args.memory)
       throw UsageError("info: --memory is for recipes and checkpoints; a packed model's memory is its arena");
+    if (!args.mem_limit.empty())
+      throw UsageError("info: --mem-limit is for training; " + args.what + " is a packed model");
     info_packed(args, model);
   } else {
     info_checkpoint(args, *model.net);

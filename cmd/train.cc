@@ -94,6 +94,13 @@ const char* outcome_name(Outcome o) {
   return o == Outcome::kFinished ? "finished" : o == Outcome::kStopped ? "stopped" : "interrupted";
 }
 
+// Whether the profile lies in the folder of the run that is to be made.
+bool in_new_run(const TrainArgs& args) {
+  const auto folder = [](const std::filesystem::path& p) { return (p / "").lexically_normal(); };
+  return !args.profile.empty() && args.resume.empty() &&
+         folder(std::filesystem::path(args.profile).parent_path()) == folder(args.out);
+}
+
 // Of a command to type next: what --data said must be said again, since a run does not remember paths.
 std::string data_flag(const TrainArgs& args) { return args.data.empty() ? "" : " --data " + args.data; }
 
@@ -145,12 +152,16 @@ int run_train(const TrainArgs& args) {
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
   const double start_seconds = monotonic_seconds();
   std::optional<StepTrace> trace;
-  if (!args.profile.empty()) trace.emplace(args.profile, args.profile_steps.value_or(5));
+  const auto open_trace = [&] { trace.emplace(args.profile, args.profile_steps.value_or(5)); };
+  // A place that cannot be written is refused before anything else is; the run's own folder is not there yet.
+  const bool in_run = in_new_run(args);
+  if (!args.profile.empty() && !in_run) open_trace();
   Run run;
   if (args.resume.empty())
     start(args, &run, &progress);
   else
     go_on(args, &run, &progress);
+  if (in_run) open_trace();
   run.folder->log_timing(
       "process",
       Json::object({{"threads", threads()}, {"backend", threads_backend()}, {"from_step", run.trainer->state().step}}));

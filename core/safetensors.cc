@@ -255,8 +255,12 @@ void SafeTensors::load(ByteSpan file) {
   if (file.size() < 8)
     fail(StRule::kHeaderTooSmall, std::to_string(file.size()) + " bytes, a safetensors file has at least 8");
   uint64_t n = load_le64(file.data());
-  if (n > kMaxHeader)
+  if (n > kMaxHeader) {
+    const std::string_view begin = as_text(file.first(4));  // of a zip archive, or of a pickle
+    if (begin == "PK\x03\x04" || begin.substr(0, 2) == "\x80\x02")
+      fail(StRule::kHeaderTooLarge, "is no safetensors file but, it seems, one of torch.save; see docs/convert.md");
     fail(StRule::kHeaderTooLarge, "header of " + std::to_string(n) + " bytes, at most 100000000 allowed");
+  }
   if (n > file.size() - 8)
     fail(StRule::kHeaderLength,
          "header of " + std::to_string(n) + " bytes, but only " + std::to_string(file.size() - 8) + " follow");

@@ -166,7 +166,7 @@ std::string describe(const RecomputePlan& plan, const NetSpec& spec) {
 
 size_t parse_bytes(const std::string& text) {
   const auto fail = [&]() -> size_t {
-    throw UsageError("'" + text + "' is not a number of bytes, as in 500000000, 512MiB or 1.5GiB");
+    throw UsageError("--mem-limit: '" + text + "' is not a number of bytes, as in 500000000, 512MiB or 1.5GiB");
   };
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
