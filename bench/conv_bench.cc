@@ -71,7 +71,8 @@ struct Layer {
       conv_input_grad(one, first(y), w64, &want);
     }
     double wrong = 0, size = 0;
-    for (int64_t i = 0; i < want.size(); ++i) wrong += (got.at(i) - want.at(i)) * (got.at(i) - want.at(i)), size += want.at(i) * want.at(i);
+    for (int64_t i = 0; i < want.size(); ++i)
+      wrong += (got.at(i) - want.at(i)) * (got.at(i) - want.at(i)), size += want.at(i) * want.at(i);
     return std::sqrt(wrong / size);
   }
 };

@@ -1,8 +1,9 @@
-// Matrix product: one thread, `of_peak` is the share of the FMA peak that the same run measured.
-//   build/bench/gemm_bench [--benchmark_filter=...]
+// Matrix product: `of_peak` is the share of (threads * FMA peak of one core), measured in the same run.
+//   build/bench/gemm_bench [--benchmark_filter=...] ; BANTAM_THREADS=2 for two threads (default 1)
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "cmd/trainer/machine.h"
 #include "core/parallel.h"
@@ -23,7 +24,6 @@ Tensor random_matrix(int64_t rows, int64_t cols, uint64_t seed) {
 
 void product(benchmark::State& state) {
   const int64_t m = state.range(0), k = state.range(1), n = state.range(2);
-  set_threads(1);
   const Tensor a = random_matrix(m, k, 1), b = random_matrix(k, n, 2);
   const Tensor c = matmul(a, b);
   for (int64_t i = 0; i < c.size(); i += 1 + c.size() / 97) {
@@ -41,15 +41,17 @@ void product(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(product)
-    ->ArgNames({"m", "k", "n"})
-    ->Args({512, 512, 512})
-    ->Args({1024, 1024, 1024})
-    ->Args({128, 3136, 10})
-    ->Args({1, 3136, 10})
-    ->Args({1, 512, 512})
-    ->Args({128, 512, 512})
-    ->Args({100, 100, 100})
-    ->Unit(benchmark::kMicrosecond);
-
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  const char* count = std::getenv("BANTAM_THREADS");
+  set_threads(count ? std::atoi(count) : 1);
+  benchmark::internal::Benchmark* b = benchmark::RegisterBenchmark("product", product);
+  b->ArgNames({"m", "k", "n"})->Unit(benchmark::kMicrosecond);
+  const int64_t sizes[][3] = {{512, 512, 512}, {1024, 1024, 1024}, {128, 3136, 10}, {1, 3136, 10},
+                              {1, 512, 512},   {128, 512, 512},    {100, 100, 100}};
+  for (const auto& [m, k, n] : sizes) b->Args({m, k, n});
+  if (threads() > 1) b->UseRealTime();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -32,7 +32,8 @@ struct Cut {
     panel_step = std::max<int64_t>(panels, 1);
     // Few rows (a linear layer, the last layers of a net): columns are cut, too.
     const int64_t row_tasks = ceil_div(rows, row_step);
-    if (row_tasks < threads() || 2 * row_tasks < want) panel_step = std::max<int64_t>(ceil_div(panels, ceil_div(want, row_tasks)), 1);
+    if (row_tasks < threads() || 2 * row_tasks < want)
+      panel_step = std::max<int64_t>(ceil_div(panels, ceil_div(want, row_tasks)), 1);
   }
   template <class F> void run(F&& body) const {
     const int64_t across = ceil_div(panels, panel_step);

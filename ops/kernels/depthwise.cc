@@ -25,41 +25,29 @@ struct Source {
   int64_t step;
 };
 
-// y[p] for V vectors of channels from c on. The weights are padded; x and y are not, so `part` (fewer channels than V
-// vectors) goes through copies.
-template <int V>
-HWY_INLINE HWY_ATTR void pixels_times_taps(const Source* src, int64_t taps, const float* HWY_RESTRICT w, int64_t w_stride,
-                                           const float* bias, int64_t c, int64_t part, float* const* y) {
+// y[p] for V vectors of channels from c on. The weights are padded; x, bias and y are not: they are loaded and stored by
+// `load` and `store`, which know how many channels are there.
+template <int V, class Load, class Store>
+HWY_INLINE HWY_ATTR void pixels_times_taps(const Source* src, int64_t taps, const float* HWY_RESTRICT w,
+                                           int64_t w_stride, const float* bias, int64_t c, float* const* y,
+                                           const Load& load, const Store& store) {
   const DF d;
   VF acc[kPixels * V];
   static_for<kPixels * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
-  HWY_ALIGN float copy[V * kN] = {};
   w += c;
   for (int64_t t = 0; t < taps; ++t, w += w_stride, src += kPixels) {
     VF wv[V];
     static_for<V>([&](auto v) BANTAM_LAMBDA { wv[v] = hn::LoadU(d, w + v * kN); });
     static_for<kPixels>([&](auto p) BANTAM_LAMBDA {
       const float* x = src[p].data + c * src[p].step;
-      if (part < V * kN) {
-        copy_part(x, copy, part);
-        x = copy;
-      }
-      static_for<V>([&](auto v) BANTAM_LAMBDA { acc[p * V + v] = fused(hn::LoadU(d, x + v * kN), wv[v], acc[p * V + v]); });
+      static_for<V>([&](auto v) BANTAM_LAMBDA { acc[p * V + v] = fused(load(x + v * kN), wv[v], acc[p * V + v]); });
     });
   }
   if (bias) {
-    if (part < V * kN) {
-      copy_part(bias + c, copy, part);
-      bias = copy;
-    } else {
-      bias += c;
-    }
-    static_for<kPixels * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Add(acc[i], hn::LoadU(d, bias + i % V * kN)); });
+    static_for<kPixels * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Add(acc[i], load(bias + c + i % V * kN)); });
   }
   static_for<kPixels>([&](auto p) BANTAM_LAMBDA {
-    float* out = part < V * kN ? copy : y[p] + c;
-    static_for<V>([&](auto v) BANTAM_LAMBDA { hn::StoreU(acc[p * V + v], d, out + v * kN); });
-    if (part < V * kN) copy_part(copy, y[p] + c, part);
+    static_for<V>([&](auto v) BANTAM_LAMBDA { store(acc[p * V + v], y[p] + c + v * kN); });
   });
 }
 
@@ -87,9 +75,12 @@ HWY_ATTR void rows(const GemmRows& g, const float* w, const float* bias, int64_t
       pixel.next(g);
     }
     int64_t c = 0;
-    for (; c + 2 * kN <= g.channels; c += 2 * kN) pixels_times_taps<2>(src, taps, w, w_stride, bias, c, 2 * kN, y);
-    for (; c < g.channels; c += kN)
-      pixels_times_taps<1>(src, taps, w, w_stride, bias, c, g.channels - c < kN ? g.channels - c : kN, y);
+    for (; c + 2 * kN <= g.channels; c += 2 * kN)
+      pixels_times_taps<2>(src, taps, w, w_stride, bias, c, y, WholeLoad(), WholeStore());
+    for (; c + kN <= g.channels; c += kN)
+      pixels_times_taps<1>(src, taps, w, w_stride, bias, c, y, WholeLoad(), WholeStore());
+    const int64_t left = g.channels - c;
+    if (left > 0) pixels_times_taps<1>(src, taps, w, w_stride, bias, c, y, PartLoad{left}, PartStore{left});
   }
 }
 
@@ -109,12 +100,13 @@ void depthwise_pack_weights(const ConvShape& s, const float* w, float* packed) n
     for (int64_t c = 0; c < stride; ++c) packed[t * stride + c] = c < s.c ? w[c * s.taps() + t] : 0.0f;
 }
 
-void depthwise_f32_rows(const GemmRows& g, const float* w, const float* bias, int64_t row_begin, int64_t row_end) noexcept {
+void depthwise_f32_rows(const GemmRows& g, const float* w, const float* bias, int64_t row_begin,
+                        int64_t row_end) noexcept {
   HWY_DYNAMIC_DISPATCH(rows)(g, w, bias, row_begin, row_end);
 }
 
-void depthwise_f32(const ConvShape& s, const float* x, const float* packed, const float* bias, float* y, int64_t row_begin,
-                   int64_t row_end) noexcept {
+void depthwise_f32(const ConvShape& s, const float* x, const float* packed, const float* bias, float* y,
+                   int64_t row_begin, int64_t row_end) noexcept {
   // A group of conv_f32_gather is one channel: here all of them are taken at once.
   GemmRows g = conv_f32_gather(s, x, y, 0);
   g.channels = s.c;

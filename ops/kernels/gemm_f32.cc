@@ -52,7 +52,8 @@ HWY_ATTR const float* panel_at(const GemmB& b, int64_t depth, int64_t k0, int64_
 
 HWY_ATTR void gemm(const GemmRows& g, int64_t row_begin, int64_t row_end, const GemmB& b, int64_t col_begin,
                    int64_t col_end, const float* bias, float* scratch, int64_t block_rows, GemmSum sum) {
-  const int64_t depth = g.depth(), largest = sum == GemmSum::kChain || g.images_inner ? kGemmDepthBlock : kGemmDepthBlock / 2;
+  const int64_t depth = g.depth(),
+                largest = sum == GemmSum::kChain || g.images_inner ? kGemmDepthBlock : kGemmDepthBlock / 2;
   const int64_t padded_cols = (b.cols + 15) / 16 * 16;
   if (block_rows > kGemmMaxBlockRows) block_rows = kGemmMaxBlockRows;
   const int64_t step_rows = block_rows / kMR * kMR;

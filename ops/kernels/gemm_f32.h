@@ -75,8 +75,8 @@ struct GemmB {
   static constexpr GemmB signs(const uint8_t* p, int64_t cols, int64_t stride) { return {nullptr, p, cols, stride}; }
 };
 
-// Depth is worked in blocks of at most this much, the accumulators re-loaded from C between them (kChain); or in blocks of
-// half of it, or of a tap's channels where images are inner, each added to C (kBlocks).
+// Depth is worked in blocks of at most this much, the accumulators re-loaded from C between them (kChain); or in blocks
+// of half of it, or of a tap's channels where images are inner, each added to C (kBlocks).
 constexpr int64_t kGemmDepthBlock = 256;
 enum class GemmSum { kChain, kBlocks };
 // Rows are packed this many at a time: a number from kGemmMinBlockRows (small memory) to kGemmMaxBlockRows.

@@ -19,11 +19,11 @@ namespace {
 
 constexpr int64_t kBlock = 256;
 
-// sum[0 .. V * kN) += sum over the block's pixels of dy x at one tap, for V vectors of channels: V chains hide each other's
-// latency. `offset` leads from a window's origin to the tap.
-template <int V>
-HWY_INLINE HWY_ATTR void tap_sum(const float* x, const float* dy, int64_t c, const Window* win, int64_t pixels, int64_t dy_h,
-                                 int64_t dy_w, const GemmRows& g, float* sum) {
+// sum[0 .. V * kN) += sum over the block's pixels of dy x at one tap, for V vectors of channels, the last of them
+// loaded by `last`: V chains hide each other's latency. `offset` leads from a window's origin to the tap.
+template <int V, class Last>
+HWY_INLINE HWY_ATTR void tap_sum(const float* x, const float* dy, int64_t c, const Window* win, int64_t pixels,
+                                 int64_t dy_h, int64_t dy_w, const GemmRows& g, float* sum, const Last& last) {
   const DF d;
   VF acc[V];
   static_for<V>([&](auto v) BANTAM_LAMBDA { acc[v] = hn::Zero(d); });
@@ -31,10 +31,12 @@ HWY_INLINE HWY_ATTR void tap_sum(const float* x, const float* dy, int64_t c, con
   for (int64_t i = 0; i < pixels; ++i, dy += c) {
     if (uint64_t(win[i].y + dy_h) >= uint64_t(g.h) || uint64_t(win[i].x + dy_w) >= uint64_t(g.w)) continue;
     const float* in = tap + win[i].origin * c;
-    static_for<V>([&](auto v) BANTAM_LAMBDA {
+    static_for<V - 1>([&](auto v) BANTAM_LAMBDA {
       acc[v] = hn::MulAdd(hn::LoadU(d, in + v * kN), hn::LoadU(d, dy + v * kN), acc[v]);
     });
+    acc[V - 1] = hn::MulAdd(last(in + (V - 1) * kN), last(dy + (V - 1) * kN), acc[V - 1]);
   }
+  // Sums have room for whole vectors.
   static_for<V>([&](auto v) BANTAM_LAMBDA {
     hn::StoreU(hn::Add(hn::LoadU(d, sum + v * kN), acc[v]), d, sum + v * kN);
   });
@@ -42,7 +44,8 @@ HWY_INLINE HWY_ATTR void tap_sum(const float* x, const float* dy, int64_t c, con
 
 HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, int64_t split_begin, int64_t split_end,
                           float* sums) {
-  const int64_t rows = conv_f32_rows(s), blocks = (rows + kBlock - 1) / kBlock, splits = depthwise_weight_grad_splits(s);
+  const int64_t rows = conv_f32_rows(s), blocks = (rows + kBlock - 1) / kBlock,
+                splits = depthwise_weight_grad_splits(s);
   const int64_t c = s.c, stride = depthwise_stride(c);
   const GemmRows g = conv_f32_gather(s, x, nullptr, 0);
   Window win[kBlock];
@@ -58,16 +61,16 @@ HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, i
         const int64_t dh = t / s.kw * s.dilation_h, dw = t % s.kw * s.dilation_w;
         float* sum = out + t * stride;
         int64_t j = 0;
-        for (; j + 4 * kN <= c; j += 4 * kN) tap_sum<4>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j);
-        for (; j + kN <= c; j += kN) tap_sum<1>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j);
-        for (; j < c; ++j) {
-          float acc = 0.0f;
-          for (int64_t i = 0; i < pixels; ++i) {
-            if (uint64_t(win[i].y + dh) >= uint64_t(g.h) || uint64_t(win[i].x + dw) >= uint64_t(g.w)) continue;
-            acc = fused_multiply_add(x[(win[i].origin + dh * g.w + dw) * c + j], grad[i * c + j], acc);
-          }
-          sum[j] += acc;
-        }
+        for (; j + 4 * kN <= c; j += 4 * kN)
+          tap_sum<4>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j, WholeLoad());
+        for (; j + 2 * kN <= c; j += 2 * kN)
+          tap_sum<2>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j, WholeLoad());
+        if (j + kN < c)
+          tap_sum<2>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j, PartLoad{c - j - kN});
+        else if (j + kN == c)
+          tap_sum<1>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j, WholeLoad());
+        else if (j < c)
+          tap_sum<1>(x + j, grad + j, c, win, pixels, dh, dw, g, sum + j, PartLoad{c - j});
       }
     }
   }
@@ -83,13 +86,14 @@ namespace bantam {
 
 HWY_EXPORT(weight_grad);
 
-void depthwise_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, int64_t split_begin, int64_t split_end,
-                               float* sums) noexcept {
+void depthwise_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, int64_t split_begin,
+                               int64_t split_end, float* sums) noexcept {
   HWY_DYNAMIC_DISPATCH(weight_grad)(s, x, dy, split_begin, split_end, sums);
 }
 
 void depthwise_weight_grad_finish(const ConvShape& s, const float* sums, float* dw) noexcept {
-  const int64_t stride = depthwise_stride(s.c), size = depthwise_packed_floats(s), splits = depthwise_weight_grad_splits(s);
+  const int64_t stride = depthwise_stride(s.c), size = depthwise_packed_floats(s),
+                splits = depthwise_weight_grad_splits(s);
   for (int64_t c = 0; c < s.c; ++c)
     for (int64_t t = 0; t < s.taps(); ++t) {
       float sum = sums[t * stride + c];

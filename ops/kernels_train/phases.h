@@ -14,7 +14,8 @@ struct PhaseAxis {
   int64_t positions = 0, first = 0, step = 1, count = 0, at = 0, back = 1;
 };
 
-constexpr PhaseAxis phase_axis(int64_t phase, int64_t size, int64_t stride, int64_t pad, int64_t dilation, int64_t taps) {
+constexpr PhaseAxis phase_axis(int64_t phase, int64_t size, int64_t stride, int64_t pad, int64_t dilation,
+                               int64_t taps) {
   PhaseAxis a;
   int64_t common = stride, rest = dilation;  // greatest common divisor
   while (rest) {

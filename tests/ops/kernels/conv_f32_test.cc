@@ -69,7 +69,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("conv_f32: in blocks, equals the reference to rounding at every shape, on every target; any split, the same") {
+TEST_CASE(
+    "conv_f32: in blocks, equals the reference to rounding at every shape, on every target; any split, the same") {
   for (const NamedConv& c : kTestConvs) {
     const ConvShape& s = c.shape;
     Data d(s);
