@@ -276,7 +276,7 @@ TEST_CASE("trainer: a gradient that is not finite ends the run, also where layer
       const bool updated = trainer.model().parameter("fc.weight")->value.values() != behind;
       CHECK(updated == (std::string(fused) == "on"));
     }
-    for (const auto& [file, text] : before) CHECK_MESSAGE(hit.text(file) == text, file);
+    for (const auto& kept : before) CHECK_MESSAGE(hit.text(kept.first) == kept.second, kept.first);
     CHECK(resume(hit, {}) == Outcome::kFinished);
     check_equal(whole, hit);
   }

@@ -69,7 +69,8 @@ TEST_CASE("closure: copies share what they call, which goes with the last of the
     CHECK(copy(3) == 21);
     CHECK(moved(4) == 28);
     f = copy;
-    f = f;
+    Closure<int(int)>& itself = f;
+    f = itself;
     CHECK(f(1) == 7);
   }
   CHECK(alive.use_count() == 1);
