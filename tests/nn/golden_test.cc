@@ -1,7 +1,10 @@
 // Whole nets against PyTorch in f64: loss, logits, every gradient, and the losses of 20 training steps.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,17 +35,68 @@ TEST_CASE("resnet14 at width 0.25, float: loss and each gradient in f64 equal Py
   compare(f, "resnet14_float", forward_backward(net("resnet14", Form::kFloat, 0.25), 8, DType::kF64), 1e-10);
 }
 
-// Left out is resnet14 binaryconnect: with this batch the input of one of its ReLUs, in layer1.1.act2, rounds to the
-// other side of 0 in f32, and the gradient with it. In the others no ReLU, PReLU or sign changes sides.
-TEST_CASE("resnet14 float and bnn, vgg11 and the quickstart net in every form: f32 gradients equal f64's to 1e-4") {
-  const Fixture f("nets");
-  for (Form form : kForms) {
-    const std::string name = std::string("_") + name_of(form);
-    if (form != Form::kBinaryConnect)
-      compare(f, "resnet14" + name, forward_backward(net("resnet14", form, 0.25), 8, DType::kF32), 1e-4);
-    compare(f, "vgg11" + name, forward_backward(net("vgg11", form, 0.125), 4, DType::kF32), 1e-4);
-    compare(f, "quickstart" + name, forward_backward(net("quickstart", form, 1), 4, DType::kF32), 1e-4);
-  }
+namespace {
+
+// Which piece of a kinked function (relu, prelu, hardtanh, sign and its surrogates) every value of a pass lies on.
+std::vector<int8_t> pieces_of(const NetSpec& spec, const Tensor& x) {
+  Model model(spec, x.dtype());
+  golden::fill(model);
+  std::set<std::string> kinked;  // nodes that such a function reads
+  for (const NodeSpec& node : spec.nodes)
+    for (Kind kind : {Kind::kRelu, Kind::kPRelu, Kind::kHardtanh, Kind::kQuantize})
+      if (node.kind == kind) kinked.insert(spec.nodes[size_t(node.inputs[0])].name);
+  std::vector<int8_t> pieces;
+  Context context{.training = true, .tap = {}};
+  context.tap = [&](const NodeSpec& node, const Tensor& value) {
+    if (!kinked.count(node.name)) return;
+    for (int64_t i = 0; i < value.size(); ++i) {
+      const double v = value.at(i);
+      pieces.push_back(int8_t((v >= -1) + (v >= 0) + (v >= 1)));
+    }
+  };
+  const NoGrad no_grad;
+  model.forward(context, x);
+  return pieces;
+}
+
+}  // namespace
+
+// A value near a kink may round to its other side, and the gradient with it: that is no error of the gradient. So the batch is
+// the first of the rule's in which f32 and f64 are on the same side everywhere.
+TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients equal f64's to 1e-4, away from kinks") {
+  struct Net {
+    const char* name;
+    double width;
+    int64_t images;
+  };
+  for (const Net& n : {Net{"resnet14", 0.25, 8}, Net{"vgg11", 0.125, 4}, Net{"quickstart", 1, 4}})
+    for (Form form : kForms) {
+      CAPTURE(n.name);
+      CAPTURE(int(form));
+      const NetSpec spec = net(n.name, form, n.width);
+      const Shape in = infer_shapes(spec)[0];
+      const auto images = [&](uint64_t key, DType dtype) { return golden::images(key, n.images, in[1], in[2], in[3], dtype); };
+      uint64_t key = 0;
+      while (key < 32 && pieces_of(spec, images(key, DType::kF32).x) != pieces_of(spec, images(key, DType::kF64).x)) ++key;
+      REQUIRE(key < 32);
+      Model f32(spec), f64(spec, DType::kF64);
+      for (Model* model : {&f32, &f64}) {
+        golden::fill(*model);
+        const golden::Images batch = images(key, model->dtype());
+        backward(cross_entropy(model->forward({.training = true}, batch.x), batch.y));
+      }
+      for (const Parameter* p : f32.parameters()) {
+        CAPTURE(p->name);
+        const Tensor& want = f64.parameter(p->name)->grad;
+        const bool bias = p->name.ends_with(".bias");  // before a norm nothing but rounding is left of it
+        const Parameter* weight = bias ? f64.parameter(p->name.substr(0, p->name.size() - 4) + "weight") : nullptr;
+        double worst = 0, largest = 0;
+        for (int64_t i = 0; i < want.size(); ++i) worst = std::max(worst, std::abs(p->grad.at(i) - want.at(i)));
+        for (const Tensor* t : {&want, weight ? &weight->grad : &want})
+          for (double v : t->values()) largest = std::max(largest, std::abs(v));
+        CHECK(worst <= 1e-4 * largest);
+      }
+    }
 }
 
 TEST_CASE("resnet14 at width 0.25, binaryconnect and bnn: loss and each gradient in f64 equal PyTorch's to 1e-10") {
