@@ -5,11 +5,14 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "core/autograd.h"
@@ -19,8 +22,10 @@
 #include "ops/arith.h"
 #include "ops/batch_norm.h"
 #include "ops/dropout.h"
+#include "ops/loss.h"
 #include "ops/norm_act.h"
 #include "ops/pool.h"
+#include "optim/optimizer.h"
 
 namespace bantam {
 namespace {
@@ -187,12 +192,76 @@ void max_pool_forward(benchmark::State& state) {
   require(max_pool(x).at(0) >= x.at(0), "max_pool");
   run(state, x, 1.25, [&] { max_pool(x); });
 }
-void max_pool_backward(benchmark::State& state) {
-  Parameter x("x", input(state));
-  const Tensor y = max_pool(x.tensor());
+// The same of an op whose output is smaller than its input.
+void gradient_of_part(benchmark::State& state, const Tensor& y, const Tensor& input, double passes) {
   const Node& node = *y.node();
   const Tensor dy = random(y.shape());
-  run(state, x.value, 1.25 + 1.0 / 16, [&] { node.backward(BackwardArgs{dy, node.saved, node.needs}); });
+  run(state, input, passes, [&] { node.backward(BackwardArgs{dy, node.saved, node.needs}); });
+}
+void max_pool_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  gradient_of_part(state, max_pool(x.tensor()), x.value, 1.25 + 1.0 / 64);
+}
+
+// Averages: global, and over windows of 2x2.
+void global_average_forward(benchmark::State& state) {
+  const Tensor x = input(state);
+  require(std::abs(global_avg_pool(x).at(0)) < 0.5, "global_avg_pool");
+  run(state, x, 1, [&] { global_avg_pool(x); });
+}
+void global_average_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  gradient_of_part(state, global_avg_pool(x.tensor()), x.value, 1);
+}
+void average_pool_forward(benchmark::State& state) {
+  const Tensor x = input(state);
+  require(std::abs(avg_pool(x).at(0)) <= 0.5, "avg_pool");
+  run(state, x, 1.25, [&] { avg_pool(x); });
+}
+void average_pool_backward(benchmark::State& state) {
+  Parameter x("x", input(state));
+  gradient_of_part(state, avg_pool(x.tensor()), x.value, 1.25);
+}
+
+// Logits [128, classes]: forward reads them, backward reads them and writes.
+void cross_entropy_forward(benchmark::State& state) {
+  const Tensor x = random({128, state.range(0)}), labels = Tensor::zeros({128}, DType::kI32);
+  const double loss = cross_entropy(x, labels).item(), even = std::log(double(state.range(0)));
+  require(std::abs(loss - even) < 1, "cross_entropy");
+  run(state, x, 1, [&] { cross_entropy(x, labels); });
+}
+void cross_entropy_backward(benchmark::State& state) {
+  Parameter x("x", random({128, state.range(0)}));
+  const Tensor loss = cross_entropy(x.tensor(), Tensor::zeros({128}, DType::kI32)), one = Tensor::full({}, 1);
+  const Node& node = *loss.node();
+  run(state, x.value, 2, [&] { node.backward(BackwardArgs{one, node.saved, node.needs}); });
+}
+
+// A step over the parameters of LeNet-5, over 11 million in one tensor, or over as many as LeNet-5's in one.
+const std::vector<Shape> kParameters[] = {
+    {{6, 5, 5, 1}, {6}, {16, 5, 5, 6}, {16}, {120, 400}, {120}, {84, 120}, {84}, {10, 84}, {10}}, {{11000000}}, {{61706}}};
+void optimizer_step(benchmark::State& state, double passes, std::unique_ptr<Optimizer> (*make)(std::vector<ParameterGroup>)) {
+  std::vector<std::unique_ptr<Parameter>> owned;
+  ParameterGroup group;
+  int64_t size = 0;
+  for (const Shape& s : kParameters[state.range(0)]) {
+    owned.push_back(std::make_unique<Parameter>("p", random(s)));
+    owned.back()->grad = random(s);
+    group.parameters.push_back(owned.back().get());
+    size += owned.back()->value.size();
+  }
+  state.SetLabel(std::to_string(owned.size()) + " tensors, " + std::to_string(size));
+  const auto optimizer = make({group});
+  const double before = owned[0]->value.at(0);
+  optimizer->step(1e-3);
+  require(owned[0]->value.at(0) != before, "an optimizer");
+  run(state, random({size}), passes, [&] { optimizer->step(1e-3); });
+}
+void sgd_momentum_step(benchmark::State& state) {  // reads parameter, gradient and velocity, writes two of them
+  optimizer_step(state, 5, [](std::vector<ParameterGroup> g) { return make_sgd(std::move(g), {.momentum = 0.9}); });
+}
+void adam_step(benchmark::State& state) {  // two velocities
+  optimizer_step(state, 7, [](std::vector<ParameterGroup> g) { return make_adam(std::move(g), {}); });
 }
 
 BENCHMARK(relu_forward)->Apply(shapes);
@@ -213,6 +282,14 @@ BENCHMARK(dropout_forward)->Apply(shapes);
 BENCHMARK(dropout_backward)->Apply(shapes);
 BENCHMARK(max_pool_forward)->Apply(shapes);
 BENCHMARK(max_pool_backward)->Apply(shapes);
+BENCHMARK(average_pool_forward)->Apply(shapes);
+BENCHMARK(average_pool_backward)->Apply(shapes);
+BENCHMARK(global_average_forward)->Apply(shapes);
+BENCHMARK(global_average_backward)->Apply(shapes);
+BENCHMARK(cross_entropy_forward)->Arg(10)->Arg(200)->Arg(1000);
+BENCHMARK(cross_entropy_backward)->Arg(10)->Arg(200)->Arg(1000);
+BENCHMARK(sgd_momentum_step)->DenseRange(0, 2);
+BENCHMARK(adam_step)->DenseRange(0, 2);
 
 }  // namespace
 }  // namespace bantam

@@ -3,24 +3,20 @@
 #include "core/autograd.h"
 #include "core/parallel.h"
 #include "ops/dispatch.h"
-#include "ops/kernels/reduce.h"
 #include "ops/kernels/reduce_ref.h"
+#include "ops/kernels_train/cross_entropy.h"
+#include "ops/kernels_train/cross_entropy_ref.h"
 #include "ops/row_chunks.h"
 
 namespace bantam {
 namespace {
 
-template <class T> void softmax_row(const T* x, T* out, int64_t k) {
+// log softmax(x)[k] = (x[k] - max) - log_sum
+template <class T> auto log_sum(const T* x, int64_t k) {
   if constexpr (kIsF32<T>)
-    softmax_rows_f32(x, out, 1, k);
+    return log_sum_f32(x, k);
   else
-    ref::softmax_rows(x, out, 1, k);
-}
-template <class T> void log_softmax_row(const T* x, T* out, int64_t k) {
-  if constexpr (kIsF32<T>)
-    log_softmax_rows_f32(x, out, 1, k);
-  else
-    ref::log_softmax_rows(x, out, 1, k);
+    return ref::log_sum(x, k);
 }
 
 double count_rows(const Tensor& labels, int32_t ignore) {
@@ -50,9 +46,11 @@ Tensor cross_entropy_gradient(const Tensor& logits, const Tensor& labels, const 
           for (int64_t j = 0; j < k; ++j) row[j] = 0;
           continue;
         }
-        softmax_row(x + i * k, row, k);
-        row[y[i]] -= T(1 - o.label_smoothing);
-        for (int64_t j = 0; j < k; ++j) row[j] = (row[j] - rest) * factor;
+        const T hit = T(1 - o.label_smoothing);
+        if constexpr (kIsF32<T>)
+          cross_entropy_grad_f32(x + i * k, k, y[i], hit, rest, factor, row);
+        else
+          ref::cross_entropy_grad(x + i * k, k, y[i], hit, rest, factor, row);
       }
     });
   });
@@ -74,23 +72,21 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntr
   by_float_type("cross_entropy", logits, [&]<class T>(T) {
     const T* x = logits.data<T>();
     const int32_t* y = labels.data<int32_t>();
-    // One row of log-probabilities a lane.
-    Tensor scratch = Tensor::empty({threads(), k}, logits.dtype());
     Tensor losses = Tensor::empty({n}, DType::kF64);
-    T* rows = scratch.mutable_data<T>();
     double* each = losses.mutable_data<double>();
-    parallel_for(n, row_grain(k), [&](int64_t b, int64_t e, int lane) {
-      T* logp = rows + lane * k;
+    parallel_for(n, row_grain(k), [&](int64_t b, int64_t e, int) {
       for (int64_t i = b; i < e; ++i) {
         each[i] = 0;
         if (y[i] == ignore) continue;
         if (y[i] < 0 || y[i] >= k)
           throw Error("cross_entropy: label " + std::to_string(y[i]) + " in row " + std::to_string(i) + ", logits " +
                       to_string(logits.shape()));
-        log_softmax_row(x + i * k, logp, k);
-        double l = -(1 - s) * double(logp[y[i]]);
+        const T* row = x + i * k;
+        const auto log = log_sum(row, k);
+        const auto logp = [&](int64_t j) { return double((row[j] - log.max) - log.log_sum); };
+        double l = -(1 - s) * logp(y[i]);
         if (s > 0)
-          for (int64_t j = 0; j < k; ++j) l -= s / double(k) * double(logp[j]);
+          for (int64_t j = 0; j < k; ++j) l -= s / double(k) * logp(j);
         each[i] = l;
       }
     });

@@ -166,7 +166,7 @@ void dropout_impl(const PhiloxStream& s, uint64_t first, uint32_t least, float s
   const V64 order = lane_blocks();
   const auto one = [&](VU numbers, int64_t at) HWY_ATTR {
     const auto kept = hn::RebindMask(d, hn::Gt(numbers, bound));
-    hn::StoreU(keep_where(d, kept, hn::Mul(hn::LoadU(d, x + at), factor)), d, y + at);
+    hn::StoreU(keep_where(d, kept, hn::Mul(WholeLoad().far(x + at), factor)), d, y + at);
     return kept;
   };
   const auto two = [&](VU numbers, VU more, int64_t at) HWY_ATTR {

@@ -18,24 +18,21 @@ namespace {
 
 // Outputs [begin, end) along one axis whose windows hold input position p.
 struct Holders {
-  int64_t begin, end;
-  Holders(int64_t p, int64_t pad, int64_t kernel, int64_t stride, int64_t outputs) {
+  int64_t begin, end, p, pad, kernel, stride, outputs;
+  Holders(int64_t at, int64_t pad_, int64_t kernel_, int64_t stride_, int64_t outputs_)
+      : p(at), pad(pad_), kernel(kernel_), stride(stride_), outputs(outputs_) {
     const int64_t low = p + pad - kernel + 1;
     begin = low > 0 ? (low + stride - 1) / stride : 0;
     end = (p + pad) / stride + 1;
     if (end > outputs) end = outputs;
   }
+  // Those of position p + 1, without a division.
+  HWY_INLINE void next() {
+    ++p;
+    if (p + pad - kernel + 1 > begin * stride) ++begin;
+    if (p + pad >= end * stride && end < outputs) ++end;
+  }
 };
-
-// Calls f(offset of the output pixel's channel 0, position in its window) for the windows that hold input pixel `row`.
-template <class F>
-HWY_INLINE void for_each_holder(const ConvShape& s, int64_t row, const F& f) {
-  const int64_t n = row / (s.h * s.w), y = row / s.w % s.h, x = row % s.w, oh = s.out_h(), ow = s.out_w();
-  const Holders ys(y, s.pad_h, s.kh, s.stride_h, oh), xs(x, s.pad_w, s.kw, s.stride_w, ow);
-  for (int64_t oy = ys.begin; oy < ys.end; ++oy)
-    for (int64_t ox = xs.begin; ox < xs.end; ++ox)
-      f(((n * oh + oy) * ow + ox) * s.c, (y - oy * s.stride_h + s.pad_h) * s.kw + x - ox * s.stride_w + s.pad_w);
-}
 
 using DI = hn::Rebind<int32_t, DF>;
 using VI = hn::Vec<DI>;
@@ -184,34 +181,37 @@ HWY_ATTR void max_pool_grad(const ConvShape& s, const float* dy, const uint8_t* 
 }
 
 HWY_ATTR void avg_pool_grad(const ConvShape& s, const float* dy, float* dx, int64_t row_begin, int64_t row_end) {
-  const DF d;
-  const float area = float(s.kh * s.kw);
-  for (int64_t row = row_begin; row < row_end; ++row) {
-    float* HWY_RESTRICT out = dx + row * s.c;
-    memset(out, 0, size_t(s.c) * sizeof(float));
-    for_each_holder(s, row, [&](int64_t at, int64_t) HWY_ATTR {
-      int64_t j = 0;
-      for (; j + kLanes <= s.c; j += kLanes)
-        hn::StoreU(hn::Add(hn::LoadU(d, out + j), hn::LoadU(d, dy + at + j)), d, out + j);
-      for (; j < s.c; ++j) out[j] += dy[at + j];
-    });
-    int64_t j = 0;
-    for (; j + kLanes <= s.c; j += kLanes) hn::StoreU(hn::Div(hn::LoadU(d, out + j), hn::Set(d, area)), d, out + j);
-    for (; j < s.c; ++j) out[j] /= area;
+  const VF area = hn::Set(DF(), float(s.kh * s.kw));
+  const int64_t oh = s.out_h(), ow = s.out_w();
+  for (int64_t row = row_begin; row < row_end;) {
+    const int64_t n = row / (s.h * s.w), y = row / s.w % s.h, x0 = row % s.w;
+    const int64_t end = s.w - x0 < row_end - row ? s.w : x0 + row_end - row;
+    const Holders ys(y, s.pad_h, s.kh, s.stride_h, oh);
+    Holders xs(x0, s.pad_w, s.kw, s.stride_w, ow);
+    for (int64_t x = x0; x < end; ++x, ++row, xs.next()) {
+      for (int64_t j = 0; j < s.c; j += kLanes) {
+        const int64_t k = s.c - j;
+        VF sum = hn::Zero(DF());
+        for (int64_t oy = ys.begin; oy < ys.end; ++oy)
+          for (int64_t ox = xs.begin; ox < xs.end; ++ox)
+            sum = hn::Add(sum, load_first(dy + ((n * oh + oy) * ow + ox) * s.c + j, k));
+        store_first(hn::Div(sum, area), dx + row * s.c + j, k);
+      }
+    }
   }
 }
 
 HWY_ATTR void global_avg_pool_grad(const float* dy, int64_t pixels, int64_t c, float* dx, int64_t n_begin, int64_t n_end) {
-  const DF d;
-  const float area = float(pixels);
+  const VF area = hn::Set(DF(), float(pixels));
   for (int64_t n = n_begin; n < n_end; ++n) {
-    // The first pixel is computed, the others are copies of it.
+    // The first pixel is computed, the others are copies of it, twice as many every time up to 8 KB.
     float* first = dx + n * pixels * c;
-    int64_t j = 0;
-    for (; j + kLanes <= c; j += kLanes)
-      hn::StoreU(hn::Div(hn::LoadU(d, dy + n * c + j), hn::Set(d, area)), d, first + j);
-    for (; j < c; ++j) first[j] = dy[n * c + j] / area;
-    for (int64_t p = 1; p < pixels; ++p) memcpy(first + p * c, first, size_t(c) * sizeof(float));
+    for (int64_t j = 0; j < c; j += kLanes) store_first(hn::Div(load_first(dy + n * c + j, c - j), area), first + j, c - j);
+    for (int64_t done = 1, block = 1; done < pixels; done += block) {
+      block = block < done && 2 * block * c <= 2048 ? 2 * block : block;
+      if (block > pixels - done) block = pixels - done;
+      memcpy(first + done * c, first, size_t(block * c) * sizeof(float));
+    }
   }
 }
 
