@@ -1,8 +1,8 @@
-// Convolution layers of VGG-11, ResNet-14 (batch 128) and LeNet (64) and some depthwise ones, forward and both gradients: `of_peak` is the share of
-// (threads * FMA peak of one core), measured in the same run; padding counts as multiplied. The last benchmarks add up a
-// whole VGG-11 step's convolutions.
-//   build/bench/conv_bench [--benchmark_filter=...] ; BANTAM_THREADS=2 for two threads (default 1), BANTAM_LOOSE=1 for Winograd with
-//   tiles of 4x4 where it applies
+// Convolution layers of VGG-11, ResNet-14 (batch 128) and LeNet (64) and some depthwise ones, forward and both
+// gradients: `of_peak` is the share of (threads * FMA peak of one core), measured in the same run; padding counts as
+// multiplied. The last benchmarks add up a whole VGG-11 step's convolutions.
+//   build/bench/conv_bench [--benchmark_filter=...] ; BANTAM_THREADS=2 for two threads (default 1), BANTAM_LOOSE=1 for
+//   Winograd with tiles of 4x4 where it applies
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -47,8 +47,8 @@ struct Layer {
     if (pass == Pass::kWeightGrad) conv_weight_grad(s, x, y, &out);
     return out;
   }
-  // The rounding error of one image, relative to the size of what is computed: root mean squares, against f64. The weight
-  // gradient is of all images, too many for f64: it is checked by <dw, w> = <y, conv(x, w)>.
+  // The rounding error of one image, relative to the size of what is computed: root mean squares, against f64. The
+  // weight gradient is of all images, too many for f64: it is checked by <dw, w> = <y, conv(x, w)>.
   double error(Pass pass) const {
     const Tensor got = run(pass);
     if (pass == Pass::kWeightGrad) {

@@ -1,7 +1,8 @@
-// Operations that only move memory, one thread: "of_copy" is the rate of bytes (each pass over an operand counted) over that of
-// memcpy on arrays of the same size in the same run; 1 is what can be had without moving less. Passes: relu and prelu read 1 and
-// write 1, add reads 2, batch norm reads 2 (the input twice) and writes 1 forward, reads 4 and writes 1 backward, where
-// the gradient that comes in becomes the one that goes out in place: its lines are in the cache, so ratios above 1 occur.
+// Operations that only move memory, one thread: "of_copy" is the rate of bytes (each pass over an operand counted) over
+// that of memcpy on arrays of the same size in the same run; 1 is what can be had without moving less. Passes: relu and
+// prelu read 1 and write 1, add reads 2, batch norm reads 2 (the input twice) and writes 1 forward, reads 4 and writes
+// 1 backward, where the gradient that comes in becomes the one that goes out in place: its lines are in the cache, so
+// ratios above 1 occur.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -74,7 +75,8 @@ void run(benchmark::State& state, const Tensor& x, double passes, const std::fun
 }
 
 // [N,H,W,C] by number: activations of nets of the zoo, in memory, in L3 and in L2.
-const Shape kShapes[] = {{128, 32, 32, 64}, {128, 32, 32, 80}, {128, 28, 28, 10}, {128, 4, 4, 512}, {16, 8, 8, 64}, {64, 28, 28, 6}};
+const Shape kShapes[] = {{128, 32, 32, 64}, {128, 32, 32, 80}, {128, 28, 28, 10},
+                         {128, 4, 4, 512},  {16, 8, 8, 64},    {64, 28, 28, 6}};
 void shapes(benchmark::internal::Benchmark* b) {
   for (int64_t i = 0; i < int64_t(std::size(kShapes)); ++i) b->Arg(i);
 }
@@ -142,15 +144,19 @@ void batch_norm_backward(benchmark::State& state) {
   gradient(state, batch_norm(x.tensor(), gamma.tensor(), beta.tensor(), nullptr, nullptr), x.value, 5);
 }
 
-// prelu, norm, residual sum and relu as one: forward reads the input twice and the sum's other term, and writes; behind it the
-// gradient is masked into the residual's, then as for the norm.
+// prelu, norm, residual sum and relu as one: forward reads the input twice and the sum's other term, and writes; behind
+// it the gradient is masked into the residual's, then as for the norm.
 struct NormAct {
   Tensor x;
   Parameter in, gamma, beta, slope, other;
   Tensor y;
   explicit NormAct(const Tensor& input, bool residual)
-      : x(input), in("x", input), gamma("gamma", Tensor::full({input.shape()[-1]}, 1)), beta("beta", Tensor::zeros({input.shape()[-1]})),
-        slope("slope", Tensor::full({1}, 0.25)), other("other", residual ? input.clone() : Tensor()) {}
+      : x(input),
+        in("x", input),
+        gamma("gamma", Tensor::full({input.shape()[-1]}, 1)),
+        beta("beta", Tensor::zeros({input.shape()[-1]})),
+        slope("slope", Tensor::full({1}, 0.25)),
+        other("other", residual ? input.clone() : Tensor()) {}
   Tensor operator()() {
     return norm_act(in.tensor(), {.pre = NormPre::kPRelu, .post = NormPost::kRelu},
                     {.slope = slope.tensor(), .gamma = gamma.tensor(), .beta = beta.tensor(),
@@ -239,8 +245,11 @@ void cross_entropy_backward(benchmark::State& state) {
 
 // A step over the parameters of LeNet-5, over 11 million in one tensor, or over as many as LeNet-5's in one.
 const std::vector<Shape> kParameters[] = {
-    {{6, 5, 5, 1}, {6}, {16, 5, 5, 6}, {16}, {120, 400}, {120}, {84, 120}, {84}, {10, 84}, {10}}, {{11000000}}, {{61706}}};
-void optimizer_step(benchmark::State& state, double passes, std::unique_ptr<Optimizer> (*make)(std::vector<ParameterGroup>)) {
+    {{6, 5, 5, 1}, {6}, {16, 5, 5, 6}, {16}, {120, 400}, {120}, {84, 120}, {84}, {10, 84}, {10}},
+    {{11000000}},
+    {{61706}}};
+void optimizer_step(benchmark::State& state, double passes,
+                    std::unique_ptr<Optimizer> (*make)(std::vector<ParameterGroup>)) {
   std::vector<std::unique_ptr<Parameter>> owned;
   ParameterGroup group;
   int64_t size = 0;

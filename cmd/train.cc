@@ -17,7 +17,8 @@ namespace {
 constexpr uint64_t kMaxCheckpointBytes = uint64_t(1) << 36;
 
 void check_arguments(const TrainArgs& args) {
-  if (args.profile_steps && args.profile.empty()) throw UsageError("train: --profile-steps has no effect without --profile FILE");
+  if (args.profile_steps && args.profile.empty())
+    throw UsageError("train: --profile-steps has no effect without --profile FILE");
   if (args.resume.empty()) {
     if (args.recipe.empty()) throw UsageError("train: RECIPE is missing; `bantam train --help` lists them");
     if (args.out.empty()) throw UsageError("train: --out RUN is missing: the run folder to make");

@@ -159,15 +159,16 @@ void backward(const Tensors& roots, const Tensors& grads,
   NoGrad no_grad;
   const uint64_t visit = ++g_visit;
 
-  // Everything below the roots, inputs before outputs (post-order of a depth-first walk, by a stack of our own), and how
-  // many times each node is used.
+  // Everything below the roots, inputs before outputs (post-order of a depth-first walk, by a stack of our own), and
+  // how many times each node is used.
   List<NodePtr> order;
   List<std::pair<NodePtr, size_t>> stack;
   order.reserve(64);
   stack.reserve(64);
   auto enter = [&](const NodePtr& node) {
     if (node->visit_ == visit) return;
-    if (node->ran_) throw Error(std::string("backward: the graph below ") + node->op + " has already been walked, and freed");
+    if (node->ran_)
+      throw Error(std::string("backward: the graph below ") + node->op + " has already been walked, and freed");
     node->visit_ = visit;
     node->grad_ = Tensor();
     node->users_ = 0;
@@ -195,7 +196,8 @@ void backward(const Tensors& roots, const Tensors& grads,
     if (!root.needs_grad()) continue;
     Tensor g = i < grads.size() ? grads[i] : Tensor();
     if (!g.defined()) {
-      if (root.size() != 1) throw Error("backward: a root of shape " + to_string(root.shape()) + " needs a gradient to start from");
+      if (root.size() != 1)
+        throw Error("backward: a root of shape " + to_string(root.shape()) + " needs a gradient to start from");
       g = Tensor::full(root.shape(), 1.0, root.dtype());
     }
     if (!(g.shape() == root.shape()) || g.dtype() != root.dtype())
@@ -214,8 +216,8 @@ void backward(const Tensors& roots, const Tensors& grads,
     if (complete) complete(p);
   };
 
-  // Outputs before inputs. A node's gradient is complete when its turn comes: all its users stand above it. A leaf's is when
-  // the last of its users has run, which may be long before its turn.
+  // Outputs before inputs. A node's gradient is complete when its turn comes: all its users stand above it. A leaf's is
+  // when the last of its users has run, which may be long before its turn.
   while (!order.empty()) {
     NodePtr node = std::move(order.back());
     order.pop_back();
@@ -238,11 +240,12 @@ void backward(const Tensors& roots, const Tensors& grads,
       }
       grad = Tensor();
       if (in_grads.size() != node->inputs.size())
-        throw Error(std::string("backward: ") + node->op + " returned " + std::to_string(in_grads.size()) + " gradients for " +
-                    std::to_string(node->inputs.size()) + " inputs");
+        throw Error(std::string("backward: ") + node->op + " returned " + std::to_string(in_grads.size()) +
+                    " gradients for " + std::to_string(node->inputs.size()) + " inputs");
       for (size_t i = 0; i < in_grads.size(); ++i) {
         if (!node->needs[i]) continue;
-        if (!in_grads[i].defined()) throw Error(std::string("backward: ") + node->op + " returned no gradient for input " + std::to_string(i));
+        if (!in_grads[i].defined())
+          throw Error(std::string("backward: ") + node->op + " returned no gradient for input " + std::to_string(i));
         accumulate(node->inputs[i]->grad_, in_grads[i]);
         in_grads[i] = Tensor();
       }

@@ -1,6 +1,6 @@
-// Reverse-mode differentiation. A Node is one recorded operation: its inputs' nodes, what its backward pass needs, and the
-// function that turns the gradient of its output into gradients of its inputs. A tensor holds the node that made it, so
-// the tensors at the end of a computation own the whole graph; there is no tape and nothing to reset.
+// Reverse-mode differentiation. A Node is one recorded operation: its inputs' nodes, what its backward pass needs, and
+// the function that turns the gradient of its output into gradients of its inputs. A tensor holds the node that made
+// it, so the tensors at the end of a computation own the whole graph; there is no tape and nothing to reset.
 //
 // What an op saves is its memory policy and is declared by name: nothing, input, output, a bit mask, codes.
 #pragma once
@@ -15,8 +15,8 @@
 namespace bantam {
 
 //
-// What can be computed again, exactly and cheaply, is not saved: a node may carry a `recompute` function (a convolution of
-// bits is worth a few per cent of the step), and whoever would save that node's output holds the node instead.
+// What can be computed again, exactly and cheaply, is not saved: a node may carry a `recompute` function (a convolution
+// of bits is worth a few per cent of the step), and whoever would save that node's output holds the node instead.
 struct SavedTensor {
   const char* name;        // "input", "output", "mask", "codes", "argmax"
   Tensor tensor;           // held without its node; without data where `source` makes it again
@@ -38,11 +38,11 @@ struct BackwardArgs {
     if (i < remade.size()) remade[i] = Tensor();
   }
   // The same as room_of() of `grad`: the gradient itself, where nobody else holds it, and only for the first who asks.
-  // Its elements may then be overwritten one by one as they are read for the last time, so this comes after whatever else
-  // reads them.
+  // Its elements may then be overwritten one by one as they are read for the last time, so this comes after whatever
+  // else reads them.
   Tensor grad_room() const;
-  // The sum of the gradients that input i has got from others, if this function may go on adding to it and return it instead
-  // of its own part; undefined otherwise. What is taken must be returned.
+  // The sum of the gradients that input i has got from others, if this function may go on adding to it and return it
+  // instead of its own part; undefined otherwise. What is taken must be returned.
   Tensor take_sum(size_t i) const;
   // For an elementwise gradient: grad_room() if that is the gradient itself, else room_of(i).
   Tensor room(size_t i) const { return grad.unique() ? grad_room() : room_of(i); }
@@ -104,7 +104,8 @@ class Node {
 // Records out = op(inputs): returns `out` with a node, or as it is if no input needs a gradient or recording is off.
 Tensor record(const char* op, Tensor out, const Tensors& inputs, List<SavedTensor> saved, BackwardFn fn,
               RecomputeFn recompute = nullptr);
-// `out`, which has no gradient, with a node that makes it again from `saved`: an op that would save it saves that instead.
+// `out`, which has no gradient, with a node that makes it again from `saved`: an op that would save it saves that
+// instead.
 Tensor record_constant(const char* op, Tensor out, List<SavedTensor> saved, RecomputeFn recompute);
 // A saved tensor, or what its node makes again: for recompute functions.
 Tensor saved_value(const SavedTensor& t);
@@ -136,12 +137,12 @@ class WithGrad {
   bool old_;
 };
 
-// Adds to parameter.grad, for every parameter below the roots, the gradient of sum_i <grads[i], roots[i]>; an undefined or
-// missing grads[i] is 1 (roots[i] must then be a scalar). A node is freed as soon as it has run, so a graph can be walked
-// once: a second walk throws Error, and so does a gradient whose shape is not its tensor's.
+// Adds to parameter.grad, for every parameter below the roots, the gradient of sum_i <grads[i], roots[i]>; an undefined
+// or missing grads[i] is 1 (roots[i] must then be a scalar). A node is freed as soon as it has run, so a graph can be
+// walked once: a second walk throws Error, and so does a gradient whose shape is not its tensor's.
 //
-// `complete`, if given, is called for each parameter as soon as its gradient is: all that read its value have run, so it may
-// be updated and its gradient dropped while the walk goes on.
+// `complete`, if given, is called for each parameter as soon as its gradient is: all that read its value have run, so
+// it may be updated and its gradient dropped while the walk goes on.
 void backward(const Tensors& roots, const Tensors& grads = {},
               const std::function<void(Parameter&)>& complete = {});
 inline void backward(const Tensor& root) { backward(Tensors{root}); }

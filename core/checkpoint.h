@@ -16,7 +16,8 @@ struct Checkpoint {
   std::map<std::string, Tensor> tensors;    // f32, f64, i32, u8; as they lie in memory: layouts are the caller's
   std::map<std::string, int64_t> integers;  // tensors of rank 0 and type I64 (num_batches_tracked)
   StMetadata metadata;
-  std::vector<SafeTensor> made;  // to be written beside `tensors`: their bytes are made as the file is; none after loading
+  // To be written beside `tensors`: their bytes are made as the file is. None after loading.
+  std::vector<SafeTensor> made;
 
   // The tensor, integer or text of that name; FileError, naming `path`, if there is none.
   const Tensor& tensor(const std::string& name) const;

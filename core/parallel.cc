@@ -105,7 +105,8 @@ struct Backend {
   void resize(int threads) {
     join();
     count = threads;
-    for (int lane = 1; lane < count; ++lane) workers.emplace_back([this, lane, start = generation] { work(lane, start); });
+    for (int lane = 1; lane < count; ++lane)
+      workers.emplace_back([this, lane, start = generation] { work(lane, start); });
   }
   void chunks_of(int lane) {
     try {

@@ -1,6 +1,6 @@
 // Splits work over threads so that results never depend on how many there are: chunks are [0, grain), [grain, 2 grain),
-// ... whatever the number of threads; a sum is a sum of chunk sums in chunk order. Backends: oneTBB, std::thread, serial
-// (meson -Dthreads=), the only place in the project that knows them.
+// ... whatever the number of threads; a sum is a sum of chunk sums in chunk order. Backends: oneTBB, std::thread,
+// serial (meson -Dthreads=), the only place in the project that knows them.
 #pragma once
 
 #include <cstdint>

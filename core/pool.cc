@@ -108,7 +108,8 @@ Buffer::~Buffer() {
 #endif
     }
   }
-  if (t_trace && trace_id_ && trace_id_ <= t_trace->events.size()) t_trace->events[trace_id_ - 1].died = t_trace->clock++;
+  if (t_trace && trace_id_ && trace_id_ <= t_trace->events.size())
+    t_trace->events[trace_id_ - 1].died = t_trace->clock++;
 }
 
 BufferPtr allocate(size_t bytes) { return make_recycled<Buffer>(bytes, t_dry_run == 0); }

@@ -39,7 +39,8 @@ struct Stack {
   }
 };
 
-// Each thread has some blocks of its own; what one thread takes and another gives back goes round through the common ones.
+// Each thread has some blocks of its own; what one thread takes and another gives back goes round through the common
+// ones.
 constexpr int kOwn = 256;
 struct Common {
   std::mutex mutex;

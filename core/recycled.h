@@ -1,6 +1,7 @@
-// Memory of the small things that a step is full of, nodes of a graph, lists of tensors, closures: blocks that are taken again
-// instead of being given back to the system, so that a step calls the system's allocator for none of them once the first steps
-// have been taken. (Tensors' elements have the pool, core/pool.h.) A build without the pool asks the system each time.
+// Memory of the small things that a step is full of, nodes of a graph, lists of tensors, closures: blocks that are
+// taken again instead of being given back to the system, so that a step calls the system's allocator for none of them
+// once the first steps have been taken. (Tensors' elements have the pool, core/pool.h.) A build without the pool asks
+// the system each time.
 //
 //   List<T>           a vector
 //   make_recycled<T>  make_shared
@@ -16,7 +17,8 @@
 
 namespace bantam {
 
-// A block aligned as operator new aligns; throws std::bad_alloc. It may be given back by another thread, with the same size.
+// A block aligned as operator new aligns; throws std::bad_alloc. It may be given back by another thread, with the same
+// size.
 void* take_block(size_t bytes);
 void give_block(void* block, size_t bytes) noexcept;
 

@@ -1,6 +1,6 @@
 // Random numbers by counter: the i-th number of a stream is a pure function of (seed, stream, i) (Philox 4x32-10,
-// Salmon et al. 2011). There is no state to save: a resumed run repeats nothing and skips nothing, and a result does not
-// depend on which thread drew it.
+// Salmon et al. 2011). There is no state to save: a resumed run repeats nothing and skips nothing, and a result does
+// not depend on which thread drew it.
 #pragma once
 
 #include <array>

@@ -318,7 +318,8 @@ const SafeTensor* SafeTensors::find(std::string_view name) const {
 Bytes safetensors_bytes(std::vector<SafeTensor> tensors, const StMetadata& metadata) {
   std::string header = make_header(tensors, metadata);
   Bytes out(header.begin(), header.end());
-  for (const SafeTensor& t : tensors) hand_over(t, [&](ByteSpan piece) { out.insert(out.end(), piece.begin(), piece.end()); });
+  for (const SafeTensor& t : tensors)
+    hand_over(t, [&](ByteSpan piece) { out.insert(out.end(), piece.begin(), piece.end()); });
   return out;
 }
 

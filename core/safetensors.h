@@ -103,8 +103,8 @@ class SafeTensors {
   StMetadata metadata_;
 };
 
-// The file's bytes. Error (core/tensor.h) names a tensor whose bytes (given or made) do not fit its shape, a name that is used twice,
-// is "__metadata__" or is not UTF-8.
+// The file's bytes. Error (core/tensor.h) names a tensor whose bytes (given or made) do not fit its shape, a name that
+// is used twice, is "__metadata__" or is not UTF-8.
 Bytes safetensors_bytes(std::vector<SafeTensor> tensors, const StMetadata& metadata = {});
 // Writes them atomically and durably (core/file.h), without a copy of the data.
 void write_safetensors(const std::string& path, std::vector<SafeTensor> tensors, const StMetadata& metadata = {},

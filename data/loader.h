@@ -54,7 +54,8 @@ class Batcher {
   // The order in which an epoch visits the data set: each index once.
   std::vector<uint32_t> order(int64_t epoch) const;
   // Batch `step` of the epoch whose order is given, written into the first rows of x and y. Throws Error on a label
-  // that is no class, naming the sample, FileError on an image that is damaged. Memory of `batch` and `scratch` is used again.
+  // that is no class, naming the sample, FileError on an image that is damaged. Memory of `batch` and `scratch` is used
+  // again.
   void make(const std::vector<uint32_t>& order, int64_t epoch, int64_t step, const Tensor& x, const Tensor& y,
             SampleScratch* scratch, Batch* batch) const;
   // The same in fresh memory.

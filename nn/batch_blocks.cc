@@ -14,7 +14,8 @@ namespace {
 void copy_images(const Tensor& src, Tensor& dst, int64_t begin) {
   const size_t row = dst.bytes() / size_t(dst.dim(0));
   parallel_for(int64_t(src.bytes()), 4 * kElementGrain, [&](int64_t b, int64_t e, int) {
-    std::memcpy(static_cast<char*>(dst.raw()) + size_t(begin) * row + b, static_cast<const char*>(src.raw()) + b, size_t(e - b));
+    std::memcpy(static_cast<char*>(dst.raw()) + size_t(begin) * row + b, static_cast<const char*>(src.raw()) + b,
+                size_t(e - b));
   });
 }
 
@@ -65,7 +66,11 @@ struct InputForm {
   float step;
 
   explicit InputForm(const Quantized& x)
-      : shape(x.value.shape()), dtype(x.value.dtype()), codes(x.codes.defined()), channels(x.codes.channels), step(x.step) {}
+      : shape(x.value.shape()),
+        dtype(x.value.dtype()),
+        codes(x.codes.defined()),
+        channels(x.codes.channels),
+        step(x.step) {}
   Quantized restore(const Tensor& saved) const {
     if (!codes) return {saved, {}, step};
     return {Tensor::virtual_like(shape, dtype), {saved, channels}, step};
@@ -237,7 +242,8 @@ Tensors normed_backward(const NormedPiece& p, const BackwardArgs& b) {
     const int64_t end = std::min(n, begin + p.block);
     norm.add(dy.slice_outer(begin, end), whole ? all.output : piece.values(begin, end));
   }
-  norm.finish(b.needs[first + kGamma] ? &grads[first + kGamma] : nullptr, b.needs[first + kBeta] ? &grads[first + kBeta] : nullptr);
+  norm.finish(b.needs[first + kGamma] ? &grads[first + kGamma] : nullptr,
+              b.needs[first + kBeta] ? &grads[first + kBeta] : nullptr);
   for (int64_t begin = 0; begin < n; begin += p.block) {
     const int64_t end = std::min(n, begin + p.block);
     PieceGradient::Part part = whole ? std::move(all) : piece.make(begin, end);
@@ -252,8 +258,8 @@ Tensors normed_backward(const NormedPiece& p, const BackwardArgs& b) {
 
 }  // namespace
 
-Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece,
-                            const NormForm& form, const NormInputs& norm, bool remake) {
+Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x, const Tensors& rest,
+                            const Piece& piece, const NormForm& form, const NormInputs& norm, bool remake) {
   Tensor y = run(block, x, rest, piece);
   check_norm(y, form, norm);
   const NormState state = norm_statistics(y, form, norm);
@@ -267,7 +273,8 @@ Tensor norm_in_batch_blocks(const char* name, int64_t block, const Quantized& x,
 
   const NormedPiece p{block, InputForm(x), rest.size(), piece, form, masked, norm.slope.shape()};
   List<SavedTensor> saved = saved_piece(x, rest);
-  for (SavedTensor& s : saved_norm(state, norm.gamma, passed, remake ? norm.residual : Tensor())) saved.push_back(std::move(s));
+  for (SavedTensor& s : saved_norm(state, norm.gamma, passed, remake ? norm.residual : Tensor()))
+    saved.push_back(std::move(s));
   RecomputeFn recompute;
   if (remake) recompute = [=](const Node& node) { return normed_again(p, node); };
   return record(name, y, inputs, std::move(saved), [=](const BackwardArgs& b) { return normed_backward(p, b); },

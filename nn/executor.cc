@@ -42,8 +42,8 @@ constexpr size_t kSmallInput = size_t(256) << 10;
 Tensor Model::forward(const Context& context, const Tensor& x) {
   const auto& in = std::get<InputConfig>(spec_.nodes[0].config);
   if (x.rank() != 4 || x.dim(1) != in.h || x.dim(2) != in.w || x.dim(3) != in.c)
-    throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) + ", the input is " +
-                to_string(x.shape()));
+    throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) +
+                ", the input is " + to_string(x.shape()));
   const bool bytes = x.dtype() == DType::kU8 && dtype_ == DType::kF32;
   if (x.dtype() != dtype_ && !bytes)
     throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
@@ -123,7 +123,9 @@ Tensor Model::run_group(const NormGroup& g, const Pass& pass, const List<Quantiz
   const auto& c = std::get<BatchNormConfig>(node.config);
   NormForm form{.momentum = c.momentum, .eps = c.eps};
   Norm& norm = norms_.at(node.name);
-  NormInputs in{.slope = {}, .gamma = tensor_of(size_t(g.norm), ".weight", pass), .beta = tensor_of(size_t(g.norm), ".bias", pass),
+  NormInputs in{.slope = {},
+                .gamma = tensor_of(size_t(g.norm), ".weight", pass),
+                .beta = tensor_of(size_t(g.norm), ".bias", pass),
                 .residual = {}};
   if (!pass.again) {
     ++norm.batches;
@@ -173,11 +175,14 @@ int64_t Model::block_of(size_t conv, int64_t images) const {
   return images * image <= kWholeBytes ? images : std::max<int64_t>(1, kBlockBytes / image);
 }
 
-Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const {
+Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias,
+                       SumOrder order) const {
   const auto& c = std::get<ConvConfig>(spec_.nodes[index].config);
   const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
-  if (is_binary_layer(spec_, int(index))) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
-  return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias, params);
+  if (is_binary_layer(spec_, int(index)))
+    return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
+  return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias,
+                params);
 }
 
 Tensor Model::real_value(const Tensor& x, const Context& context) {
@@ -187,7 +192,8 @@ Tensor Model::real_value(const Tensor& x, const Context& context) {
 }
 
 Piece Model::piece_of(size_t conv, int pool, const Context& context) const {
-  return [this, conv, pool, order = context.sums(), values = context.byte_values](const Quantized& images, const Tensors& parameters) {
+  return [this, conv, pool, order = context.sums(), values = context.byte_values](const Quantized& images,
+                                                                                  const Tensors& parameters) {
     const auto convolved = [&] {
       const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
       if (images.value.dtype() != DType::kU8) return convolve(conv, images, parameters[0], parameters[1], order);
@@ -217,7 +223,8 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
     case Kind::kLinear: {
       const auto& c = std::get<LinearConfig>(node.config);
       Tensor w = tensor_of(index, ".weight", pass);
-      if (is_binary_layer(spec_, int(index))) return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias", pass)));
+      if (is_binary_layer(spec_, int(index)))
+        return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias", pass)));
       if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
       return real(linear(x, w, tensor_of(index, ".bias", pass), context.training ? SumOrder::kAny : context.order));
     }
@@ -226,7 +233,8 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
       Norm& norm = norms_.at(node.name);
       if (context.training) ++norm.batches;
       const Tensor gamma = tensor_of(index, ".weight", pass), beta = tensor_of(index, ".bias", pass);
-      if (context.training) return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
+      if (context.training)
+        return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
       return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
     }
     case Kind::kRelu: return real(relu(x));
@@ -237,8 +245,10 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
     case Kind::kSoftmax: return real(softmax(x));
     case Kind::kMaxPool: {
       const size_t conv = size_t(node.inputs[0]);
-      if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images)) return real(max_pool(real_value(x, context), pool_params(node)));
-      return real(in_batch_blocks("conv_max_pool", block_of(conv, pass.images), values[size_t(spec_.nodes[conv].inputs[0])],
+      if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images))
+        return real(max_pool(real_value(x, context), pool_params(node)));
+      return real(in_batch_blocks("conv_max_pool", block_of(conv, pass.images),
+                                  values[size_t(spec_.nodes[conv].inputs[0])],
                                   {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
                                   piece_of(conv, int(index), context), is_binary_layer(spec_, int(conv))));
     }
@@ -263,7 +273,8 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
     }
     case Kind::kDropout:
       if (!context.training) return real(x);
-      return real(dropout(x, std::get<DropoutConfig>(node.config).p, Rng(context.seed, kRngDropout, index, uint64_t(context.step))));
+      return real(dropout(x, std::get<DropoutConfig>(node.config).p,
+                          Rng(context.seed, kRngDropout, index, uint64_t(context.step))));
     case Kind::kInput: break;
   }
   throw Error("model: " + node.name + ": kind without execution");

@@ -8,8 +8,8 @@
 namespace bantam {
 namespace {
 
-// Which stream of random numbers a parameter draws from: FNV-1a of its name, so that initial weights do not depend on the
-// order of the nodes or on what else is in the net.
+// Which stream of random numbers a parameter draws from: FNV-1a of its name, so that initial weights do not depend on
+// the order of the nodes or on what else is in the net.
 uint64_t name_hash(const std::string& name) {
   uint64_t h = 0xcbf29ce484222325ull;
   for (unsigned char ch : name) h = (h ^ ch) * 0x100000001b3ull;

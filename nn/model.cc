@@ -22,7 +22,8 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
       if (!is_binary_layer(spec_, int(i))) real_value_used_[size_t(j)] = true;
     if (node.kind == Kind::kMaxPool) {
       const size_t conv = size_t(node.inputs[0]);
-      cheap_before_pool_[conv] = spec_.nodes[conv].kind == Kind::kConv && readers[conv] == 1 && is_cheap(spec_, shapes_, int(conv));
+      cheap_before_pool_[conv] =
+          spec_.nodes[conv].kind == Kind::kConv && readers[conv] == 1 && is_cheap(spec_, shapes_, int(conv));
     }
     const Shape in = node.inputs.empty() ? Shape{} : shapes_[size_t(node.inputs[0])];
     if (const auto* c = std::get_if<ConvConfig>(&node.config)) {
@@ -46,7 +47,8 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
     } else if (const auto* p = std::get_if<PReluConfig>(&node.config)) {
       const std::string name = p->parameter + ".weight";
       if (const Parameter* shared = parameter(name)) {
-        if (shared->value.size() != p->slopes) throw Error("net: " + node.name + ": " + name + " is shared, with another size");
+        if (shared->value.size() != p->slopes)
+          throw Error("net: " + node.name + ": " + name + " is shared, with another size");
       } else {
         add_parameter(name, {p->slopes}, false, kPlain);
       }
@@ -54,7 +56,8 @@ Model::Model(NetSpec spec, DType dtype) : spec_(std::move(spec)), dtype_(dtype) 
   }
   for (const NodeSpec& node : spec_.nodes) {
     const auto* p = std::get_if<PReluConfig>(&node.config);
-    own_.emplace_back(parameter((p ? p->parameter : node.name) + ".weight"), p ? nullptr : parameter(node.name + ".bias"));
+    own_.emplace_back(parameter((p ? p->parameter : node.name) + ".weight"),
+                      p ? nullptr : parameter(node.name + ".bias"));
   }
 }
 
@@ -81,7 +84,8 @@ Model::NormAffine Model::norm_affine(const std::string& name) const {
   const Tensor &gamma = parameter(name + ".weight")->value, &beta = parameter(name + ".bias")->value;
   NormAffine a;
   for (int64_t c = 0; c < gamma.size(); ++c) {
-    const NormFold fold = fold_norm(gamma.at(c), beta.at(c), it->second.running_mean.at(c), it->second.running_var.at(c), eps);
+    const NormFold fold =
+        fold_norm(gamma.at(c), beta.at(c), it->second.running_mean.at(c), it->second.running_var.at(c), eps);
     a.scale.push_back(float(fold.scale));
     a.shift.push_back(float(fold.shift));
   }
@@ -90,9 +94,12 @@ Model::NormAffine Model::norm_affine(const std::string& name) const {
 
 SumOrder evaluation_order(const NetSpec& spec) {
   for (const NodeSpec& node : spec.nodes) {
-    if (const auto* q = std::get_if<QuantizeConfig>(&node.config); q && q->quant.scheme != Scheme::kNone) return SumOrder::kCanonical;
-    if (const auto* c = std::get_if<ConvConfig>(&node.config); c && c->weight.scheme != Scheme::kNone) return SumOrder::kCanonical;
-    if (const auto* l = std::get_if<LinearConfig>(&node.config); l && l->weight.scheme != Scheme::kNone) return SumOrder::kCanonical;
+    if (const auto* q = std::get_if<QuantizeConfig>(&node.config); q && q->quant.scheme != Scheme::kNone)
+      return SumOrder::kCanonical;
+    if (const auto* c = std::get_if<ConvConfig>(&node.config); c && c->weight.scheme != Scheme::kNone)
+      return SumOrder::kCanonical;
+    if (const auto* l = std::get_if<LinearConfig>(&node.config); l && l->weight.scheme != Scheme::kNone)
+      return SumOrder::kCanonical;
   }
   return SumOrder::kAny;
 }

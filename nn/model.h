@@ -1,5 +1,5 @@
-// A net that runs: the parameters and statistics of a NetSpec, and one executor that walks its nodes over ops/. The same
-// forward serves training and evaluation; what is different stands in the Context.
+// A net that runs: the parameters and statistics of a NetSpec, and one executor that walks its nodes over ops/. The
+// same forward serves training and evaluation; what is different stands in the Context.
 #pragma once
 
 #include <cstdint>
@@ -32,16 +32,18 @@ struct Context {
   // Dropout draws from (seed, node, step): never the same twice, and the same again after resuming.
   uint64_t seed = 0;
   int64_t step = 0;
-  // How convolutions may be summed up. Evaluation: in this order, by default the packed net's; training: in any, or loosely.
+  // How convolutions may be summed up. Evaluation: in this order, by default the packed net's; training: in any, or
+  // loosely.
   SumOrder order = SumOrder::kCanonical;
   SumOrder sums() const { return training && order == SumOrder::kCanonical ? SumOrder::kAny : order; }
   // Sees every node's output, in order: for verify, calibration, explanation. The value of a quantize node is +-1.
   std::function<void(const NodeSpec& node, const Tensor& value)> tap = {};
-  // In training: segments, in order, that keep only their input and run a second time in backward. Values and gradients are the
-  // same, bit for bit. A tap turns them off.
+  // In training: segments, in order, that keep only their input and run a second time in backward. Values and gradients
+  // are the same, bit for bit. A tap turns them off.
   List<Segment> recompute = {};
-  // f32 [C,256]: what each byte stands for, where the input is u8; undefined otherwise. The results are those of the input's f32
-  // values, bit for bit, but training keeps the bytes: whoever needs values in backward has them made again.
+  // f32 [C,256]: what each byte stands for, where the input is u8; undefined otherwise. The results are those of the
+  // input's f32 values, bit for bit, but training keeps the bytes: whoever needs values in backward has them made
+  // again.
   Tensor byte_values = {};
 };
 
@@ -64,8 +66,8 @@ class Model {
   // x is of the model's type, or u8 (an f32 model). Throws Error if x is not what the input node says.
   Tensor forward(const Context& context, const Tensor& x);
 
-  // Nodes at which the net can be cut: all that later nodes read is their value, and they are no codes. The input and the output
-  // are the first and the last.
+  // Nodes at which the net can be cut: all that later nodes read is their value, and they are no codes. The input and
+  // the output are the first and the last.
   std::vector<int> cuts() const;
   // What a segment takes, for a batch of so many images, above what is alive before; in a DryRun.
   struct SegmentCost {
@@ -75,7 +77,8 @@ class Model {
     size_t output = 0, gradients = 0;  // bytes of its output, of its parameters' gradients
     bool remakes = false;              // whoever reads the output in backward can have it made again
   };
-  SegmentCost cost_of(const Segment& segment, int64_t images, SumOrder order = SumOrder::kAny, const Tensor& byte_values = {});
+  SegmentCost cost_of(const Segment& segment, int64_t images, SumOrder order = SumOrder::kAny,
+                      const Tensor& byte_values = {});
 
   const NetSpec& spec() const { return spec_; }
   DType dtype() const { return dtype_; }
@@ -91,9 +94,10 @@ class Model {
     int loaded = 0;
     std::vector<std::string> missing, unexpected;
   };
-  // Copies what fits by name. Throws Error where a tensor's shape is not its parameter's. A counter that is missing is not
-  // reported: other programs leave it out.
-  LoadReport load_state_dict(const std::vector<NamedTensor>& tensors, const std::map<std::string, int64_t>& counters = {});
+  // Copies what fits by name. Throws Error where a tensor's shape is not its parameter's. A counter that is missing is
+  // not reported: other programs leave it out.
+  LoadReport load_state_dict(const std::vector<NamedTensor>& tensors,
+                             const std::map<std::string, int64_t>& counters = {});
 
   // Running means and variances, as state_dict() has them, shared.
   std::vector<NamedTensor> statistics() const;
@@ -104,7 +108,8 @@ class Model {
   // to_file_layout()'s shape, and its bytes piece by piece: no more than about kPieceBytes of them exist at a time.
   static constexpr size_t kPieceBytes = size_t(256) << 10;
   Shape file_shape(const std::string& parameter) const;
-  void stream_file_layout(const std::string& parameter, const Tensor& t, FunctionRef<void(std::span<const uint8_t>)> sink) const;
+  void stream_file_layout(const std::string& parameter, const Tensor& t,
+                          FunctionRef<void(std::span<const uint8_t>)> sink) const;
 
   // A norm in evaluation, y = fma(x, scale, shift): what batch_norm_eval computes with (ops/batch_norm.h).
   struct NormAffine {
@@ -131,13 +136,15 @@ class Model {
     bool again;                                        // in backward: what is done once has been done
   };
   static Tensor leaf(const Parameter& p, const Pass& pass);
-  Tensor tensor_of(size_t node, const char* what, const Pass& pass) const;  // a node's parameter; undefined if it has none
+  // A node's parameter; undefined if it has none.
+  Tensor tensor_of(size_t node, const char* what, const Pass& pass) const;
   size_t image_bytes(size_t node) const;                  // of a node's output
   Tensor convolve(size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias, SumOrder order) const;
   // In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
   bool pooled_in_blocks(size_t conv, int64_t images) const;
   int64_t block_of(size_t conv, int64_t images) const;  // images to run at a time
-  Piece piece_of(size_t conv, int pool, const Context& context) const;  // the convolution, and the pool unless that is -1
+  // The convolution, and the pool unless that is -1.
+  Piece piece_of(size_t conv, int pool, const Context& context) const;
   // Of an input of bytes its values.
   static Tensor real_value(const Tensor& x, const Context& context);
   void plan_reads();
@@ -152,11 +159,13 @@ class Model {
   DType dtype_;
   std::map<std::string, std::unique_ptr<Parameter>> parameters_;
   std::vector<Parameter*> parameter_list_;  // in the order of the net
-  std::vector<std::pair<Parameter*, Parameter*>> own_;  // of each node: its weight (slopes) and bias, null where it has none
+  // Of each node: its weight (slopes) and bias, null where it has none.
+  std::vector<std::pair<Parameter*, Parameter*>> own_;
   std::map<std::string, FileLayout> layouts_;
   std::map<std::string, Norm> norms_;
   std::vector<Shape> shapes_;               // of every node's output, for one image
-  std::vector<bool> cheap_before_pool_;     // a convolution whose only reader is a max pool, and that may be computed again
+  // A convolution whose only reader is a max pool, and that may be computed again.
+  std::vector<bool> cheap_before_pool_;
   std::vector<NormGroup> norm_groups_;
   static constexpr int kOnItsOwn = -1, kPartOfGroup = -2;
   std::vector<int> group_at_;               // the group that a node is the end of, or one of these
@@ -164,8 +173,8 @@ class Model {
   std::vector<bool> real_value_used_;       // is a quantize node's output read by anything but binary layers?
 };
 
-// The order of sums to evaluate a net with: the device's, where the net has quantized values, whose every bit is promised;
-// whatever is fastest in a net of floats.
+// The order of sums to evaluate a net with: the device's, where the net has quantized values, whose every bit is
+// promised; whatever is fastest in a net of floats.
 SumOrder evaluation_order(const NetSpec& spec);
 
 }  // namespace bantam

@@ -13,12 +13,25 @@ struct KindName {
   int inputs;  // -1: two or more
 };
 constexpr KindName kKinds[] = {
-    {Kind::kInput, "input", 0},        {Kind::kConv, "conv", 1},           {Kind::kLinear, "linear", 1},
-    {Kind::kBatchNorm, "batch_norm", 1}, {Kind::kRelu, "relu", 1},         {Kind::kPRelu, "prelu", 1},
-    {Kind::kHardtanh, "hardtanh", 1},  {Kind::kSigmoid, "sigmoid", 1},     {Kind::kTanh, "tanh", 1},
-    {Kind::kSoftmax, "softmax", 1},    {Kind::kMaxPool, "max_pool", 1},    {Kind::kAvgPool, "avg_pool", 1},
-    {Kind::kGlobalAvgPool, "global_avg_pool", 1}, {Kind::kAdaptiveAvgPool, "adaptive_avg_pool", 1}, {Kind::kAdd, "add", 2},  {Kind::kMul, "mul", 2},
-    {Kind::kConcat, "concat", -1},     {Kind::kFlatten, "flatten", 1},     {Kind::kQuantize, "quantize", 1},
+    {Kind::kInput, "input", 0},
+    {Kind::kConv, "conv", 1},
+    {Kind::kLinear, "linear", 1},
+    {Kind::kBatchNorm, "batch_norm", 1},
+    {Kind::kRelu, "relu", 1},
+    {Kind::kPRelu, "prelu", 1},
+    {Kind::kHardtanh, "hardtanh", 1},
+    {Kind::kSigmoid, "sigmoid", 1},
+    {Kind::kTanh, "tanh", 1},
+    {Kind::kSoftmax, "softmax", 1},
+    {Kind::kMaxPool, "max_pool", 1},
+    {Kind::kAvgPool, "avg_pool", 1},
+    {Kind::kGlobalAvgPool, "global_avg_pool", 1},
+    {Kind::kAdaptiveAvgPool, "adaptive_avg_pool", 1},
+    {Kind::kAdd, "add", 2},
+    {Kind::kMul, "mul", 2},
+    {Kind::kConcat, "concat", -1},
+    {Kind::kFlatten, "flatten", 1},
+    {Kind::kQuantize, "quantize", 1},
     {Kind::kDropout, "dropout", 1},
 };
 
@@ -37,7 +50,8 @@ template <class C> const C& config_of(const NodeSpec& node) {
 
 void check_range(const NodeSpec& node, const char* what, int64_t v, int64_t lo, int64_t hi) {
   if (v < lo || v > hi)
-    fail(node, std::string(what) + " is " + std::to_string(v) + ", must be " + std::to_string(lo) + " to " + std::to_string(hi));
+    fail(node, std::string(what) + " is " + std::to_string(v) + ", must be " + std::to_string(lo) + " to " +
+                   std::to_string(hi));
 }
 
 // Output size along one axis of a window that slides; fails where it is larger than its padded input.
@@ -70,8 +84,8 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
       check_range(node, "groups", c.groups, 1, kMaxDim);
       check_range(node, "pad_value", c.pad_value, -1, 1);
       if (in[0][3] % c.groups || c.out_channels % c.groups)
-        fail(node, std::to_string(in[0][3]) + " input and " + std::to_string(c.out_channels) + " output channels do not divide into " +
-                       std::to_string(c.groups) + " groups");
+        fail(node, std::to_string(in[0][3]) + " input and " + std::to_string(c.out_channels) +
+                       " output channels do not divide into " + std::to_string(c.groups) + " groups");
       return {n, slide(node, in[0][1], c.kernel_h, c.stride_h, c.pad_h, c.dilation_h),
               slide(node, in[0][2], c.kernel_w, c.stride_w, c.pad_w, c.dilation_w), c.out_channels};
     }
@@ -86,8 +100,8 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
       const auto& c = config_of<PoolConfig>(node);
       need_image(in[0]);
       if (c.pad_h >= c.kernel_h || c.pad_w >= c.kernel_w) fail(node, "padding must be smaller than the kernel");
-      return {n, slide(node, in[0][1], c.kernel_h, c.stride_h, c.pad_h, 1), slide(node, in[0][2], c.kernel_w, c.stride_w, c.pad_w, 1),
-              in[0][3]};
+      return {n, slide(node, in[0][1], c.kernel_h, c.stride_h, c.pad_h, 1),
+              slide(node, in[0][2], c.kernel_w, c.stride_w, c.pad_w, 1), in[0][3]};
     }
     case Kind::kGlobalAvgPool: need_image(in[0]); return {n, in[0][3]};
     case Kind::kAdaptiveAvgPool: {
@@ -113,7 +127,8 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
         if (t.rank != s.rank) fail(node, "inputs " + to_string(s) + " and " + to_string(t) + " differ in rank");
         const int64_t channels = t[-1];
         t[-1] = s[-1];
-        if (!(t == s)) fail(node, "inputs " + to_string(s) + " and " + to_string(in[i]) + " differ in more than channels");
+        if (!(t == s))
+          fail(node, "inputs " + to_string(s) + " and " + to_string(in[i]) + " differ in more than channels");
         s[-1] += channels;
       }
       return s;
@@ -127,7 +142,8 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
     }
     case Kind::kBatchNorm: {
       const auto& c = config_of<BatchNormConfig>(node);
-      if (!(c.eps > 0 && c.eps < 1) || !(c.momentum >= 0 && c.momentum <= 1)) fail(node, "eps must be in (0,1), momentum in [0,1]");
+      if (!(c.eps > 0 && c.eps < 1) || !(c.momentum >= 0 && c.momentum <= 1))
+        fail(node, "eps must be in (0,1), momentum in [0,1]");
       return in[0];
     }
     case Kind::kDropout: {
@@ -196,7 +212,8 @@ std::vector<Shape> infer_shapes(const NetSpec& spec, int64_t n) {
   }
   const Shape& out = shapes.back();
   if (out.rank != 2 || out[1] != spec.classes)
-    fail(spec.nodes.back(), "the output is " + to_string(out) + ", the net has " + std::to_string(spec.classes) + " classes");
+    fail(spec.nodes.back(),
+         "the output is " + to_string(out) + ", the net has " + std::to_string(spec.classes) + " classes");
   return shapes;
 }
 
@@ -210,14 +227,18 @@ int NetBuilder::push(NodeSpec node) {
   return int(spec_.nodes.size()) - 1;
 }
 
-int NetBuilder::conv(const std::string& name, int x, const ConvConfig& config) { return push({name, Kind::kConv, {x}, config}); }
+int NetBuilder::conv(const std::string& name, int x, const ConvConfig& config) {
+  return push({name, Kind::kConv, {x}, config});
+}
 int NetBuilder::linear(const std::string& name, int x, const LinearConfig& config) {
   return push({name, Kind::kLinear, {x}, config});
 }
 int NetBuilder::batch_norm(const std::string& name, int x, const BatchNormConfig& config) {
   return push({name, Kind::kBatchNorm, {x}, config});
 }
-int NetBuilder::prelu(const std::string& name, int x, const PReluConfig& config) { return push({name, Kind::kPRelu, {x}, config}); }
+int NetBuilder::prelu(const std::string& name, int x, const PReluConfig& config) {
+  return push({name, Kind::kPRelu, {x}, config});
+}
 int NetBuilder::quantize(const std::string& name, int x, const QuantizeConfig& config) {
   return push({name, Kind::kQuantize, {x}, config});
 }
@@ -236,7 +257,9 @@ int NetBuilder::dropout(const std::string& name, int x, const DropoutConfig& con
 int NetBuilder::unary(Kind kind, const std::string& name, int x) { return push({name, kind, {x}, NoConfig{}}); }
 int NetBuilder::add(const std::string& name, int a, int b) { return push({name, Kind::kAdd, {a, b}, NoConfig{}}); }
 int NetBuilder::mul(const std::string& name, int a, int b) { return push({name, Kind::kMul, {a, b}, NoConfig{}}); }
-int NetBuilder::concat(const std::string& name, const std::vector<int>& xs) { return push({name, Kind::kConcat, xs, NoConfig{}}); }
+int NetBuilder::concat(const std::string& name, const std::vector<int>& xs) {
+  return push({name, Kind::kConcat, xs, NoConfig{}});
+}
 
 NetSpec NetBuilder::build() {
   infer_shapes(spec_);

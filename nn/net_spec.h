@@ -1,5 +1,6 @@
-// A net is data: a list of nodes in the order in which they run, each with a kind, its inputs and a config. The same list
-// is executed for training (nn/model.h), written into checkpoints as JSON, counted (`bantam info`), pruned and packed.
+// A net is data: a list of nodes in the order in which they run, each with a kind, its inputs and a config. The same
+// list is executed for training (nn/model.h), written into checkpoints as JSON, counted (`bantam info`), pruned and
+// packed.
 //
 // Names follow torchvision's: a node's parameters are its name plus ".weight", ".bias", ".running_mean", ...
 #pragma once
@@ -86,7 +87,8 @@ struct NetSpec {
 };
 
 // Shape of every node's output for a batch of n: [n,H,W,C], or [n,F] after flatten, global pooling and linear.
-// Throws Error naming the node if the net is malformed (unknown input, wrong rank, channels not divisible by groups, ...).
+// Throws Error naming the node if the net is malformed (unknown input, wrong rank, channels not divisible by groups,
+// ...).
 std::vector<Shape> infer_shapes(const NetSpec& spec, int64_t n = 1);
 
 // JSON text, and back; from_json throws Error naming what is wrong and checks the net with infer_shapes.
@@ -109,7 +111,8 @@ class NetBuilder {
   int avg_pool(const std::string& name, int x, const PoolConfig& config = {});
   int adaptive_avg_pool(const std::string& name, int x, const AdaptivePoolConfig& config);
   int dropout(const std::string& name, int x, const DropoutConfig& config);
-  int unary(Kind kind, const std::string& name, int x);  // relu, hardtanh, sigmoid, tanh, softmax, global pooling, flatten
+  // relu, hardtanh, sigmoid, tanh, softmax, global pooling, flatten
+  int unary(Kind kind, const std::string& name, int x);
   int add(const std::string& name, int a, int b);
   int mul(const std::string& name, int a, int b);
   int concat(const std::string& name, const std::vector<int>& xs);  // along channels

@@ -1,5 +1,5 @@
-// NetSpec <-> JSON. Each config's members are listed once, and the list drives writing, reading, and the refusal of keys
-// that nobody knows: a file that means more than we understand must not load silently.
+// NetSpec <-> JSON. Each config's members are listed once, and the list drives writing, reading, and the refusal of
+// keys that nobody knows: a file that means more than we understand must not load silently.
 #include <set>
 
 #include "core/json.h"
@@ -27,7 +27,9 @@ template <class V> void fields(LinearConfig& c, V&& v) {
   v("out_features", c.out_features), v("bias", c.bias), v("weight_quant", c.weight);
 }
 template <class V> void fields(BatchNormConfig& c, V&& v) { v("eps", c.eps), v("momentum", c.momentum); }
-template <class V> void fields(PReluConfig& c, V&& v) { v("slopes", c.slopes), v("init", c.init), v("parameter", c.parameter); }
+template <class V> void fields(PReluConfig& c, V&& v) {
+  v("slopes", c.slopes), v("init", c.init), v("parameter", c.parameter);
+}
 template <class V> void fields(PoolConfig& c, V&& v) {
   v("kernel_h", c.kernel_h), v("kernel_w", c.kernel_w), v("stride_h", c.stride_h), v("stride_w", c.stride_w);
   v("pad_h", c.pad_h), v("pad_w", c.pad_w);
@@ -62,7 +64,9 @@ struct Read {
     return json.at(key);
   }
   void operator()(const char* key, int64_t& v) { v = at(key).as_int(); }
-  void operator()(const char* key, int& v) { v = int(std::max<int64_t>(-1000, std::min<int64_t>(1000, at(key).as_int()))); }
+  void operator()(const char* key, int& v) {
+    v = int(std::max<int64_t>(-1000, std::min<int64_t>(1000, at(key).as_int())));
+  }
   void operator()(const char* key, bool& v) { v = at(key).as_bool(); }
   void operator()(const char* key, double& v) { v = at(key).as_double(); }
   void operator()(const char* key, std::string& v) { v = at(key).as_string(); }
@@ -72,7 +76,8 @@ struct Read {
     const std::string &scheme = q.at("scheme").as_string(), &surrogate = q.at("surrogate").as_string();
     if (scheme != "none" && scheme != "sign") throw JsonError("unknown quantization scheme '" + scheme + "'");
     if (surrogate != "identity" && surrogate != "clip") throw JsonError("unknown surrogate '" + surrogate + "'");
-    v = {scheme == "sign" ? Scheme::kSign : Scheme::kNone, surrogate == "clip" ? Surrogate::kClip : Surrogate::kIdentity};
+    v = {scheme == "sign" ? Scheme::kSign : Scheme::kNone,
+         surrogate == "clip" ? Surrogate::kClip : Surrogate::kIdentity};
   }
 };
 
@@ -140,7 +145,8 @@ NetSpec net_spec_from_json(const std::string& text) {
   try {
     const Json json = Json::parse(text);
     only_keys(json, {"schema", "classes", "init", "nodes"});
-    if (json.at("schema").as_int() != 1) throw JsonError("schema " + std::to_string(json.at("schema").as_int()) + " is not known");
+    if (json.at("schema").as_int() != 1)
+      throw JsonError("schema " + std::to_string(json.at("schema").as_int()) + " is not known");
     spec.classes = json.at("classes").as_int();
     if (const Json* init = json.find("init")) spec.init = init_from_name(init->as_string());
     const auto& nodes = json.at("nodes").as_array();

@@ -61,7 +61,8 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
         g.residual = -1;
       }
     }
-    if (const int r = only_reader(g.end); r >= 0 && (kind(r) == Kind::kRelu || (kind(r) == Kind::kHardtanh && g.add < 0)))
+    if (const int r = only_reader(g.end);
+        r >= 0 && (kind(r) == Kind::kRelu || (kind(r) == Kind::kHardtanh && g.add < 0)))
       g.post = g.end = r;
     groups.push_back(g);
   }

@@ -1,6 +1,7 @@
-// Which nodes of a net training runs as one: a batch norm with the activation before it, the residual sum and the activation
-// behind it (ops/norm_act.h), and the convolution and max pool that feed it, where they are cheap enough to be computed again in
-// backward (nn/batch_blocks.h). A tap and evaluation see the nodes one by one; the values are the same.
+// Which nodes of a net training runs as one: a batch norm with the activation before it, the residual sum and the
+// activation behind it (ops/norm_act.h), and the convolution and max pool that feed it, where they are cheap enough to
+// be computed again in backward (nn/batch_blocks.h). A tap and evaluation see the nodes one by one; the values are the
+// same.
 #pragma once
 
 #include <vector>
@@ -9,7 +10,8 @@
 
 namespace bantam {
 
-// Nodes by index, -1 where there is none; in the order in which the net runs them. Each but the last is read by the next alone.
+// Nodes by index, -1 where there is none; in the order in which the net runs them. Each but the last is read by the
+// next alone.
 struct NormGroup {
   int conv = -1, pool = -1;  // cheap convolution, and, of signs, the max pool behind it
   int pre = -1;              // relu or prelu

@@ -23,7 +23,8 @@ std::vector<int> Model::cuts() const {
   std::vector<int> cuts;
   int reach = -1;  // the last reader of all values before i
   for (int i = 0; i < n; ++i) {
-    if (reach <= i && !inside[size_t(i)] && !cheap_before_pool_[size_t(i)] && spec_.nodes[size_t(i)].kind != Kind::kQuantize)
+    if (reach <= i && !inside[size_t(i)] && !cheap_before_pool_[size_t(i)] &&
+        spec_.nodes[size_t(i)].kind != Kind::kQuantize)
       cuts.push_back(i);
     reach = std::max(reach, last[size_t(i)]);
   }

@@ -22,7 +22,8 @@ void Model::rows_to_file(const FileLayout& l, const Tensor& t, int64_t first, in
       const char* src = static_cast<const char*>(t.raw()) + size_t(first + r) * row;
       char* dst = static_cast<char*>(out) + size_t(r) * row;
       for (int64_t p = 0; p < hw; ++p)
-        for (int64_t c = 0; c < l.c; ++c) std::memcpy(dst + size_t(c * hw + p) * size, src + size_t(p * l.c + c) * size, size);
+        for (int64_t c = 0; c < l.c; ++c)
+          std::memcpy(dst + size_t(c * hw + p) * size, src + size_t(p * l.c + c) * size, size);
     }
   });
 }
@@ -55,7 +56,8 @@ Tensor Model::from_file_layout(const std::string& name, const Tensor& t) const {
   if (!p) throw Error("model: no parameter " + name);
   const auto it = layouts_.find(name);
   const Shape want = file_shape(name);
-  if (!(t.shape() == want)) throw Error(name + ": the net has " + to_string(want) + ", the file " + to_string(t.shape()));
+  if (!(t.shape() == want))
+    throw Error(name + ": the net has " + to_string(want) + ", the file " + to_string(t.shape()));
   if (it == layouts_.end()) return t.clone();
   const FileLayout& l = it->second;
   const int64_t rows = t.dim(0), hw = l.h * l.w;
@@ -94,7 +96,8 @@ std::map<std::string, int64_t> Model::counters() const {
   return all;
 }
 
-Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors, const std::map<std::string, int64_t>& counters) {
+Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors,
+                                         const std::map<std::string, int64_t>& counters) {
   LoadReport report;
   std::set<std::string> seen;
   for (const NamedTensor& named : tensors) {
@@ -110,7 +113,8 @@ Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors
       }
       Tensor& target = what == "running_mean" ? it->second.running_mean : it->second.running_var;
       if (!(target.shape() == named.tensor.shape()))
-        throw Error(named.name + ": the net has " + to_string(target.shape()) + ", the file " + to_string(named.tensor.shape()));
+        throw Error(named.name + ": the net has " + to_string(target.shape()) + ", the file " +
+                    to_string(named.tensor.shape()));
       target = named.tensor.clone().to(dtype_);
     }
     seen.insert(named.name);

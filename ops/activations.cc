@@ -146,8 +146,9 @@ Tensor prelu_slope_grad(const Tensor& x, const Tensor& slope, const Tensor& dy) 
 Tensor relu(const Tensor& x) {
   Tensor out = map("relu", x, relu_f32, ref::relu<double>);
   if (!recomputable(x) || !recording({x}))
-    return record("relu", out, {x}, {{"output", out}},
-                  [](const BackwardArgs& b) { return grad_of_output("relu", b, relu_grad_f32, ref::relu_grad<double>); });
+    return record("relu", out, {x}, {{"output", out}}, [](const BackwardArgs& b) {
+      return grad_of_output("relu", b, relu_grad_f32, ref::relu_grad<double>);
+    });
   // The input can be made again, so the output can: a bit an element is all that is kept.
   Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8);
   by_float_type("relu", x, [&]<class T>(T) {
@@ -164,14 +165,16 @@ Tensor relu(const Tensor& x) {
       "relu", out, {x}, {{"mask", mask}, {"input", x}}, [](const BackwardArgs& b) { return grad_of_mask("relu", b); },
       [](const Node& node) {
         Tensor y = saved_value(node.saved[1]);
-        return y.unique() ? map("relu", y, relu_f32, ref::relu<double>, y) : map("relu", y, relu_f32, ref::relu<double>);
+        return y.unique() ? map("relu", y, relu_f32, ref::relu<double>, y)
+                          : map("relu", y, relu_f32, ref::relu<double>);
       });
 }
 
 Tensor sigmoid(const Tensor& x) {
   Tensor out = map("sigmoid", x, sigmoid_f32, ref::sigmoid<double>);
-  return record("sigmoid", out, {x}, {{"output", out}},
-                [](const BackwardArgs& b) { return grad_of_output("sigmoid", b, sigmoid_grad_f32, ref::sigmoid_grad<double>); });
+  return record("sigmoid", out, {x}, {{"output", out}}, [](const BackwardArgs& b) {
+    return grad_of_output("sigmoid", b, sigmoid_grad_f32, ref::sigmoid_grad<double>);
+  });
 }
 
 Tensor tanh(const Tensor& x) {
@@ -195,11 +198,13 @@ Tensor hardtanh(const Tensor& x) {
         if (masked) inside_bits_f32(in + b, -1, 1, bits + b / 8, e - b);
       } else {
         ref::map(in + b, y + b, e - b, [](T v) { return ref::clamp(v, T(-1), T(1)); });
-        if (masked) ref::fill_bits(bits + b / 8, e - b, [&](int64_t i) { return in[b + i] > T(-1) && in[b + i] < T(1); });
+        if (masked)
+          ref::fill_bits(bits + b / 8, e - b, [&](int64_t i) { return in[b + i] > T(-1) && in[b + i] < T(1); });
       }
     });
   });
-  return record("hardtanh", out, {x}, {{"mask", mask}}, [](const BackwardArgs& b) { return grad_of_mask("hardtanh", b); });
+  return record("hardtanh", out, {x}, {{"mask", mask}},
+                [](const BackwardArgs& b) { return grad_of_mask("hardtanh", b); });
 }
 
 Tensor prelu(const Tensor& x, const Tensor& slope) {

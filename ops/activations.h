@@ -7,8 +7,9 @@
 //   hardtanh  min(max(x, -1), 1)             dy where -1 < x < 1, else 0            mask, a bit an element
 //   sigmoid   1 / (1 + e^-x)                 dy y (1 - y)                           output
 //   tanh      tanh(x)                        dy (1 - y^2)                           output
-// NaN passes through all but relu. Where its input can be made again (a convolution of bits, a norm), so can prelu's and relu's
-// output, and relu keeps a bit an element. An output's gradient that nobody else reads becomes the input's in place.
+// NaN passes through all but relu. Where its input can be made again (a convolution of bits, a norm), so can prelu's
+// and relu's output, and relu keeps a bit an element. An output's gradient that nobody else reads becomes the input's
+// in place.
 #pragma once
 
 #include "core/tensor.h"

@@ -52,7 +52,8 @@ Loops make_loops(const Shape& out, const Shape& a, const Shape& b) {
   return l;
 }
 
-// Calls run(offset in a, offset in b, offset in out, n) for each stretch of the innermost loop in elements [begin, end).
+// Calls run(offset in a, offset in b, offset in out, n) for each stretch of the innermost loop in elements [begin,
+// end).
 template <class Run> void for_runs(const Loops& l, int64_t begin, int64_t end, Run run) {
   const int64_t inner = l.size[l.rank - 1];
   while (begin < end) {
@@ -78,8 +79,8 @@ Tensor apply(const char* name, Binary op, const Tensor& a, const Tensor& b) {
   if (out.size() == 0) return out;
   const Loops l = make_loops(shape, a.shape(), b.shape());
   // [rows, C] with [C], the usual bias and gain, in one call of a kernel instead of one a row.
-  const bool channels = l.rank == 2 && l.a_step[0] == l.size[1] && l.a_step[1] == 1 && l.b_step[0] == 0 && l.b_step[1] == 1 &&
-                        (op == Binary::kAdd || op == Binary::kMul);
+  const bool channels = l.rank == 2 && l.a_step[0] == l.size[1] && l.a_step[1] == 1 && l.b_step[0] == 0 &&
+                        l.b_step[1] == 1 && (op == Binary::kAdd || op == Binary::kMul);
   by_float_type(name, a, [&]<class T>(T) {
     const T *pa = a.data<T>(), *pb = b.data<T>();
     T* y = out.mutable_data<T>();
@@ -143,7 +144,8 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 Tensor mul(const Tensor& a, const Tensor& b) {
   const Shape sa = a.shape(), sb = b.shape();
   return record("mul", apply("mul", Binary::kMul, a, b), {a, b},
-                {{"input", b.needs_grad() ? a : Tensor()}, {"input", a.needs_grad() ? b : Tensor()}}, [=](const BackwardArgs& g) {
+                {{"input", b.needs_grad() ? a : Tensor()}, {"input", a.needs_grad() ? b : Tensor()}},
+                [=](const BackwardArgs& g) {
                   Tensors grads(2);
                   if (g.needs[0]) grads[0] = sum_to(apply("mul", Binary::kMul, g.grad, g[1]), sa);
                   if (g.needs[1]) grads[1] = sum_to(apply("mul", Binary::kMul, g.grad, g[0]), sb);
@@ -154,13 +156,14 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 Tensor div(const Tensor& a, const Tensor& b) {
   const Shape sa = a.shape(), sb = b.shape();
   Tensor out = apply("div", Binary::kDiv, a, b);
-  return record("div", out, {a, b}, {{"input", b}, {"output", b.needs_grad() ? out : Tensor()}}, [=](const BackwardArgs& g) {
-    Tensors grads(2);
-    const Tensor scaled = apply("div", Binary::kDiv, g.grad, g[0]);
-    if (g.needs[0]) grads[0] = sum_to(scaled, sa);
-    if (g.needs[1]) grads[1] = neg(sum_to(apply("mul", Binary::kMul, scaled, g[1]), sb));
-    return grads;
-  });
+  return record("div", out, {a, b}, {{"input", b}, {"output", b.needs_grad() ? out : Tensor()}},
+                [=](const BackwardArgs& g) {
+                  Tensors grads(2);
+                  const Tensor scaled = apply("div", Binary::kDiv, g.grad, g[0]);
+                  if (g.needs[0]) grads[0] = sum_to(scaled, sa);
+                  if (g.needs[1]) grads[1] = neg(sum_to(apply("mul", Binary::kMul, scaled, g[1]), sb));
+                  return grads;
+                });
 }
 
 Tensor neg(const Tensor& a) { return mul(a, -1.0); }

@@ -1,5 +1,5 @@
-// Elementwise arithmetic with numpy's broadcasting: shapes are aligned at the last axis, and an axis of 1 (or a missing one)
-// is repeated. f32 or f64, both the same.
+// Elementwise arithmetic with numpy's broadcasting: shapes are aligned at the last axis, and an axis of 1 (or a missing
+// one) is repeated. f32 or f64, both the same.
 //
 //   op    forward   da               db                  saves
 //   add   a + b     dy               dy                  nothing

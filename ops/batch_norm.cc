@@ -55,7 +55,12 @@ Tensors eval_backward(const BackwardArgs& b) {
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor* running_mean, Tensor* running_var,
                   double momentum, double eps) {
   return norm_act(x, {.momentum = momentum, .eps = eps},
-                  {.slope = {}, .gamma = gamma, .beta = beta, .residual = {}, .running_mean = running_mean, .running_var = running_var});
+                  {.slope = {},
+                   .gamma = gamma,
+                   .beta = beta,
+                   .residual = {},
+                   .running_mean = running_mean,
+                   .running_var = running_var});
 }
 
 NormFold fold_norm(double gamma, double beta, double mean, double var, double eps) {
@@ -73,7 +78,8 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
   if (parameters) inv_std = Tensor::empty({c}, x.dtype());
 
   by_float_type("batch_norm_eval", x, [&]<class T>(T) {
-    const T *in = x.data<T>(), *g = gamma.data<T>(), *be = beta.data<T>(), *rm = running_mean.data<T>(), *rv = running_var.data<T>();
+    const T *in = x.data<T>(), *g = gamma.data<T>(), *be = beta.data<T>(), *rm = running_mean.data<T>(),
+            *rv = running_var.data<T>();
     T *s = scale.mutable_data<T>(), *t = shift.mutable_data<T>(), *r = parameters ? inv_std.mutable_data<T>() : nullptr;
     T* y = out.mutable_data<T>();
     parallel_for(c, c, [&](int64_t, int64_t, int) {

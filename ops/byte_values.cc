@@ -34,9 +34,8 @@ Tensor values_of(const Tensor& bytes, const Tensor& table) {
 Tensor byte_values(const Tensor& bytes, const Tensor& table) {
   if (table.rank() != 2 || table.dim(1) != 256 || bytes.rank() < 1 || bytes.shape()[-1] % table.dim(0) != 0)
     throw Error("byte_values: table " + to_string(table.shape()) + " for bytes " + to_string(bytes.shape()));
-  return record_constant("byte_values", values_of(bytes, table), {{"bytes", bytes}, {"table", table}}, [](const Node& node) {
-    return values_of(node.saved[0].tensor, node.saved[1].tensor);
-  });
+  return record_constant("byte_values", values_of(bytes, table), {{"bytes", bytes}, {"table", table}},
+                         [](const Node& node) { return values_of(node.saved[0].tensor, node.saved[1].tensor); });
 }
 
 }  // namespace bantam

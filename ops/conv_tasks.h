@@ -17,7 +17,8 @@ constexpr int64_t kBlockRows = 84;
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Tasks to cut so many multiply-accumulates into, where values do not depend on the cut: the same number for each thread.
+// Tasks to cut so many multiply-accumulates into, where values do not depend on the cut: the same number for each
+// thread.
 inline int64_t tasks_for(int64_t macs) {
   const int64_t t = threads(), tasks = std::clamp<int64_t>(macs / kTaskMacs, 1, 8 * t);
   return tasks == 1 ? 1 : ceil_div(tasks, t) * t;

@@ -34,7 +34,8 @@ Tensors backward_of(const BackwardArgs& b, double s) {
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, const Rng& rng) {
-  if (!(p >= 0 && p < 1)) throw Error("dropout: p = " + std::to_string(p) + " is not in [0, 1), input " + to_string(x.shape()));
+  if (!(p >= 0 && p < 1))
+    throw Error("dropout: p = " + std::to_string(p) + " is not in [0, 1), input " + to_string(x.shape()));
   if (p == 0) return x;
   Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8), out = Tensor::empty(x.shape(), x.dtype());
   uint8_t* bits = mask.mutable_data<uint8_t>();

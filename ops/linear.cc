@@ -8,8 +8,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, SumOrde
   if (x.rank() != 2) throw Error("linear: input must be [N,in], is " + to_string(x.shape()));
   if (weight.rank() != 2) throw Error("linear: weight must be [out,in], is " + to_string(weight.shape()));
   if (weight.dim(1) != x.dim(1))
-    throw Error("linear: weight has " + std::to_string(weight.dim(1)) + " inputs, input has " + std::to_string(x.dim(1)) +
-                " " + to_string(x.shape()));
+    throw Error("linear: weight has " + std::to_string(weight.dim(1)) + " inputs, input has " +
+                std::to_string(x.dim(1)) + " " + to_string(x.shape()));
   if (bias.defined() && bias.shape() != Shape{weight.dim(0)})
     throw Error("linear: bias must be [" + std::to_string(weight.dim(0)) + "], is " + to_string(bias.shape()));
   if (weight.dtype() != x.dtype() || (bias.defined() && bias.dtype() != x.dtype()))

@@ -30,7 +30,8 @@ double count_rows(const Tensor& labels, int32_t ignore) {
 
 Tensor scalar_of(double value, DType dtype) { return Tensor::full({}, value, dtype); }
 
-Tensor cross_entropy_gradient(const Tensor& logits, const Tensor& labels, const Tensor& dloss, const CrossEntropyOptions& o) {
+Tensor cross_entropy_gradient(const Tensor& logits, const Tensor& labels, const Tensor& dloss,
+                              const CrossEntropyOptions& o) {
   const int64_t n = logits.dim(0), k = logits.dim(1);
   Tensor dx = Tensor::empty(logits.shape(), logits.dtype());
   const double count = count_rows(labels, o.ignore);
@@ -62,7 +63,8 @@ Tensor cross_entropy_gradient(const Tensor& logits, const Tensor& labels, const 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
   if (logits.rank() != 2 || logits.dim(1) < 1 || !(labels.shape() == Shape{logits.dim(0)}))
     throw Error("cross_entropy: logits " + to_string(logits.shape()) + " with labels " + to_string(labels.shape()));
-  if (labels.dtype() != DType::kI32) throw Error(std::string("cross_entropy: labels are ") + name_of(labels.dtype()) + ", not i32");
+  if (labels.dtype() != DType::kI32)
+    throw Error(std::string("cross_entropy: labels are ") + name_of(labels.dtype()) + ", not i32");
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
     throw Error("cross_entropy: label smoothing " + std::to_string(options.label_smoothing) + " is not in [0, 1)");
   const int64_t n = logits.dim(0), k = logits.dim(1);
@@ -90,7 +92,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntr
         each[i] = l;
       }
     });
-    const double total = parallel_sum(n, kElementGrain, [&](int64_t b, int64_t e) { return ref::sum(each + b, e - b); });
+    const double total =
+        parallel_sum(n, kElementGrain, [&](int64_t b, int64_t e) { return ref::sum(each + b, e - b); });
     const double count = count_rows(labels, ignore);
     loss = scalar_of(count > 0 ? total / count : 0, logits.dtype());
   });
@@ -115,7 +118,7 @@ Tensor mse(const Tensor& prediction, const Tensor& target) {
     });
     loss = scalar_of(total / double(n), prediction.dtype());
   });
-  return record("mse", loss, {prediction, target}, {{"input", prediction}, {"target", target}}, [](const BackwardArgs& b) {
+  const auto gradient = [](const BackwardArgs& b) {
     Tensors grads(2);
     const int64_t n = b[0].size();
     for (int i = 0; i < 2; ++i) {
@@ -133,7 +136,8 @@ Tensor mse(const Tensor& prediction, const Tensor& target) {
       grads[size_t(i)] = g;
     }
     return grads;
-  });
+  };
+  return record("mse", loss, {prediction, target}, {{"input", prediction}, {"target", target}}, gradient);
 }
 
 }  // namespace bantam

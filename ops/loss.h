@@ -19,8 +19,8 @@ struct CrossEntropyOptions {
   int32_t ignore = std::numeric_limits<int32_t>::min();   // rows of this label do not count
 };
 
-// logits [N,K], labels [N] i32 in [0, K). Throws Error for another label, naming row and value. If every row is ignored the
-// loss is 0, and so is its gradient.
+// logits [N,K], labels [N] i32 in [0, K). Throws Error for another label, naming row and value. If every row is ignored
+// the loss is 0, and so is its gradient.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
 
 // Of the same shape, not empty.

@@ -26,14 +26,17 @@ template <class T> struct Rows {
       : slope(s.slopes.defined() ? s.slopes.data<T>() : nullptr), mean(s.mean.data<T>()), scale(s.scale.data<T>()),
         shift(s.shift.data<T>()) {}
   operator NormRows() const { return {slope, mean, scale, shift}; }
-  ref::NormChannel<T> channel(int64_t k) const { return {slope != nullptr, slope ? slope[k] : T(1), mean[k], scale[k], shift[k]}; }
+  ref::NormChannel<T> channel(int64_t k) const {
+    return {slope != nullptr, slope ? slope[k] : T(1), mean[k], scale[k], shift[k]};
+  }
 };
 
 // Rows of a piece of elementwise work: a multiple of 8, so that its first element starts a byte of a bit mask.
 int64_t byte_rows(int64_t c) { return 8 * ceil_div(row_grain(c), 8); }
 
-// [chunks, N, C] f64: N numbers a channel from every chunk of rows, written by chunk(begin, end, numbers). The last rows first:
-// whoever made them wrote them last, and the pass that follows begins at the first, so that each begins in what the cache still has.
+// [chunks, N, C] f64: N numbers a channel from every chunk of rows, written by chunk(begin, end, numbers). The last
+// rows first: whoever made them wrote them last, and the pass that follows begins at the first, so that each begins in
+// what the cache still has.
 template <class Chunk> Tensor partial_sums(const RowChunks& chunks, int64_t rows, int64_t n, int64_t c, Chunk chunk) {
   Tensor partial = Tensor::empty({chunks.count, n, c}, DType::kF64);
   double* sums = partial.mutable_data<double>();
@@ -74,9 +77,11 @@ Tensor slope_row(const NormForm& form, const Tensor& slope, int64_t c, DType dty
 void check_norm(const Tensor& x, const NormForm& form, const NormInputs& in) {
   if (x.rank() < 1 || x.size() == 0) throw Error("batch_norm: input is empty " + to_string(x.shape()));
   const int64_t c = x.shape()[-1];
-  for (const Tensor* v : {&in.gamma, &in.beta, static_cast<const Tensor*>(in.running_mean), static_cast<const Tensor*>(in.running_var)}) {
+  for (const Tensor* v :
+       {&in.gamma, &in.beta, static_cast<const Tensor*>(in.running_mean), static_cast<const Tensor*>(in.running_var)}) {
     if (!v) continue;
-    if (!(v->shape() == Shape{c})) throw Error("batch_norm: " + to_string(v->shape()) + " for input " + to_string(x.shape()));
+    if (!(v->shape() == Shape{c}))
+      throw Error("batch_norm: " + to_string(v->shape()) + " for input " + to_string(x.shape()));
     check_same_type("batch_norm", x, *v);
   }
   if (form.pre == NormPre::kPRelu) {
@@ -139,7 +144,8 @@ NormState norm_statistics(const Tensor& x, const NormForm& form, const NormInput
   return state;
 }
 
-void norm_apply(const NormState& state, NormPost post, const Tensor& x, const Tensor& residual, Tensor y, Tensor* passed) {
+void norm_apply(const NormState& state, NormPost post, const Tensor& x, const Tensor& residual, Tensor y,
+                Tensor* passed) {
   const int64_t c = x.shape()[-1], rows = x.size() / c;
   by_float_type("batch_norm", x, [&]<class T>(T) {
     const Rows<T> p(state);
@@ -149,10 +155,12 @@ void norm_apply(const NormState& state, NormPost post, const Tensor& x, const Te
     parallel_for(rows, byte_rows(c), [&](int64_t b, int64_t e, int) {
       const int64_t at = b * c, n = (e - b) * c;
       if constexpr (kIsF32<T>) {
-        norm_forward_f32(post, p, px + at, more ? more + at : nullptr, {out + at, bits ? bits + at / 8 : nullptr, x.size()}, e - b, c);
+        norm_forward_f32(post, p, px + at, more ? more + at : nullptr,
+                         {out + at, bits ? bits + at / 8 : nullptr, x.size()}, e - b, c);
       } else {
         for (int64_t i = at; i < at + n; ++i)
-          out[i] = more ? ref::norm_forward(post, p.channel(i % c), px[i], more[i]) : ref::norm_forward(post, p.channel(i % c), px[i]);
+          out[i] = more ? ref::norm_forward(post, p.channel(i % c), px[i], more[i])
+                        : ref::norm_forward(post, p.channel(i % c), px[i]);
         if (bits) ref::fill_bits(bits + at / 8, n, [&](int64_t i) { return out[at + i] > T(0); });
       }
     });
@@ -178,15 +186,22 @@ List<SavedTensor> saved_norm(const NormState& state, const Tensor& gamma, const 
           {"scale", state.scale}, {"shift", state.shift}, {"mask", mask}, {"residual", residual}};
 }
 
-NormGradient::NormGradient(const NormForm& form, const NormState& state, const Tensor& gamma, int64_t rows, bool slope_gradient)
-    : form_(form), state_(state), gamma_(gamma), rows_(rows), c_(gamma.size()), sums_(Tensor::zeros({2, c_}, DType::kF64)),
+NormGradient::NormGradient(const NormForm& form, const NormState& state, const Tensor& gamma, int64_t rows,
+                           bool slope_gradient)
+    : form_(form),
+      state_(state),
+      gamma_(gamma),
+      rows_(rows),
+      c_(gamma.size()),
+      sums_(Tensor::zeros({2, c_}, DType::kF64)),
       coefficients_(Tensor::empty({4, c_}, gamma.dtype())) {
   if (slope_gradient) slope_sums_ = Tensor::zeros({c_}, DType::kF64);
 }
 
 namespace {
 
-// dx of an element, from a, b, d and back of its channel, c apart; its share in the slope's gradient is added to *slope_sum.
+// dx of an element, from a, b, d and back of its channel, c apart; its share in the slope's gradient is added to
+// *slope_sum.
 template <class T>
 T one_gradient(NormPost post, const ref::NormChannel<T>& p, const T* a, int64_t c, T dy, T x, double* slope_sum) {
   const T dpre = ref::norm_grad(post, p, a[0], a[c], a[2 * c], dy, x);
@@ -269,15 +284,16 @@ void NormGradient::input_gradient(const Tensor& dy, const Tensor& x, Tensor dx) 
           norm_grad_f32(form_.post, p, {a, a + c, a + 2 * c, a + 3 * c}, g + b * c, px + b * c, out + b * c, e - b, c,
                         dx.size());
         else
-          for (int64_t i = b * c; i < e * c; ++i) out[i] = one_gradient(form_.post, p.channel(i % c), a + i % c, c, g[i], px[i], nullptr);
+          for (int64_t i = b * c; i < e * c; ++i)
+            out[i] = one_gradient(form_.post, p.channel(i % c), a + i % c, c, g[i], px[i], nullptr);
       });
       return;
     }
     const RowChunks chunks = RowChunks::of(rows, c);
     const Tensor partial = partial_sums(chunks, rows, 1, c, [&](int64_t b, int64_t e, double* sums) {
       if constexpr (kIsF32<T>) {
-        norm_grad_slope_f32(form_.post, p, {a, a + c, a + 2 * c, a + 3 * c}, g + b * c, px + b * c, out + b * c, e - b, c, sums,
-                            dx.size());
+        norm_grad_slope_f32(form_.post, p, {a, a + c, a + 2 * c, a + 3 * c}, g + b * c, px + b * c, out + b * c, e - b,
+                            c, sums, dx.size());
       } else {
         for (int64_t k = 0; k < c; ++k) sums[k] = 0;
         for (int64_t i = b * c; i < e * c; ++i)
@@ -331,7 +347,8 @@ Tensors norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, con
     dy = b.grad_room();
     form.post = NormPost::kNone;
   }
-  // dx goes over what nobody reads any more: dy, unless that is the residual's gradient too, or an input that was made again.
+  // dx goes over what nobody reads any more: dy, unless that is the residual's gradient too, or an input that was made
+  // again.
   const Tensor& x = b[kInput];
   Tensor dx;
   if (!dresidual && masked)
@@ -343,7 +360,8 @@ Tensors norm_backward(NormForm form, int64_t rows, const Shape& slope_shape, con
   if (dgamma) grads[1] = Tensor::empty({x.shape()[-1]}, x.dtype());
   if (dbeta) grads[2] = Tensor::empty({x.shape()[-1]}, x.dtype());
 
-  NormGradient gradient(form, saved_norm_state([&](size_t i) { return b[kFirst + i]; }), b[kFirst + kNormGamma], rows, dslope);
+  NormGradient gradient(form, saved_norm_state([&](size_t i) { return b[kFirst + i]; }), b[kFirst + kNormGamma], rows,
+                        dslope);
   if (masked)
     gradient.add_masked(b.grad, b[kFirst + kNormMask], x, dy);
   else
@@ -374,7 +392,8 @@ Tensor norm_act(const Tensor& x, const NormForm& form, const NormInputs& in, boo
   if (remake) recompute = [post = form.post](const Node& node) { return norm_again(post, node); };
   const Shape slope_shape = in.slope.shape();
   List<SavedTensor> saved = {{"input", x}};
-  for (SavedTensor& t : saved_norm(state, in.gamma, passed, remake ? in.residual : Tensor())) saved.push_back(std::move(t));
+  for (SavedTensor& t : saved_norm(state, in.gamma, passed, remake ? in.residual : Tensor()))
+    saved.push_back(std::move(t));
   return record("batch_norm", y, inputs, std::move(saved),
                 [=](const BackwardArgs& b) { return norm_backward(form, rows, slope_shape, b); },
                 std::move(recompute));

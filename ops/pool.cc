@@ -17,7 +17,8 @@ ConvShape pool_shape(const char* op, const Tensor& x, const PoolParams& p) {
   if (x.rank() != 4 || x.size() == 0) fail("input must be [N,H,W,C], is " + to_string(x.shape()));
   if (x.dtype() != DType::kF32 && x.dtype() != DType::kF64) fail(std::string("input is ") + name_of(x.dtype()));
   const std::string window = std::to_string(p.kernel_h) + "x" + std::to_string(p.kernel_w);
-  if (p.kernel_h < 1 || p.kernel_w < 1 || p.kernel_h * p.kernel_w > 256) fail("a window has 1 to 256 pixels, not " + window);
+  if (p.kernel_h < 1 || p.kernel_w < 1 || p.kernel_h * p.kernel_w > 256)
+    fail("a window has 1 to 256 pixels, not " + window);
   if (p.stride_h < 1 || p.stride_w < 1) fail("stride must be at least 1");
   if (p.pad_h < 0 || p.pad_w < 0 || 2 * p.pad_h > p.kernel_h || 2 * p.pad_w > p.kernel_w)
     fail("padding must be at most half of the window " + window);
@@ -72,7 +73,8 @@ Tensor max_pool(const Tensor& x, const PoolParams& params) {
     const int64_t lines = int64_t(round_up(size_t(grain(s.w * s.c)), size_t(s.stride_h)));
     parallel_for(s.n * s.h, lines, [&](int64_t begin, int64_t end, int) {
       if (dx.dtype() == DType::kF64) {
-        ref::max_pool_grad(s, b.grad.data<double>(), saved.data<uint8_t>(), dx.mutable_data<double>(), begin * s.w, end * s.w);
+        ref::max_pool_grad(s, b.grad.data<double>(), saved.data<uint8_t>(), dx.mutable_data<double>(), begin * s.w,
+                           end * s.w);
       } else {
         max_pool_grad_f32(s, b.grad.data<float>(), saved.data<uint8_t>(), dx.mutable_data<float>(), begin, end);
       }
@@ -106,7 +108,8 @@ Tensor avg_pool(const Tensor& x, const PoolParams& params) {
 }
 
 Tensor global_avg_pool(const Tensor& x) {
-  if (x.rank() != 4 || x.size() == 0) throw Error("global_avg_pool: input must be [N,H,W,C], is " + to_string(x.shape()));
+  if (x.rank() != 4 || x.size() == 0)
+    throw Error("global_avg_pool: input must be [N,H,W,C], is " + to_string(x.shape()));
   const int64_t n = x.dim(0), pixels = x.dim(1) * x.dim(2), c = x.dim(3);
   const Shape in_shape = x.shape();
   Tensor y = Tensor::empty({n, c}, x.dtype());
@@ -131,9 +134,11 @@ Tensor global_avg_pool(const Tensor& x) {
 }
 
 Tensor adaptive_avg_pool(const Tensor& x, int64_t out_h, int64_t out_w) {
-  if (x.rank() != 4 || x.size() == 0) throw Error("adaptive_avg_pool: input must be [N,H,W,C], is " + to_string(x.shape()));
+  if (x.rank() != 4 || x.size() == 0)
+    throw Error("adaptive_avg_pool: input must be [N,H,W,C], is " + to_string(x.shape()));
   if (out_h < 1 || out_w < 1)
-    throw Error("adaptive_avg_pool: the output must have at least one pixel, not " + std::to_string(out_h) + "x" + std::to_string(out_w));
+    throw Error("adaptive_avg_pool: the output must have at least one pixel, not " + std::to_string(out_h) + "x" +
+                std::to_string(out_w));
   const AdaptivePool s{x.dim(0), x.dim(1), x.dim(2), x.dim(3), out_h, out_w};
   if (s.h == s.oh && s.w == s.ow) return x;
   Tensor y = Tensor::empty({s.n, s.oh, s.ow, s.c}, x.dtype());

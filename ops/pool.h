@@ -1,12 +1,13 @@
 // Pooling, per channel.
-//   max_pool         x [N,H,W,C] -> y [N,OH,OW,C], the largest value of each window inside the image; dx: dy goes to the first
-//                    of the largest (raster order). Saves the position in the window: 2 bits for each output of windows
-//                    of at most 4 pixels, 4 bits up to 16, 8 bits up to 256
-//   avg_pool         the sum of the window's values divided by kh kw, padding as zeros; dx: dy / (kh kw) to each. Saves nothing
-//   global_avg_pool  x [N,H,W,C] -> y [N,C], the mean over pixels; dx = dy / (H W). Saves nothing
+//   max_pool           x [N,H,W,C] -> y [N,OH,OW,C], the largest of each window inside the image; dx: dy goes to
+//                      the first of the largest (raster order). Saves the position in the window: 2 bits an output of
+//                      windows of at most 4 pixels, 4 bits up to 16, 8 bits up to 256
+//   avg_pool           the sum of the window's values divided by kh kw, padding as zeros; dx: dy / (kh kw) to each.
+//                      Saves nothing
+//   global_avg_pool    x [N,H,W,C] -> y [N,C], the mean over pixels; dx = dy / (H W). Saves nothing
 //   adaptive_avg_pool  x [N,H,W,C] -> y [N,OH,OW,C] of the size that is asked for: the mean over rows [floor(i H / OH),
-//                    ceil((i + 1) H / OH)) and columns likewise; dx: dy / (pixels of the window) to each. Saves nothing; x itself
-//                    where it has that size already
+//                      ceil((i + 1) H / OH)) and columns likewise; dx: dy / (pixels of the window) to each. Saves
+//                      nothing; x itself where it has that size already
 #pragma once
 
 #include "core/autograd.h"

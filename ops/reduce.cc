@@ -22,7 +22,8 @@ Tensor sum_middle(const Tensor& x, int64_t outer, int64_t middle, int64_t inner)
   const RowChunks chunks = RowChunks::of(middle, inner);
   const int64_t count = std::max<int64_t>(1, chunks.count), rows = std::max<int64_t>(1, chunks.rows);
   const int64_t grain = count > 1 ? 1 : std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, middle * inner));
-  Tensor partial = Tensor::empty({count > 1 ? outer * count : std::min<int64_t>(threads(), ceil_div(outer, grain)), inner}, DType::kF64);
+  Tensor partial = Tensor::empty(
+      {count > 1 ? outer * count : std::min<int64_t>(threads(), ceil_div(outer, grain)), inner}, DType::kF64);
   by_float_type("sum", x, [&]<class T>(T) {
     const T* in = x.data<T>();
     T* y = out.mutable_data<T>();
@@ -94,7 +95,8 @@ Axes parse_axes(const char* op, const Tensor& x, const std::vector<int>& axes) {
   Axes a;
   for (int axis : axes) {
     const int i = normal_axis(op, axis, x);
-    if (a.reduce[i]) throw Error(std::string(op) + ": axis " + std::to_string(axis) + " twice, input " + to_string(x.shape()));
+    if (a.reduce[i])
+      throw Error(std::string(op) + ": axis " + std::to_string(axis) + " twice, input " + to_string(x.shape()));
     a.reduce[i] = true;
   }
   if (axes.empty()) std::fill(a.reduce, a.reduce + x.rank(), true);

@@ -9,8 +9,8 @@
 namespace bantam {
 namespace {
 
-// Elements of type U, moved: row r of the output (all axes but the last, flattened) starts at `start(r)` of the input and
-// walks in steps of `step`.
+// Elements of type U, moved: row r of the output (all axes but the last, flattened) starts at `start(r)` of the input
+// and walks in steps of `step`.
 template <class U> void gather_rows(const U* in, U* out, const Shape& shape, const int64_t* stride) {
   const int last = shape.rank - 1;
   const int64_t n = shape[last], step = stride[last], rows = shape.size() / n;
@@ -31,8 +31,8 @@ template <class U> void gather_rows(const U* in, U* out, const Shape& shape, con
     });
     return;
   }
-  // Tiles of 16 rows by 16 columns: a cache line that is fetched is used whole, in input and output, where rows are neighbors
-  // in the input (a transposition); elsewhere it costs nothing.
+  // Tiles of 16 rows by 16 columns: a cache line that is fetched is used whole, in input and output, where rows are
+  // neighbors in the input (a transposition); elsewhere it costs nothing.
   constexpr int64_t kTile = 16;
   parallel_for(rows, std::max<int64_t>(kTile, row_grain(n) / kTile * kTile), [&](int64_t b, int64_t e, int) {
     for (int64_t r0 = b; r0 < e; r0 += kTile) {

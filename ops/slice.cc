@@ -10,8 +10,8 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
   const int at = normal_axis("slice", axis, x);
   const int64_t b = begin < 0 ? begin + x.dim(at) : begin, e = end < 0 ? end + x.dim(at) : end;
   if (b < 0 || b > e || e > x.dim(at))
-    throw Error("slice: [" + std::to_string(begin) + ", " + std::to_string(end) + ") of axis " + std::to_string(axis) + ", input " +
-                to_string(x.shape()));
+    throw Error("slice: [" + std::to_string(begin) + ", " + std::to_string(end) + ") of axis " + std::to_string(axis) +
+                ", input " + to_string(x.shape()));
   const Shape whole = x.shape();
   Shape extent = whole, from, zero;
   extent[at] = e - b;

@@ -24,7 +24,8 @@ class Sgd : public Optimizer {
       const T* g = p.grad.data<T>();
       T* v = velocity_.empty() ? nullptr : velocity_[index].mutable_data<T>();
       parallel_for(p.value.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
-        kernel(theta + b, g + b, v ? v + b : v, size_t(e - b), T(lr), T(config_.momentum), config_.nesterov, T(weight_decay), first);
+        kernel(theta + b, g + b, v ? v + b : v, size_t(e - b), T(lr), T(config_.momentum), config_.nesterov,
+               T(weight_decay), first);
       });
     };
     if (p.value.dtype() == DType::kF64)
@@ -60,8 +61,8 @@ class Adam : public Optimizer {
       const T* g = p.grad.data<T>();
       T *s = s_[index].mutable_data<T>(), *r = r_[index].mutable_data<T>();
       parallel_for(p.value.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
-        kernel(theta + b, g + b, s + b, r + b, size_t(e - b), T(config_.beta1), T(config_.beta2), T(step), T(root), T(config_.delta),
-               T(weight_decay));
+        kernel(theta + b, g + b, s + b, r + b, size_t(e - b), T(config_.beta1), T(config_.beta2), T(step), T(root),
+               T(config_.delta), T(weight_decay));
       });
     };
     if (p.value.dtype() == DType::kF64)
@@ -111,7 +112,8 @@ std::vector<OptimizerState> Optimizer::named(const char* kind, std::vector<Tenso
   if (tensors.empty()) return all;
   size_t index = 0;
   for (const ParameterGroup& group : groups_)
-    for (const Parameter* p : group.parameters) all.push_back({std::string(kind) + "." + p->name, p, &tensors[index++]});
+    for (const Parameter* p : group.parameters)
+      all.push_back({std::string(kind) + "." + p->name, p, &tensors[index++]});
   return all;
 }
 

@@ -60,7 +60,8 @@ void count(void* caller, size_t bytes) {
 }  // namespace
 
 #if BANTAM_COUNTS_HEAP
-// glibc's page "Replacing malloc": these stand before its own; the library's are reached by their other names. free() stays.
+// glibc's page "Replacing malloc": these stand before its own; the library's are reached by their other names. free()
+// stays.
 extern "C" {
 void* __libc_malloc(size_t);
 void* __libc_calloc(size_t, size_t);

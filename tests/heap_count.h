@@ -10,8 +10,8 @@ namespace bantam {
 
 class HeapCount {
  public:
-  // False where nothing is counted: a C library other than glibc, builds with a sanitizer, which has an allocator of its own,
-  // and builds without the pool, which ask the system for everything.
+  // False where nothing is counted: a C library other than glibc, builds with a sanitizer, which has an allocator of
+  // its own, and builds without the pool, which ask the system for everything.
   static bool works();
 
   HeapCount();

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The house's rules that a compiler does not check: who may include whom, where each third party lives, what the folders
-# of the runtime may include, ASCII, and that no source lies unused. One test a rule; ends with `N passed, N failed`.
+# of the runtime may include, ASCII, the width of lines, and that no source lies unused. One test a rule; ends with
+# `N passed, N failed`.
 # usage: sh tests/lint.sh [FOLDER]   (the repository, or another tree to check)
 set -u
 export LC_ALL=C
@@ -86,6 +87,10 @@ found=$(for file in $(echo "$files" | grep -E '\.(h|c|cc|in|py|sh|md|build|toml|
   grep -anP '[^\x00-\x7f]' "$file" | head -n 1 | sed -E 's/:.*//' | sed "s|^|$file, line |"
 done)
 rule "text is ASCII" "$found"
+
+# shellcheck disable=SC2086  # words on purpose
+found=$(awk 'length($0) > 120 { print FILENAME ":" FNR ": " length($0) " columns" }' $sources /dev/null)
+rule "lines of C and C++ have at most 120 columns" "$found"
 
 found=$(for file in $(echo "$sources" | grep -E '\.cc?$'); do
   case $file in examples/*) continue ;; esac  # built as their users build them

@@ -72,7 +72,8 @@ std::optional<RecomputePlan> cheapest(const Pieces& p, bool update_along, size_t
         if (held + std::max(c.forward_peak + c.output, c.backward_peak) <= room)
           all.push_back({before.held + c.output, 0, before.extra + work, i, w, true});
         if (i + 1 == j && held + std::max(c.forward_peak, c.backward_peak) <= room)
-          all.push_back({before.held + c.kept - (c.remakes ? c.output : 0), c.remakes ? c.output : 0, before.extra, i, w, false});
+          all.push_back(
+              {before.held + c.kept - (c.remakes ? c.output : 0), c.remakes ? c.output : 0, before.extra, i, w, false});
       }
     }
     std::sort(all.begin(), all.end(),
@@ -100,16 +101,16 @@ std::string holders(const MemoryPlan& plan) {
   std::string s;
   for (size_t i = 0; i < plan.at_peak.size() && i < 5; ++i) {
     const MemoryItem& item = plan.at_peak[i];
-    s += (i ? ", " : "") + (item.who.empty() ? std::string() : item.who + " ") + (item.what.empty() ? "other" : item.what) + " " +
-         bytes_text(item.bytes);
+    s += (i ? ", " : "") + (item.who.empty() ? std::string() : item.who + " ") +
+         (item.what.empty() ? "other" : item.what) + " " + bytes_text(item.bytes);
   }
   return s;
 }
 
 }  // namespace
 
-RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, const HeldBatches& held,
-                          bool update_along, size_t limit, SumOrder order) {
+RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
+                          const HeldBatches& held, bool update_along, size_t limit, SumOrder order) {
   const auto report_of = [&](const List<Segment>& segments) {
     return memory_report(spec, batch, make_optimizer, held, update_along, order, segments);
   };
@@ -119,8 +120,8 @@ RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimize
   if (plan.peak_bytes <= limit) return plan;
   const Pieces pieces(spec, batch, order, held.bytes);
   const size_t fixed = least.parameter_bytes + least.optimizer_bytes + least.batch_bytes;
-  // What a piece takes alone is not quite what it takes among others. So plans are made for many a room, from the smallest to what
-  // the step takes as it is, each is run dry as a whole, and the cheapest that fits is taken.
+  // What a piece takes alone is not quite what it takes among others. So plans are made for many a room, from the
+  // smallest to what the step takes as it is, each is run dry as a whole, and the cheapest that fits is taken.
   constexpr int kRooms = 256;
   const size_t largest = plan.peak_bytes > fixed ? plan.peak_bytes - fixed : 0;
   std::optional<RecomputePlan> best;
@@ -135,8 +136,9 @@ RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimize
     if (report.training.peak_bytes < least.training.peak_bytes) least = std::move(report);
   }
   if (best) return *best;
-  throw UsageError("--mem-limit " + bytes_text(limit) + ": a step of batch " + std::to_string(batch) + " takes at least " +
-                   bytes_text(least.training.peak_bytes) + ", " + bytes_text(least.training.peak_bytes - limit) +
+  throw UsageError("--mem-limit " + bytes_text(limit) + ": a step of batch " + std::to_string(batch) +
+                   " takes at least " + bytes_text(least.training.peak_bytes) + ", " +
+                   bytes_text(least.training.peak_bytes - limit) +
                    " more, with recomputation; the largest at its peak: " + holders(least.training) +
                    "; a smaller train.batch takes less");
 }
@@ -144,14 +146,17 @@ RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimize
 HeldBatches held_batches(const Recipe& recipe) { return {loader_batches(), trains_on_bytes(recipe)}; }
 
 RecomputePlan plan_recipe(const Recipe& recipe, const NetSpec& spec, size_t limit) {
-  const auto make = [&](std::vector<ParameterGroup> groups) { return make_optimizer(recipe.optimizer, groups[0].parameters); };
+  const auto make = [&](std::vector<ParameterGroup> groups) {
+    return make_optimizer(recipe.optimizer, groups[0].parameters);
+  };
   const size_t evaluation =
       evaluation_peak(spec, recipe.train.batch, recipe.train.eval_batch, make, held_batches(recipe));
   if (evaluation > limit)
     throw UsageError("--mem-limit " + bytes_text(limit) + ": evaluation of train.eval_batch = " +
-                     std::to_string(recipe.train.eval_batch) + " images takes " + bytes_text(evaluation) + ", " + bytes_text(evaluation - limit) +
-                     " more; a smaller train.eval_batch takes less");
-  return plan_memory(spec, recipe.train.batch, make, held_batches(recipe), updates_along(recipe), limit, sum_order(recipe));
+                     std::to_string(recipe.train.eval_batch) + " images takes " + bytes_text(evaluation) + ", " +
+                     bytes_text(evaluation - limit) + " more; a smaller train.eval_batch takes less");
+  return plan_memory(spec, recipe.train.batch, make, held_batches(recipe), updates_along(recipe), limit,
+                     sum_order(recipe));
 }
 
 std::string describe(const RecomputePlan& plan, const NetSpec& spec) {
@@ -160,7 +165,8 @@ std::string describe(const RecomputePlan& plan, const NetSpec& spec) {
     const Segment& s = plan.segments[i];
     text += (i ? ", " : ", with ") + spec.nodes[size_t(s.begin + 1)].name + " to " + spec.nodes[size_t(s.end)].name;
   }
-  if (!plan.segments.empty()) text += " computed again in backward, " + fixed(100 * plan.extra, 0) + " % of the forward pass";
+  if (!plan.segments.empty())
+    text += " computed again in backward, " + fixed(100 * plan.extra, 0) + " % of the forward pass";
   return text;
 }
 

@@ -33,7 +33,8 @@ MemoryPlan peak_of(const std::vector<AllocEvent>& events) {
   MemoryPlan plan;
   plan.peak_bytes = size_t(most);
   for (const auto& [key, bytes] : sums) plan.at_peak.push_back({key.first, key.second, bytes});
-  std::stable_sort(plan.at_peak.begin(), plan.at_peak.end(), [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+  std::stable_sort(plan.at_peak.begin(), plan.at_peak.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   return plan;
 }
 
@@ -55,8 +56,8 @@ Tensor hold_batches(const InputConfig& in, int64_t batch, const HeldBatches& hel
 
 }  // namespace
 
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, const HeldBatches& held,
-                           bool update_along, SumOrder order, const List<Segment>& recompute) {
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
+                           const HeldBatches& held, bool update_along, SumOrder order, const List<Segment>& recompute) {
   const DryRun dry;
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   MemoryReport report;
@@ -81,7 +82,8 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
       context.order = order;
       context.recompute = recompute;
       context.byte_values = byte_values;
-      const Tensor logits = model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
+      const Tensor logits =
+          model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
       const Tensor loss = cross_entropy(logits, inputs[1]);
       if (update_along) {
         optimizer->begin_step();
@@ -91,7 +93,8 @@ MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimiz
         });
       } else {
         backward(loss);
-        for (const Parameter* p : model.parameters()) report.gradient_bytes += p->grad.defined() ? size_class(p->grad.bytes()) : 0;
+        for (const Parameter* p : model.parameters())
+          report.gradient_bytes += p->grad.defined() ? size_class(p->grad.bytes()) : 0;
         optimizer->step(0.1);
       }
     } else {

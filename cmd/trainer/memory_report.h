@@ -1,5 +1,5 @@
-// What a net takes, tensor by tensor, told by the code that takes it: a training step and an inference are run dry (core/pool.h),
-// and every buffer's life is recorded. So the figures are those of the pool's counters in a real run.
+// What a net takes, tensor by tensor, told by the code that takes it: a training step and an inference are run dry
+// (core/pool.h), and every buffer's life is recorded. So the figures are those of the pool's counters in a real run.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace bantam {
 
-// Buffers of one node and one role ("output", "saved", "gradient", "parameter", "optimizer", ...) that are alive together when
-// the pool holds most.
+// Buffers of one node and one role ("output", "saved", "gradient", "parameter", "optimizer", ...) that are alive
+// together when the pool holds most.
 struct MemoryItem {
   std::string who, what;
   size_t bytes = 0;
@@ -45,12 +45,12 @@ struct HeldBatches {
 
 // update_along: each parameter is updated as soon
 // as its gradient is complete. order, recompute: as in Context, of training.
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer, const HeldBatches& held = {},
-                           bool update_along = false, SumOrder order = SumOrder::kAny,
+MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
+                           const HeldBatches& held = {}, bool update_along = false, SumOrder order = SumOrder::kAny,
                            const List<Segment>& recompute = {});
 
-// The pool's high-water mark in evaluation between two epochs, of as many batches of bytes: the trainer's state and batches are held
-// beside it.
+// The pool's high-water mark in evaluation between two epochs, of as many batches of bytes: the trainer's state and
+// batches are held beside it.
 size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
                        const HeldBatches& held);
 

@@ -204,7 +204,8 @@ void restore_optimizer(const NetCheckpoint& checkpoint, const Model& model, Opti
 }
 
 std::string load_weights(const std::string& path, Model* model) {
-  LoadedWeights loaded = WeightsFile(SafeTensors::read(checkpoint_path(path)), {{}, {std::string(kOptimizerPrefix) + "*"}}).load(model);
+  LoadedWeights loaded =
+      WeightsFile(SafeTensors::read(checkpoint_path(path)), {{}, {std::string(kOptimizerPrefix) + "*"}}).load(model);
   loaded.left_out.clear();  // a run's optimizer state is no surprise
   return loaded.text();
 }

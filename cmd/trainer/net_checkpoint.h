@@ -59,8 +59,8 @@ std::string checkpoint_path(const std::string& path_or_run);
 // `model` has the layouts. Throws FileError unless the checkpoint holds the state of exactly this optimizer.
 void restore_optimizer(const NetCheckpoint& checkpoint, const Model& model, Optimizer* optimizer);
 
-// Copies weights by name from any safetensors file, PyTorch's too (cmd/trainer/weights_file.h). Throws FileError unless every
-// parameter and statistic is there with its shape; returns "122/122 loaded, 0 missing, 0 unexpected".
+// Copies weights by name from any safetensors file, PyTorch's too (cmd/trainer/weights_file.h). Throws FileError unless
+// every parameter and statistic is there with its shape; returns "122/122 loaded, 0 missing, 0 unexpected".
 std::string load_weights(const std::string& path, Model* model);
 
 }  // namespace bantam

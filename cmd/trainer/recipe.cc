@@ -12,7 +12,8 @@ namespace bantam {
 
 void fields(DataConfig& c, FieldList& f) {
   f.section("data");
-  f.add("name", &c.name, "data set", one_of({"fashion-mnist", "mnist", "cifar10", "cifar100", "tiny-imagenet", "image-folder"}));
+  f.add("name", &c.name, "data set",
+        one_of({"fashion-mnist", "mnist", "cifar10", "cifar100", "tiny-imagenet", "image-folder"}));
   f.add("mean", &c.mean, "mean of the pixels in [0, 1], one a channel: x = (pixel / 255 - mean) / stddev",
         between(-10, 10));
   f.add("stddev", &c.stddev, "standard deviation of the pixels, one a channel", between(1e-6, 100));
@@ -20,7 +21,8 @@ void fields(DataConfig& c, FieldList& f) {
         "side of the square that the net sees; images of other sizes are resized; 0: the size of the images",
         between(0, 4096));
   f.add("eval_resize", &c.eval_resize,
-        "images that are not cropped at random: their shorter side before the center is cut out (with 224: often 256); 0: "
+        "images that are not cropped at random: their shorter side before the center is cut out (with 224: often 256); "
+        "0: "
         "as little more than the center as possible",
         between(0, 8192));
   f.add("flip", &c.flip, "training images are mirrored, left to right, half of the time");
@@ -78,7 +80,8 @@ void fields(OptimizerConfig& c, FieldList& f) {
   f.add("weight_decay", &c.weight_decay, "L2 penalty's gradient is weight_decay * weight; biases and norms have none",
         at_least(0));
   f.add("fused_update", &c.fused_update,
-        "each layer is updated as soon as backward has its gradient, which is then dropped: less memory, the same numbers; "
+        "each layer is updated as soon as backward has its gradient, which is then dropped: less memory, the same "
+        "numbers; "
         "auto: unless train.clip_norm needs all gradients at once",
         one_of({"auto", "on", "off"}));
 }
@@ -110,7 +113,8 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("save_every_seconds", &c.save_every_seconds,
         "seconds between checkpoints within an epoch, 0: none but at its end; no result depends on it", at_least(0));
   f.add("winograd", &c.winograd,
-        "tiles of 3x3 convolutions and their input gradients in training: 2x2, exact as the direct sum; 4x4, faster, 5 times "
+        "tiles of 3x3 convolutions and their input gradients in training: 2x2, exact as the direct sum; 4x4, faster, 5 "
+        "times "
         "its rounding error",
         one_of({"2x2", "4x4"}));
 }

@@ -43,7 +43,8 @@ RecipeStep::RecipeStep(const Recipe& recipe, int64_t batch, StepMode mode)
   const Rng rng(0, kRngTest, 2), pixels(0, kRngTest, 0);
   if (bytes) {
     byte_values_ = Tensor::empty({in.c, 256});
-    for (int64_t i = 0; i < byte_values_.size(); ++i) byte_values_.mutable_data<float>()[i] = kRange * (float(i % 256) / 255 - 0.5f);
+    for (int64_t i = 0; i < byte_values_.size(); ++i)
+      byte_values_.mutable_data<float>()[i] = kRange * (float(i % 256) / 255 - 0.5f);
     for (int64_t i = 0; i < x_.size(); ++i) x_.mutable_data<uint8_t>()[i] = uint8_t(pixels.below(uint64_t(i), 256));
   } else {
     fill(&x_, kRange, 0);

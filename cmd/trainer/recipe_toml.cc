@@ -86,8 +86,9 @@ void check_together(const Recipe& r) {
   if (r.optimizer.nesterov && r.optimizer.name == "sgd" && r.optimizer.momentum == 0)
     throw UsageError("optimizer.nesterov needs optimizer.momentum above 0");
   if (r.optimizer.fused_update == "on" && r.train.clip_norm > 0)
-    throw UsageError("optimizer.fused_update = on does not go with train.clip_norm: the norm of all gradients is known only "
-                     "when backward is through, and by then they are gone");
+    throw UsageError(
+        "optimizer.fused_update = on does not go with train.clip_norm: the norm of all gradients is known only "
+        "when backward is through, and by then they are gone");
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::v
 }
 
 bool updates_along(const Recipe& recipe) {
-  return recipe.optimizer.fused_update == "on" || (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
+  return recipe.optimizer.fused_update == "on" ||
+         (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
 }
 
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
@@ -159,8 +160,8 @@ const Batch& Trainer::next_batch() {
 }
 
 void Trainer::tell_trace(const StepTrace& trace) {
-  progress_->line("profile of " + std::to_string(trace.observed()) + (trace.observed() == 1 ? " step" : " steps") + " in " +
-                  trace.file() + "; open it in chrome://tracing or ui.perfetto.dev");
+  progress_->line("profile of " + std::to_string(trace.observed()) + (trace.observed() == 1 ? " step" : " steps") +
+                  " in " + trace.file() + "; open it in chrome://tracing or ui.perfetto.dev");
 }
 
 void Trainer::step() {
@@ -380,7 +381,11 @@ std::string finite_range(const Tensor& t, int64_t* bad) {
 
 void Trainer::explain_loss(const Batch& batch, double loss) {
   std::string where = "no layer's output; the loss itself overflows";
-  Context context{.training = true, .seed = uint64_t(recipe_.train.seed), .step = state_.step, .order = sum_order(recipe_), .tap = {},
+  Context context{.training = true,
+                  .seed = uint64_t(recipe_.train.seed),
+                  .step = state_.step,
+                  .order = sum_order(recipe_),
+                  .tap = {},
                   .byte_values = batch.byte_values};
   bool found = false;
   context.tap = [&](const NodeSpec& node, const Tensor& value) {

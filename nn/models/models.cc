@@ -72,13 +72,15 @@ NetSpec vgg11(const ModelOptions& o) {
     int64_t channels;
     bool pool;
   };
-  const Layer layers[] = {{64, true}, {128, true}, {256, false}, {256, true}, {512, false}, {512, true}, {512, false}, {512, true}};
+  const Layer layers[] = {{64, true},   {128, true}, {256, false}, {256, true},
+                          {512, false}, {512, true}, {512, false}, {512, true}};
   NetBuilder g(o.h, o.w, o.c, o.classes);
   int x = g.input();
   for (int i = 1; const Layer& layer : layers) {
     const std::string n = std::to_string(i);
     if (i > 1) x = act(g, "act" + n, x, o.form);
-    ConvConfig c = conv3x3(scaled(layer.channels, o.width), 1, i == 1 ? Form::kFloat : o.form);  // the first layer is real
+    ConvConfig c =
+        conv3x3(scaled(layer.channels, o.width), 1, i == 1 ? Form::kFloat : o.form);  // the first layer is real
     c.bias = true;
     x = g.conv("conv" + n, x, c);
     if (layer.pool) x = g.max_pool("pool" + n, x);
@@ -102,7 +104,8 @@ NetSpec resnet14(const ModelOptions& o) {
       const int64_t stride = stage > 1 && b == 0 ? 2 : 1;
       const PReluConfig slope{.slopes = 1, .init = 0.25, .parameter = n + "prelu"};
       const int a = act(g, n + "act1", x, o.form);  // read by conv1 and by the downsampling convolution
-      int y = g.batch_norm(n + "bn1", g.prelu(n + "prelu1", g.conv(n + "conv1", a, conv3x3(width, stride, o.form)), slope));
+      int y =
+          g.batch_norm(n + "bn1", g.prelu(n + "prelu1", g.conv(n + "conv1", a, conv3x3(width, stride, o.form)), slope));
       y = act(g, n + "act2", y, o.form);
       y = g.batch_norm(n + "bn2", g.prelu(n + "prelu2", g.conv(n + "conv2", y, conv3x3(width, 1, o.form)), slope));
       int shortcut = x;

@@ -32,8 +32,8 @@ struct ModelOptions {
   Stem stem = Stem::kImageNet;    // of resnet18 and resnet50
 };
 
-// The README's first net, for 28x28 images: conv 3x3 s2 -> 32, norm, act; conv 3x3 -> 64, max pool, norm, act; conv 3x3 -> 64,
-// norm, act; linear. At most 6 million multiply-accumulates. First and last layer real.
+// The README's first net, for 28x28 images: conv 3x3 s2 -> 32, norm, act; conv 3x3 -> 64, max pool, norm, act; conv 3x3
+// -> 64, norm, act; linear. At most 6 million multiply-accumulates. First and last layer real.
 NetSpec quickstart_net(const ModelOptions& o);
 
 // LeNet-5 with ReLU and max pooling: conv 5x5 pad 2 -> 6, conv 5x5 -> 16, linear 120, 84, classes. Float only.
@@ -43,16 +43,16 @@ NetSpec lenet(const ModelOptions& o);
 // Order: act, conv, max pool, norm, and Hardtanh after the norm in the BNN form.
 NetSpec vgg11(const ModelOptions& o);
 
-// ResNet-14 for 32x32 images [T 4.4]: widths 64, 128, 256 times `width` (the thesis uses 1.25: 80, 160, 320), three stages
-// of two basic blocks conv -> PReLU -> norm -> conv -> PReLU -> norm -> + residual, one slope a block.
+// ResNet-14 for 32x32 images [T 4.4]: widths 64, 128, 256 times `width` (the thesis uses 1.25: 80, 160, 320), three
+// stages of two basic blocks conv -> PReLU -> norm -> conv -> PReLU -> norm -> + residual, one slope a block.
 NetSpec resnet14(const ModelOptions& o);
 
 // torchvision's nets: its layers, its names, so that its weights load (docs/convert.md). Float only.
 // ResNet-18, and ResNet-50 with the stride in conv2 of a bottleneck ("v1.5").
 NetSpec resnet18(const ModelOptions& o);
 NetSpec resnet50(const ModelOptions& o);
-// VGG-11 without and with batch norm, for images from 32x32 on: adaptive average pool to 7x7, three linear layers, dropout.
-// (vgg11 above is the thesis's net.)
+// VGG-11 without and with batch norm, for images from 32x32 on: adaptive average pool to 7x7, three linear layers,
+// dropout. (vgg11 above is the thesis's net.)
 NetSpec vgg11_torchvision(const ModelOptions& o);
 NetSpec vgg11_bn(const ModelOptions& o);
 

@@ -1,7 +1,7 @@
 // f32 convolution forward: x [N,H,W,C], w [K,kh,kw,C/groups] -> y [N,OH,OW,K], through gemm_f32 with gathered rows.
 //   y[n,oy,ox,k] = bias[k] + sum_{ky,kx,c} x[n, oy sh + ky dh - ph, ox sw + kx dw - pw, g C/groups + c] w[k,ky,kx,c]
-// in the canonical order (gemm_f32.h) or by blocks of it, zeros outside the image. A linear layer is the 1x1 case on images of one pixel.
-// Definition: conv_ref.h. Depthwise convolutions have a kernel of their own: depthwise.h.
+// in the canonical order (gemm_f32.h) or by blocks of it, zeros outside the image. A linear layer is the 1x1 case on
+// images of one pixel. Definition: conv_ref.h. Depthwise convolutions have a kernel of their own: depthwise.h.
 //
 // Nothing allocates. The caller splits rows (output pixels; their order depends on the shape) and panels (32 output
 // channels of a group, groups in order) and gives each thread its scratch.

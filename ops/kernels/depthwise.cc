@@ -25,8 +25,8 @@ struct Source {
   int64_t step;
 };
 
-// y[p] for V vectors of channels from c on. The weights are padded; x, bias and y are not: they are loaded and stored by
-// `load` and `store`, which know how many channels are there.
+// y[p] for V vectors of channels from c on. The weights are padded; x, bias and y are not: they are loaded and stored
+// by `load` and `store`, which know how many channels are there.
 template <int V, class Load, class Store>
 HWY_INLINE HWY_ATTR void pixels_times_taps(const Source* src, int64_t taps, const float* HWY_RESTRICT w,
                                            int64_t w_stride, const float* bias, int64_t c, float* const* y,

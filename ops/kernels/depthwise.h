@@ -1,6 +1,6 @@
-// f32 depthwise convolution: one filter a channel, x [N,H,W,C], w [C,kh,kw,1] -> y [N,OH,OW,C], vectorized over channels.
-// The same canonical chain as conv_f32 (over (ky, kx), zeros outside multiplied, then + bias), so the same bits. Definition:
-// conv_ref.h with groups = c = k.
+// f32 depthwise convolution: one filter a channel, x [N,H,W,C], w [C,kh,kw,1] -> y [N,OH,OW,C], vectorized over
+// channels. The same canonical chain as conv_f32 (over (ky, kx), zeros outside multiplied, then + bias), so the same
+// bits. Definition: conv_ref.h with groups = c = k.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,12 @@ constexpr int64_t depthwise_packed_floats(const ConvShape& s) { return s.taps() 
 void depthwise_pack_weights(const ConvShape& s, const float* w, float* packed) noexcept;
 
 // Output pixels [row_begin, row_end) in raster order. bias [C] or null.
-void depthwise_f32(const ConvShape& s, const float* x, const float* packed, const float* bias, float* y, int64_t row_begin,
-                   int64_t row_end) noexcept;
+void depthwise_f32(const ConvShape& s, const float* x, const float* packed, const float* bias, float* y,
+                   int64_t row_begin, int64_t row_end) noexcept;
 
-// The same with the rows described by hand (g.channels = C, raster order): what input gradients are made of. Tap t of the
-// window takes weights w + t * depthwise_stride(C).
-void depthwise_f32_rows(const GemmRows& g, const float* w, const float* bias, int64_t row_begin, int64_t row_end) noexcept;
+// The same with the rows described by hand (g.channels = C, raster order): what input gradients are made of. Tap t of
+// the window takes weights w + t * depthwise_stride(C).
+void depthwise_f32_rows(const GemmRows& g, const float* w, const float* bias, int64_t row_begin,
+                        int64_t row_end) noexcept;
 
 }  // namespace bantam

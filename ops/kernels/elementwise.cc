@@ -30,7 +30,9 @@ struct AxpyF {
   template <class D, class V> HWY_INLINE V operator()(D d, V y, V x) const { return fused(hn::Set(d, a), x, y); }
 };
 struct ReluF {
-  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), x); }
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), x);
+  }
 };
 struct PReluF {
   template <class D, class V> HWY_INLINE V operator()(D d, V x, V slope) const {
@@ -116,8 +118,12 @@ template <class F> HWY_INLINE void to_bits(const float* x, uint8_t* bits, int64_
   for (int64_t j = 0; i + j < n; j += 8) bits[(i + j) / 8] = uint8_t(word >> j);
 }
 void gt_bits_impl(const float* x, float bound, uint8_t* bits, int64_t n) { to_bits(x, bits, n, GtF{bound, 0}); }
-void inside_bits_impl(const float* x, float lo, float hi, uint8_t* bits, int64_t n) { to_bits(x, bits, n, InsideF{lo, hi}); }
-void within_bits_impl(const float* x, float lo, float hi, uint8_t* bits, int64_t n) { to_bits(x, bits, n, WithinF{lo, hi}); }
+void inside_bits_impl(const float* x, float lo, float hi, uint8_t* bits, int64_t n) {
+  to_bits(x, bits, n, InsideF{lo, hi});
+}
+void within_bits_impl(const float* x, float lo, float hi, uint8_t* bits, int64_t n) {
+  to_bits(x, bits, n, WithinF{lo, hi});
+}
 
 void select_bits_impl(const float* x, const uint8_t* bits, float s, float* out, int64_t n) {
   const DF d;
@@ -152,11 +158,11 @@ struct PReluChannelsF {
   template <class V> HWY_INLINE V operator()(V x, V slope, V) const { return PReluF()(DF(), x, slope); }
 };
 
-// One row of parameters against all rows. P: how many of them F reads; written out, because g++ 12 at -O2 keeps vectors that a
-// loop indexes in memory.
+// One row of parameters against all rows. P: how many of them F reads; written out, because g++ 12 at -O2 keeps vectors
+// that a loop indexes in memory.
 template <int P, class Load, class Store, class F>
-HWY_INLINE void map_step(const float* x, const float* const* p, float* out, int64_t i, const Load& load, const Store& store,
-                         const F& f) {
+HWY_INLINE void map_step(const float* x, const float* const* p, float* out, int64_t i, const Load& load,
+                         const Store& store, const F& f) {
   const VF v0 = load(p[0] + i), v1 = P > 1 ? load(p[P > 1 ? 1 : 0] + i) : hn::Zero(DF());
   store(f(load(x + i), v0, v1), out + i);
 }
@@ -221,14 +227,23 @@ HWY_EXPORT(bias_channels_impl);
 HWY_EXPORT(scale_channels_impl);
 HWY_EXPORT(prelu_channels_impl);
 
-void binary_f32(Binary op, const float* a, int64_t a_step, const float* b, int64_t b_step, float* out, int64_t n) noexcept {
+void binary_f32(Binary op, const float* a, int64_t a_step, const float* b, int64_t b_step, float* out,
+                int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(binary_impl)(op, a, a_step, b, b_step, out, n);
 }
-void add_f32(const float* a, const float* b, float* out, int64_t n) noexcept { binary_f32(Binary::kAdd, a, 1, b, 1, out, n); }
-void mul_f32(const float* a, const float* b, float* out, int64_t n) noexcept { binary_f32(Binary::kMul, a, 1, b, 1, out, n); }
-void scale_f32(const float* x, float s, float* out, int64_t n) noexcept { binary_f32(Binary::kMul, x, 1, &s, 0, out, n); }
+void add_f32(const float* a, const float* b, float* out, int64_t n) noexcept {
+  binary_f32(Binary::kAdd, a, 1, b, 1, out, n);
+}
+void mul_f32(const float* a, const float* b, float* out, int64_t n) noexcept {
+  binary_f32(Binary::kMul, a, 1, b, 1, out, n);
+}
+void scale_f32(const float* x, float s, float* out, int64_t n) noexcept {
+  binary_f32(Binary::kMul, x, 1, &s, 0, out, n);
+}
 void add_into(float* dst, const float* src, int64_t n) noexcept { binary_f32(Binary::kAdd, dst, 1, src, 1, dst, n); }
-void axpy_f32(float* dst, float a, const float* src, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(axpy_impl)(dst, a, src, n); }
+void axpy_f32(float* dst, float a, const float* src, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(axpy_impl)(dst, a, src, n);
+}
 void relu_f32(const float* x, float* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(relu_impl)(x, out, n); }
 void prelu_f32(const float* x, float slope, float* out, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(prelu_impl)(x, slope, out, n);
@@ -252,7 +267,8 @@ void within_bits_f32(const float* x, float lo, float hi, uint8_t* bits, int64_t 
 void select_bits_f32(const float* x, const uint8_t* bits, float s, float* out, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(select_bits_impl)(x, bits, s, out, n);
 }
-void affine_channels_f32(const float* x, const float* scale, const float* shift, float* out, int64_t rows, int64_t c) noexcept {
+void affine_channels_f32(const float* x, const float* scale, const float* shift, float* out, int64_t rows,
+                         int64_t c) noexcept {
   HWY_DYNAMIC_DISPATCH(affine_channels_impl)(x, scale, shift, out, rows, c);
 }
 void bias_channels_f32(const float* x, const float* bias, float* out, int64_t rows, int64_t c) noexcept {

@@ -1,6 +1,7 @@
-// Elementwise kernels over contiguous f32, and per-channel ones over rows [rows, C] (an image [N,H,W,C] has N H W rows).
-// Single-threaded over the range that they get; the caller splits the work. n >= 0; an output may be one of the inputs (same
-// address) but must not overlap it otherwise. Definitions: elementwise_ref.h, equal bit for bit unless a line says "near".
+// Elementwise kernels over contiguous f32, and per-channel ones over rows [rows, C] (an image [N,H,W,C] has N H W
+// rows). Single-threaded over the range that they get; the caller splits the work. n >= 0; an output may be one of the
+// inputs (same address) but must not overlap it otherwise. Definitions: elementwise_ref.h, equal bit for bit unless a
+// line says "near".
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@ namespace bantam {
 enum class Binary : uint8_t { kAdd, kSub, kMul, kDiv };
 
 // out[i] = a[i * a_step] op b[i * b_step]; a step is 1, or 0 for one value against all.
-void binary_f32(Binary op, const float* a, int64_t a_step, const float* b, int64_t b_step, float* out, int64_t n) noexcept;
+void binary_f32(Binary op, const float* a, int64_t a_step, const float* b, int64_t b_step, float* out,
+                int64_t n) noexcept;
 
 void add_f32(const float* a, const float* b, float* out, int64_t n) noexcept;
 void mul_f32(const float* a, const float* b, float* out, int64_t n) noexcept;

@@ -1,5 +1,5 @@
-// What the kernels of elementwise.h compute, one element at a time, over any real type: the oracle of their tests, and what
-// runs in f64 for gradient checks. Read this first.
+// What the kernels of elementwise.h compute, one element at a time, over any real type: the oracle of their tests, and
+// what runs in f64 for gradient checks. Read this first.
 #pragma once
 
 #include <cmath>

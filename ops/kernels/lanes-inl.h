@@ -59,9 +59,9 @@ HWY_INLINE void store_first(VF v, float* p, int64_t n) {
     store_part(v, p, n);
 }
 
-// far(): of an array that may come from memory. A loop of ten instructions a vector has no more than 45 lines of 64 bytes in the
-// window of 450 instructions that a processor looks ahead, and reads at half the speed of the memory (Zen 5); asking for what is
-// kAhead floats further on makes up for it.
+// far(): of an array that may come from memory. A loop of ten instructions a vector has no more than 45 lines of 64
+// bytes in the window of 450 instructions that a processor looks ahead, and reads at half the speed of the memory (Zen
+// 5); asking for what is kAhead floats further on makes up for it.
 constexpr int64_t kAhead = 1024;
 struct WholeLoad {
   HWY_INLINE VF operator()(const float* p) const { return hn::LoadU(DF(), p); }
@@ -76,9 +76,11 @@ struct PartLoad {
   HWY_INLINE VF far(const float* p) const { return load_part(p, k); }
 };
 
-// mask ? v : 0 for a v that comes straight from memory. IfThenElseZero would do, but on AVX-512 compilers turn it into a masked
-// load, which streams from memory at half the speed of a plain one (measured on Zen 5).
-template <class D, class V> HWY_INLINE V keep_where(D d, hn::Mask<D> mask, V v) { return hn::And(hn::VecFromMask(d, mask), v); }
+// mask ? v : 0 for a v that comes straight from memory. IfThenElseZero would do, but on AVX-512 compilers turn it into
+// a masked load, which streams from memory at half the speed of a plain one (measured on Zen 5).
+template <class D, class V> HWY_INLINE V keep_where(D d, hn::Mask<D> mask, V v) {
+  return hn::And(hn::VecFromMask(d, mask), v);
+}
 
 // The bits of a mask in the low kLanes bits of a word, and back. Whole words, or compilers take the bytes apart.
 HWY_INLINE unsigned bits_of(hn::Mask<DF> mask) {
@@ -117,15 +119,16 @@ struct PartStore {
 HWY_INLINE WholeStore store_like(WholeLoad) { return {}; }
 HWY_INLINE PartStore store_like(PartLoad part) { return {part.k}; }
 
-// Past the caches, to addresses of whole vectors; hwy::FlushStream() behind the last. Without reading the lines first, writing takes
-// half the traffic: copying 32 MB is 1.6 times as fast as by memcpy (Zen 5).
+// Past the caches, to addresses of whole vectors; hwy::FlushStream() behind the last. Without reading the lines first,
+// writing takes half the traffic: copying 32 MB is 1.6 times as fast as by memcpy (Zen 5).
 struct StreamStore {
   HWY_INLINE void operator()(VF v, float* p) const { hn::Stream(v, DF(), p); }
 };
-// Whether an output of so many floats in all is for StreamStore: one that is larger than what a cache would hold of it until it is
-// read. Rows of c floats from p on must begin on whole vectors.
+// Whether an output of so many floats in all is for StreamStore: one that is larger than what a cache would hold of it
+// until it is read. Rows of c floats from p on must begin on whole vectors.
 HWY_INLINE bool streams(const float* p, int64_t c, int64_t floats) {
-  return floats >= (int64_t(24) << 20) / int64_t(sizeof(float)) && c % kLanes == 0 && reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(float)) == 0;
+  return floats >= (int64_t(24) << 20) / int64_t(sizeof(float)) && c % kLanes == 0 &&
+         reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(float)) == 0;
 }
 
 // x y + z rounded once where the target can: everywhere but on SSE4 and below. The scalar target is taught to.
@@ -172,8 +175,8 @@ template <class F> HWY_INLINE void map2(const float* x, const float* y, float* o
 }
 
 // Rows [rows, C] of few channels, or of a number that fills no whole vectors, are taken as rows / group longer rows of
-// group * C columns, whose per-channel parameters are repeated `group` times (repeat_parameters). 1 where that does not pay.
-// The numbers are the same on every target, so that sums over groups are, too.
+// group * C columns, whose per-channel parameters are repeated `group` times (repeat_parameters). 1 where that does not
+// pay. The numbers are the same on every target, so that sums over groups are, too.
 constexpr int64_t kMaxColumns = 1024;
 HWY_INLINE int64_t row_group(int64_t rows, int64_t c) {
   if (c < 1) return 1;

@@ -35,7 +35,8 @@ template <int P> struct PlaneWriter {
   uint64_t waiting = 0;
   PlaneWriter<P - 1> lower;
 
-  PlaneWriter(uint8_t* planes, int64_t plane_bytes, int64_t first) : to(planes + (P - 1) * plane_bytes + first), lower(planes, plane_bytes, first) {}
+  PlaneWriter(uint8_t* planes, int64_t plane_bytes, int64_t first)
+      : to(planes + (P - 1) * plane_bytes + first), lower(planes, plane_bytes, first) {}
   HWY_INLINE void add(VI where, unsigned lanes, int fill) {
     waiting |= uint64_t(bits_of(hn::RebindMask(DF(), hn::TestBit(where, hn::Set(DI(), 1 << (P - 1))))) & lanes) << fill;
     lower.add(where, lanes, fill);
@@ -57,7 +58,8 @@ template <int P> struct PositionWriter {
   PlaneWriter<P> planes;
   int fill = 0;
 
-  PositionWriter(const ConvShape& s, uint8_t* positions, int64_t output) : planes(positions, P ? max_pool_plane_bytes(s) : 0, output / 8) {}
+  PositionWriter(const ConvShape& s, uint8_t* positions, int64_t output)
+      : planes(positions, P ? max_pool_plane_bytes(s) : 0, output / 8) {}
   // Of the first k lanes.
   HWY_INLINE void put(VI where, int64_t k) {
     if constexpr (P > 0) {
@@ -91,7 +93,8 @@ struct FarLoad {
   HWY_INLINE VF operator()(const float* p) const { return WholeLoad().far(p); }
 };
 
-// Windows, from the address of their first pixel's channels: whole ones of KH x KW pixels, and those of which a part lies inside.
+// Windows, from the address of their first pixel's channels: whole ones of KH x KW pixels, and those of which a part
+// lies inside.
 template <int KH, int KW> struct WholeWindow {
   int64_t line, c;
 
@@ -120,9 +123,11 @@ struct PartWindow {
   }
 };
 
-// One output pixel. `room`: floats from x's and y's channel on that may be read in each of the window's lines, and written.
+// One output pixel. `room`: floats from x's and y's channel on that may be read in each of the window's lines, and
+// written.
 template <class Window, int P>
-HWY_INLINE void max_pixel(const Window& window, const float* corner, float* y, int64_t c, int64_t room, PositionWriter<P>* positions) {
+HWY_INLINE void max_pixel(const Window& window, const float* corner, float* y, int64_t c, int64_t room,
+                          PositionWriter<P>* positions) {
   int64_t j = 0;
   for (; j + kLanes <= c; j += kLanes) {
     const Largest best = window.largest(corner + j, FarLoad());
@@ -143,7 +148,8 @@ HWY_INLINE void max_pixel(const Window& window, const float* corner, float* y, i
 
 // Whole: the type of windows that lie inside the image, or PartWindow for those, too.
 template <class Whole, int P>
-HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin, int64_t row_end) {
+HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
+                              int64_t row_end) {
   const int64_t oh = s.out_h(), ow = s.out_w(), line = s.w * s.c;
   PositionWriter<P> writer(s, positions, row_begin * s.c);
   for (int64_t row = row_begin; row < row_end;) {
@@ -151,7 +157,8 @@ HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, uint
     const int64_t end = ow - ox0 < row_end - row ? ow : ox0 + row_end - row;
     int64_t ox = ox0;
     if constexpr (!__is_same(Whole, PartWindow)) {
-      if (s.c < kLanes && s.pad_h == 0 && s.pad_w == 0) {  // a vector a pixel, as long as there are as many floats in the lines
+      if (s.c < kLanes && s.pad_h == 0 &&
+          s.pad_w == 0) {  // a vector a pixel, as long as there are as many floats in the lines
         const int64_t in_line = (line - kLanes) / s.c - s.kw + 1, left = row_end - row - (kLanes + s.c - 1) / s.c;
         const int64_t last = in_line < 0 ? -1 : in_line / s.stride_w;
         const int64_t stop = last + 1 < end ? last + 1 : end, few = stop - ox < left ? stop - ox : left;
@@ -167,7 +174,8 @@ HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, uint
     for (; ox < end; ++ox, ++row) {
       const int64_t x0 = ox * s.stride_w - s.pad_w, y0 = oy * s.stride_h - s.pad_h;
       const float* corner = x + ((n * s.h + y0) * s.w + x0) * s.c;
-      const int64_t in_line = line - (x0 + s.kw - 1) * s.c, left = (row_end - row) * s.c, room = in_line < left ? in_line : left;
+      const int64_t in_line = line - (x0 + s.kw - 1) * s.c, left = (row_end - row) * s.c,
+                    room = in_line < left ? in_line : left;
       if constexpr (!__is_same(Whole, PartWindow)) {
         if (y0 >= 0 && x0 >= 0 && y0 + s.kh <= s.h && x0 + s.kw <= s.w) {
           max_pixel(Whole{line, s.c}, corner, y + row * s.c, s.c, room, &writer);
@@ -180,7 +188,8 @@ HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, uint
   writer.end();
 }
 
-HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin, int64_t row_end) {
+HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
+                       int64_t row_end) {
 #define BANTAM_POOL(WHOLE, P)                                                                    \
   return positions ? max_pool_rows<WHOLE, P>(s, x, y, positions, row_begin, row_end)             \
                    : max_pool_rows<WHOLE, 0>(s, x, y, positions, row_begin, row_end)
@@ -215,15 +224,18 @@ HWY_ATTR void avg_pool(const ConvShape& s, const float* x, float* y, int64_t row
       const float* corner = x + ((n * s.h + w.y0) * s.w + w.x0) * s.c;
       float* out = y + row * s.c;
       int64_t j = 0;
-      for (; j + kLanes <= s.c; j += kLanes) hn::StoreU(hn::Div(window_sum(w, corner + j, line, s.c, FarLoad()), area), DF(), out + j);
+      for (; j + kLanes <= s.c; j += kLanes)
+        hn::StoreU(hn::Div(window_sum(w, corner + j, line, s.c, FarLoad()), area), DF(), out + j);
       if (j < s.c) store_part(hn::Div(window_sum(w, corner + j, line, s.c, PartLoad{s.c - j}), area), out + j, s.c - j);
     }
   }
 }
 
-// Four sums down `pixels` values each, `step` apart: as a chain of additions waits for itself, four side by side are four times as fast.
+// Four sums down `pixels` values each, `step` apart: as a chain of additions waits for itself, four side by side are
+// four times as fast.
 template <class Load>
-HWY_INLINE void four_means(const float* const* x, int64_t pixels, int64_t step, VF area, float* const* y, const Load& load) {
+HWY_INLINE void four_means(const float* const* x, int64_t pixels, int64_t step, VF area, float* const* y,
+                           const Load& load) {
   const float *a = x[0], *b = x[1], *c = x[2], *d = x[3];
   VF sa = hn::Zero(DF()), sb = sa, sc = sa, sd = sa;
   for (int64_t at = 0; at < pixels * step; at += step) {
@@ -294,7 +306,8 @@ HWY_EXPORT(avg_pool);
 HWY_EXPORT(global_avg_pool);
 HWY_EXPORT(adaptive_avg_pool);
 
-void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin, int64_t row_end) noexcept {
+void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
+                  int64_t row_end) noexcept {
   HWY_DYNAMIC_DISPATCH(max_pool)(s, x, y, positions, row_begin, row_end);
 }
 void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept {
@@ -303,7 +316,8 @@ void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begi
 void global_avg_pool_f32(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) noexcept {
   HWY_DYNAMIC_DISPATCH(global_avg_pool)(x, pixels, c, y, n_begin, n_end);
 }
-void adaptive_avg_pool_f32(const AdaptivePool& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept {
+void adaptive_avg_pool_f32(const AdaptivePool& s, const float* x, float* y, int64_t row_begin,
+                           int64_t row_end) noexcept {
   HWY_DYNAMIC_DISPATCH(adaptive_avg_pool)(s, x, y, row_begin, row_end);
 }
 

@@ -8,7 +8,8 @@
 
 namespace bantam::ref {
 
-// The window of output pixel `row`: positions [ky0, ky1) x [kx0, kx1) of it lie inside image n, whose corner is (y0, x0).
+// The window of output pixel `row`: positions [ky0, ky1) x [kx0, kx1) of it lie inside image n, whose corner is (y0,
+// x0).
 struct PoolWindow {
   int64_t n, y0, x0, ky0, ky1, kx0, kx1;
   PoolWindow(const ConvShape& s, int64_t row) {
@@ -124,8 +125,10 @@ void pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_
   }
 }
 template <class T>
-void max_pool_grad(const ConvShape& s, const T* dy, const uint8_t* positions, T* dx, int64_t row_begin, int64_t row_end) {
-  pool_grad(s, dy, dx, row_begin, row_end, [&](int64_t out, int64_t at) { return max_position(s, positions, out) == at; });
+void max_pool_grad(const ConvShape& s, const T* dy, const uint8_t* positions, T* dx, int64_t row_begin,
+                   int64_t row_end) {
+  pool_grad(s, dy, dx, row_begin, row_end,
+            [&](int64_t out, int64_t at) { return max_position(s, positions, out) == at; });
 }
 template <class T>
 void avg_pool_grad(const ConvShape& s, const T* dy, T* dx, int64_t row_begin, int64_t row_end) {

@@ -36,7 +36,9 @@ struct DotTerm {
 // x, or x >= 0 ? x : x slope.
 struct AsItIs {
   const float* x;
-  template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t) const { return load.far(x + at); }
+  template <class Load> HWY_INLINE VF operator()(const Load& load, int64_t at, int64_t) const {
+    return load.far(x + at);
+  }
 };
 struct WithSlope {
   const float *x, *slope;

@@ -1,6 +1,6 @@
-// Colors of u8 pixels changed in place, as PIL changes them: its conversions, in the widths and roundings of its C code.
-// Pixels [n][3] are red, green, blue. Single-threaded over what they get. Definitions: color_u8_ref.h, equal bit for bit
-// on every target.
+// Colors of u8 pixels changed in place, as PIL changes them: its conversions, in the widths and roundings of its C
+// code. Pixels [n][3] are red, green, blue. Single-threaded over what they get. Definitions: color_u8_ref.h, equal bit
+// for bit on every target.
 #pragma once
 
 #include <cstdint>

@@ -46,7 +46,8 @@ HWY_EXPORT(log_sum_impl);
 HWY_EXPORT(cross_entropy_grad_impl);
 
 LogSum log_sum_f32(const float* x, int64_t c) noexcept { return HWY_DYNAMIC_DISPATCH(log_sum_impl)(x, c); }
-void cross_entropy_grad_f32(const float* x, int64_t c, int64_t label, float hit, float rest, float factor, float* dx) noexcept {
+void cross_entropy_grad_f32(const float* x, int64_t c, int64_t label, float hit, float rest, float factor,
+                            float* dx) noexcept {
   HWY_DYNAMIC_DISPATCH(cross_entropy_grad_impl)(x, c, label, hit, rest, factor, dx);
 }
 

@@ -12,6 +12,7 @@ struct LogSum {
 LogSum log_sum_f32(const float* x, int64_t c) noexcept;
 
 // dx = (softmax(x) - q) factor, q = rest everywhere, and hit more at the label. dx may be x.
-void cross_entropy_grad_f32(const float* x, int64_t c, int64_t label, float hit, float rest, float factor, float* dx) noexcept;
+void cross_entropy_grad_f32(const float* x, int64_t c, int64_t label, float hit, float rest, float factor,
+                            float* dx) noexcept;
 
 }  // namespace bantam

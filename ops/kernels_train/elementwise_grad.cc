@@ -36,11 +36,15 @@ struct PReluGrad {
 void relu_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, ReluGrad()); }
 void tanh_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, TanhGrad()); }
 void sigmoid_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, SigmoidGrad()); }
-void prelu_grad_impl(const float* x, const float* dy, float slope, float* dx, int64_t n) { map2(x, dy, dx, n, PReluGrad{slope}); }
+void prelu_grad_impl(const float* x, const float* dy, float slope, float* dx, int64_t n) {
+  map2(x, dy, dx, n, PReluGrad{slope});
+}
 
 // `slope` holds c values: one a channel, or those of several rows.
-HWY_INLINE void prelu_grad_rows(const float* x, const float* dy, const float* slope, float* dx, int64_t rows, int64_t c) {
-  const auto grad = [](VF v, VF g, VF s) HWY_ATTR { return hn::IfThenElse(hn::Gt(v, hn::Zero(DF())), g, hn::Mul(g, s)); };
+HWY_INLINE void prelu_grad_rows(const float* x, const float* dy, const float* slope, float* dx, int64_t rows,
+                                int64_t c) {
+  const auto grad = [](VF v, VF g, VF s)
+                        HWY_ATTR { return hn::IfThenElse(hn::Gt(v, hn::Zero(DF())), g, hn::Mul(g, s)); };
   for (int64_t r = 0; r < rows; ++r, dy += c, x += c, dx += c) {
     const WholeLoad load;
     int64_t i = 0;
@@ -95,7 +99,9 @@ struct ProductOf { template <class V> HWY_INLINE V operator()(V y, V dy) const {
 struct SecondOf { template <class V> HWY_INLINE V operator()(V, V dy) const { return dy; } };
 struct SoftmaxGrad {
   float s;
-  template <class D, class V> HWY_INLINE V operator()(D d, V y, V dy) const { return hn::Mul(y, hn::Sub(dy, hn::Set(d, s))); }
+  template <class D, class V> HWY_INLINE V operator()(D d, V y, V dy) const {
+    return hn::Mul(y, hn::Sub(dy, hn::Set(d, s)));
+  }
 };
 struct LogSoftmaxGrad {
   float s;
@@ -104,10 +110,12 @@ struct LogSoftmaxGrad {
   }
 };
 void softmax_grad_rows_impl(const float* y, const float* dy, float* dx, int64_t rows, int64_t c) {
-  for (int64_t r = 0; r < rows; ++r, y += c, dy += c, dx += c) map2(y, dy, dx, c, SoftmaxGrad{row_sum(y, dy, c, ProductOf())});
+  for (int64_t r = 0; r < rows; ++r, y += c, dy += c, dx += c)
+    map2(y, dy, dx, c, SoftmaxGrad{row_sum(y, dy, c, ProductOf())});
 }
 void log_softmax_grad_rows_impl(const float* y, const float* dy, float* dx, int64_t rows, int64_t c) {
-  for (int64_t r = 0; r < rows; ++r, y += c, dy += c, dx += c) map2(y, dy, dx, c, LogSoftmaxGrad{row_sum(y, dy, c, SecondOf())});
+  for (int64_t r = 0; r < rows; ++r, y += c, dy += c, dx += c)
+    map2(y, dy, dx, c, LogSoftmaxGrad{row_sum(y, dy, c, SecondOf())});
 }
 
 }  // namespace HWY_NAMESPACE
@@ -138,7 +146,8 @@ void sigmoid_grad_f32(const float* out, const float* dy, float* dx, int64_t n) n
 void prelu_grad_f32(const float* x, const float* dy, float slope, float* dx, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(prelu_grad_impl)(x, dy, slope, dx, n);
 }
-void prelu_channels_grad_f32(const float* x, const float* dy, const float* slope, float* dx, int64_t rows, int64_t c) noexcept {
+void prelu_channels_grad_f32(const float* x, const float* dy, const float* slope, float* dx, int64_t rows,
+                             int64_t c) noexcept {
   HWY_DYNAMIC_DISPATCH(prelu_channels_grad_impl)(x, dy, slope, dx, rows, c);
 }
 void prelu_slope_sums_f32(const float* x, const float* dy, int64_t rows, int64_t c, double* sums) noexcept {

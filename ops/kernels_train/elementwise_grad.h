@@ -12,7 +12,8 @@ void sigmoid_grad_f32(const float* out, const float* dy, float* dx, int64_t n) n
 
 // dx = x >= 0 ? dy : dy slope; slope is one value, or one a channel.
 void prelu_grad_f32(const float* x, const float* dy, float slope, float* dx, int64_t n) noexcept;
-void prelu_channels_grad_f32(const float* x, const float* dy, const float* slope, float* dx, int64_t rows, int64_t c) noexcept;
+void prelu_channels_grad_f32(const float* x, const float* dy, const float* slope, float* dx, int64_t rows,
+                             int64_t c) noexcept;
 // Gradient of the slopes over rows [rows, C]: sums of x >= 0 ? 0 : dy x, [C], overwritten.
 void prelu_slope_sums_f32(const float* x, const float* dy, int64_t rows, int64_t c, double* sums) noexcept;
 

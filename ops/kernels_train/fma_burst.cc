@@ -39,7 +39,9 @@ namespace bantam {
 
 HWY_EXPORT(registers_only);
 
-int64_t fma_burst(int64_t turns, float values[2]) noexcept { return HWY_DYNAMIC_DISPATCH(registers_only)(turns, values); }
+int64_t fma_burst(int64_t turns, float values[2]) noexcept {
+  return HWY_DYNAMIC_DISPATCH(registers_only)(turns, values);
+}
 
 }  // namespace bantam
 #endif

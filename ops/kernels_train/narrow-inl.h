@@ -35,7 +35,8 @@ HWY_INLINE HWY_ATTR void pad_image(const GemmRows& g, const NarrowImage& extent,
 }
 
 // [channel][line][width + 16] of the image with its border.
-HWY_INLINE HWY_ATTR void pad_planes(const GemmRows& g, const NarrowImage& extent, int64_t n, float* HWY_RESTRICT planes) {
+HWY_INLINE HWY_ATTR void pad_planes(const GemmRows& g, const NarrowImage& extent, int64_t n,
+                                    float* HWY_RESTRICT planes) {
   const int64_t pitch = extent.width + 16, plane = extent.height * pitch;
   memset(planes, 0, size_t(plane * g.channels) * sizeof(float));
   const int64_t lo = extent.left < 0 ? -extent.left : 0;

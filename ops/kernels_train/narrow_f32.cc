@@ -69,11 +69,12 @@ HWY_INLINE NarrowTile narrow_tile_for(int64_t rows, int* height) {
 // image whose channels are planes. The same chains.
 constexpr int64_t kPlanarColumns = 8;
 bool planar_pays(const GemmRows& g, int64_t cols) {
-  return cols <= kPlanarColumns && g.dst_pixel == cols && g.stride_w == 1 && 3 * g.out_w >= 2 * ((g.out_w + kN - 1) / kN * kN);
+  return cols <= kPlanarColumns && g.dst_pixel == cols && g.stride_w == 1 &&
+         3 * g.out_w >= 2 * ((g.out_w + kN - 1) / kN * kN);
 }
 
-// Where the values of J columns of 16 pixels go when they are turned over into 16 pixels of J columns: lane l of vector o is
-// pixel (16 o + l) / J of column (16 o + l) % J.
+// Where the values of J columns of 16 pixels go when they are turned over into 16 pixels of J columns: lane l of vector
+// o is pixel (16 o + l) / J of column (16 o + l) % J.
 template <int J>
 struct Turn {
   HWY_ALIGN int32_t pixel[J][kN], column[J][kN];

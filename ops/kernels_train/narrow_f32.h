@@ -1,6 +1,7 @@
-// Products of gathered rows (ops/kernels/gemm_f32.h) whose windows are narrow: few channels, so that gathering a window costs as
-// much as multiplying it. Nothing is gathered here: an image is copied once with its border of zeros, and the tile reads
-// neighboring output pixels' values where they lie, a constant step apart. The same chains, so the same bytes as gemm_f32.
+// Products of gathered rows (ops/kernels/gemm_f32.h) whose windows are narrow: few channels, so that gathering a window
+// costs as much as multiplying it. Nothing is gathered here: an image is copied once with its border of zeros, and the
+// tile reads neighboring output pixels' values where they lie, a constant step apart. The same chains, so the same
+// bytes as gemm_f32.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace bantam {
 constexpr int64_t kNarrowDepth = 512;              // taps x channels at most
 constexpr int64_t kNarrowImageFloats = 1 << 16;    // of an image with its border
 
-// The image with the border that its windows reach into: rows [top, top + height) and columns [left, left + width) of it.
+// The image with the border that its windows reach into: rows [top, top + height) and columns [left, left + width) of
+// it.
 struct NarrowImage {
   int64_t top = 0, left = 0, height = 0, width = 0;
   constexpr explicit NarrowImage(const GemmRows& g) {
@@ -30,15 +32,16 @@ constexpr bool narrow_f32_possible(const GemmRows& g) {
   return g.pixel == g.channels && g.depth() > 0 && g.depth() <= kNarrowDepth && g.out_w >= 8 &&
          i.height * i.width * g.channels <= kNarrowImageFloats;
 }
-// Floats of scratch: the image, what a tile may read behind it or behind its lines, and the offsets of a window's values.
+// Floats of scratch: the image, what a tile may read behind it or behind its lines, and the offsets of a window's
+// values.
 constexpr int64_t narrow_f32_scratch(const GemmRows& g) {
   const NarrowImage i(g);
   return i.height * (i.width + 16) * g.channels + 16 * g.stride_w * g.channels + 16 + g.depth();
 }
 
-// Lines [line_begin, line_end) of images x out_h output lines; panels as gemm_f32_pack_columns or _rows make them; bias of
-// `cols` floats or null. images_inner must be off.
-void narrow_f32(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols, const float* bias,
-                float* scratch) noexcept;
+// Lines [line_begin, line_end) of images x out_h output lines; panels as gemm_f32_pack_columns or _rows make them; bias
+// of `cols` floats or null. images_inner must be off.
+void narrow_f32(const GemmRows& g, int64_t line_begin, int64_t line_end, const float* panels, int64_t cols,
+                const float* bias, float* scratch) noexcept;
 
 }  // namespace bantam

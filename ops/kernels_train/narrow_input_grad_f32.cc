@@ -18,8 +18,8 @@ namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
-// The lines of dy and of the window that meet a line of dx: `count` pairs, the next one `dy_jump` and `w_jump` floats away from
-// the last channel of the one before.
+// The lines of dy and of the window that meet a line of dx: `count` pairs, the next one `dy_jump` and `w_jump` floats
+// away from the last channel of the one before.
 struct Lines {
   int64_t count, k, dy_jump, w_jump;
 };
@@ -59,9 +59,11 @@ HWY_INLINE WindowTile window_tile_for(int64_t rows) {
   return window_tile_of<V>(rows, std::make_index_sequence<size_t(kMR)>());
 }
 
-// dx[x][c] from T, whose row 0 is at t; a pixel in vectors of kWide lanes. kTaps: of a window's line at stride 1, or 0 for any.
+// dx[x][c] from T, whose row 0 is at t; a pixel in vectors of kWide lanes. kTaps: of a window's line at stride 1, or 0
+// for any.
 template <int kWide, int kTaps>
-HWY_INLINE HWY_ATTR void fold(const ConvShape& s, const float* HWY_RESTRICT t, int64_t columns, float* HWY_RESTRICT dx) {
+HWY_INLINE HWY_ATTR void fold(const ConvShape& s, const float* HWY_RESTRICT t, int64_t columns,
+                              float* HWY_RESTRICT dx) {
   const hn::CappedTag<float, kWide> d;
   constexpr int64_t kStep = int64_t(hn::MaxLanes(d));
   const int64_t line = s.w * s.c, back = s.stride_w * s.c - columns;  // from a row's value to that of the row before

@@ -1,7 +1,7 @@
-// Input gradient of convolutions with few input channels, where vectors along those would be mostly empty. A line of dx is
-// two steps: T[ox][kx,c] = sum_{ky,k} dy[oy,ox,k] w[k,ky,kx,c] over the lines oy that meet it, a matrix product whose columns
-// are a whole line of the window and whose rows are output pixels, none of them outside; then
-// dx[x][c] = sum_kx T[ox][kx,c] over ox sw = x + pw - kx, sums of a few shifted rows.
+// Input gradient of convolutions with few input channels, where vectors along those would be mostly empty. A line of dx
+// is two steps: T[ox][kx,c] = sum_{ky,k} dy[oy,ox,k] w[k,ky,kx,c] over the lines oy that meet it, a matrix product
+// whose columns are a whole line of the window and whose rows are output pixels, none of them outside; then dx[x][c] =
+// sum_kx T[ox][kx,c] over ox sw = x + pw - kx, sums of a few shifted rows.
 //
 // An element's order of sums: one chain over (ky, k) for each kx, added up with kx ascending. The same for every split.
 #pragma once
@@ -18,7 +18,9 @@ constexpr bool narrow_input_grad_possible(const ConvShape& s) {
 
 // Floats of w packed as [kh][K][columns]: columns = kw C in whole lines of 16.
 constexpr int64_t narrow_input_grad_columns(const ConvShape& s) { return (s.kw * s.c + 15) / 16 * 16; }
-constexpr int64_t narrow_input_grad_packed_floats(const ConvShape& s) { return s.kh * s.k * narrow_input_grad_columns(s); }
+constexpr int64_t narrow_input_grad_packed_floats(const ConvShape& s) {
+  return s.kh * s.k * narrow_input_grad_columns(s);
+}
 void narrow_input_grad_pack_weights(const ConvShape& s, const float* w, float* packed) noexcept;
 
 // Floats of scratch: T with rows of zeros before and behind it, and what a vector reads beyond.

@@ -28,11 +28,12 @@ struct Walk {
 constexpr int kMaxSums = kMR == 14 ? 28 : kMR == 6 ? 12 : 2;
 constexpr int kMaxRun = kMR == 14 ? 15 : kMR;
 
-// c[h * run + r][V vectors] (+)= sum over pixels of a[h * down + r] b[..], h < H, r < R: vectors along output channels, rows
-// along H runs of a window's floats that lie side by side. Row h * R + r of the sums lies at c + (h * run + r) * ldc.
+// c[h * run + r][V vectors] (+)= sum over pixels of a[h * down + r] b[..], h < H, r < R: vectors along output channels,
+// rows along H runs of a window's floats that lie side by side. Row h * R + r of the sums lies at c + (h * run + r) *
+// ldc.
 template <int R, int H, int V>
-HWY_NOINLINE HWY_ATTR void channel_tile(const float* HWY_RESTRICT a, int64_t down, const float* HWY_RESTRICT b, int64_t ldb,
-                                        const Walk& walk, float* c, int64_t run, int64_t ldc, bool first) {
+HWY_NOINLINE HWY_ATTR void channel_tile(const float* HWY_RESTRICT a, int64_t down, const float* HWY_RESTRICT b,
+                                        int64_t ldb, const Walk& walk, float* c, int64_t run, int64_t ldc, bool first) {
   const DF d;
   VF acc[H * R * V];
   static_for<H * R * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
@@ -111,7 +112,8 @@ HWY_ATTR const float* band_input(const Task& t, const Band& band, int64_t* pitch
   part.out_h = band.lines;
   part.first_h = g.first_h + band.line * g.stride_h;
   const NarrowImage extent(part);
-  const bool inside = extent.top >= 0 && extent.left >= 0 && extent.top + extent.height <= g.h && extent.left + extent.width <= g.w;
+  const bool inside =
+      extent.top >= 0 && extent.left >= 0 && extent.top + extent.height <= g.h && extent.left + extent.width <= g.w;
   if (inside) {
     *pitch = g.w * g.channels;
     return g.src + ((band.image * g.h + extent.top) * g.w + extent.left) * g.channels;
@@ -141,7 +143,8 @@ HWY_ATTR void band_by_channels(const Task& t, const Band& band, bool first) {
   // Runs in pieces of nearly equal length; short ones together with those of the next lines.
   const int64_t run = s.kw * s.c, down = t.g.step_h * pitch;
   const auto tiles = [&]<int V>(std::integral_constant<int, V>, int64_t k) HWY_ATTR {
-    const int64_t pieces = (run + (V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun) - 1) / (V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun);
+    const int64_t pieces = (run + (V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun) - 1) /
+                           (V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun);
     for (int64_t i = 0; i < pieces; ++i) {
       const int64_t r0 = i * run / pieces, piece = (i + 1) * run / pieces - r0;
       for (int64_t ky = 0, height; ky < s.kh; ky += height) {
@@ -160,8 +163,8 @@ HWY_ATTR void band_by_channels(const Task& t, const Band& band, bool first) {
 }
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-// Says that v is changed here, so that g++ loads it once and not again as an operand of each of its uses: most of these loads
-// lie across two cache lines, and cost twice.
+// Says that v is changed here, so that g++ loads it once and not again as an operand of each of its uses: most of these
+// loads lie across two cache lines, and cost twice.
 HWY_INLINE HWY_ATTR void keep_in_register(VF& v) {
   asm("" : "+v"(v.raw));
 }
@@ -169,8 +172,8 @@ HWY_INLINE HWY_ATTR void keep_in_register(VF& v) {
 // c[j * depth + r][16 lanes] (+)= sum over vectors of pixels of a[row[r]..] b[j * plane ..].
 template <int J, int R>
 HWY_NOINLINE HWY_ATTR void pixel_tile(const float* HWY_RESTRICT a, const ptrdiff_t* HWY_RESTRICT row,
-                                      const float* HWY_RESTRICT b, int64_t plane, const Walk& walk, float* c, int64_t depth,
-                                      bool first) {
+                                      const float* HWY_RESTRICT b, int64_t plane, const Walk& walk, float* c,
+                                      int64_t depth, bool first) {
   const DF d;
   VF acc[J * R];
   static_for<J * R>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
@@ -213,11 +216,11 @@ HWY_INLINE PixelTile pixel_tile_for(int64_t rows) {
   return pixel_tile<J, 1>;
 }
 
-// dy's lines as planes [K][lines][per_line vectors], zeros behind a line's last pixel. K <= 8 vectors hold 16 pixels of K
-// channels; a channel's are picked out of each. `end`: of dy, which may not be read beyond.
+// dy's lines as planes [K][lines][per_line vectors], zeros behind a line's last pixel. K <= 8 vectors hold 16 pixels of
+// K channels; a channel's are picked out of each. `end`: of dy, which may not be read beyond.
 template <int K>
-HWY_NOINLINE HWY_ATTR void split_channels(const float* dy, const float* end, int64_t out_w, int64_t lines, int64_t plane,
-                                          float* planes) {
+HWY_NOINLINE HWY_ATTR void split_channels(const float* dy, const float* end, int64_t out_w, int64_t lines,
+                                          int64_t plane, float* planes) {
   const DF d;
   const hn::RebindToSigned<DF> di;
   for (int j = 0; j < K; ++j, planes += plane) {
@@ -252,8 +255,8 @@ using SplitChannels = void (*)(const float*, const float*, int64_t, int64_t, int
 constexpr SplitChannels kSplitChannels[] = {split_channels<1>, split_channels<2>, split_channels<3>, split_channels<4>,
                                             split_channels<5>, split_channels<6>, split_channels<7>, split_channels<8>};
 
-// Vectors along pixels; dy is 0 where a line's last vector reaches beyond it, so that what x holds there does not matter
-// unless it is infinite.
+// Vectors along pixels; dy is 0 where a line's last vector reaches beyond it, so that what x holds there does not
+// matter unless it is infinite.
 HWY_ATTR void band_by_pixels(const Task& t, const Band& band, bool first) {
   const ConvShape& s = t.s;
   const GemmRows& g = t.g;
@@ -269,16 +272,19 @@ HWY_ATTR void band_by_pixels(const Task& t, const Band& band, bool first) {
     for (int64_t c = 0; c < s.c; ++c) row[r++] = c * plane + tap / s.kw * g.step_h * pitch + tap % s.kw * g.step_w;
 
   const int64_t vectors = band.lines * per_line, dy_plane = vectors * kN;
-  kSplitChannels[s.k - 1](t.dy + (band.image * s.out_h() + band.line) * out_w * s.k, t.dy + s.n * s.out_h() * out_w * s.k, out_w,
-                          band.lines, dy_plane, t.gradients);
+  kSplitChannels[s.k - 1](t.dy + (band.image * s.out_h() + band.line) * out_w * s.k,
+                          t.dy + s.n * s.out_h() * out_w * s.k, out_w, band.lines, dy_plane, t.gradients);
   const Walk walk{vectors, per_line, kN, s.stride_h * pitch - per_line * kN};
   const int64_t groups = (depth + kPixelRows - 1) / kPixelRows, thirds = (s.k + 2) / 3;
   for (int64_t i = 0; i < thirds; ++i) {
     const int64_t k0 = i * s.k / thirds, ks = (i + 1) * s.k / thirds - k0;
     for (int64_t j = 0; j < groups; ++j) {
       const int64_t r0 = j * depth / groups, rows = (j + 1) * depth / groups - r0;
-      const PixelTile tile = ks == 3 ? pixel_tile_for<3>(rows) : ks == 2 ? pixel_tile_for<2>(rows) : pixel_tile_for<1>(rows);
-      tile(t.input, row + r0, t.gradients + k0 * dy_plane, dy_plane, walk, t.sums + (k0 * depth + r0) * kN, depth, first);
+      const PixelTile tile = ks == 3   ? pixel_tile_for<3>(rows)
+                             : ks == 2 ? pixel_tile_for<2>(rows)
+                                       : pixel_tile_for<1>(rows);
+      tile(t.input, row + r0, t.gradients + k0 * dy_plane, dy_plane, walk, t.sums + (k0 * depth + r0) * kN, depth,
+           first);
     }
   }
 }
@@ -286,8 +292,8 @@ HWY_ATTR void band_by_pixels(const Task& t, const Band& band, bool first) {
 void band_by_pixels(const Task&, const Band&, bool) {}
 #endif
 
-HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, float* sums, int64_t task_begin, int64_t task_end,
-                          float* scratch) {
+HWY_ATTR void weight_grad(const ConvShape& s, const float* x, const float* dy, float* sums, int64_t task_begin,
+                          int64_t task_end, float* scratch) {
   const NarrowWeightGradPlan plan = narrow_weight_grad_plan(s);
   const GemmRows g = conv_f32_gather(s, x, nullptr, 0);
   const int64_t per_image = plan.bands / s.n;
@@ -341,8 +347,8 @@ namespace bantam {
 HWY_EXPORT(weight_grad);
 HWY_EXPORT(finish);
 
-void narrow_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* sums, int64_t task_begin, int64_t task_end,
-                            float* scratch) noexcept {
+void narrow_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* sums, int64_t task_begin,
+                            int64_t task_end, float* scratch) noexcept {
   HWY_DYNAMIC_DISPATCH(weight_grad)(s, x, dy, sums, task_begin, task_end, scratch);
 }
 

@@ -1,11 +1,11 @@
 // Weight gradient of convolutions whose windows are narrow: few channels, so that gathering a window costs as much as
-// multiplying it. dw[k,ky,kx,c] = sum_pixels dy[p,k] x[window of p, ky,kx,c] with nothing gathered: a band of output lines
-// is worked with the input lines that its windows reach into, copied once with their border of zeros, or read where they lie
-// if there is no border. A tile holds sums of some taps and output channels; its vectors lie along the channels, or, where
-// those are too few to fill one, along a line's pixels.
+// multiplying it. dw[k,ky,kx,c] = sum_pixels dy[p,k] x[window of p, ky,kx,c] with nothing gathered: a band of output
+// lines is worked with the input lines that its windows reach into, copied once with their border of zeros, or read
+// where they lie if there is no border. A tile holds sums of some taps and output channels; its vectors lie along the
+// channels, or, where those are too few to fill one, along a line's pixels.
 //
-// A tile's sum over a band is one chain (one a lane where vectors lie along pixels), added to the sum of its split: the order
-// depends on the shape alone, and on the width of the target's vectors.
+// A tile's sum over a band is one chain (one a lane where vectors lie along pixels), added to the sum of its split: the
+// order depends on the shape alone, and on the width of the target's vectors.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,12 @@ struct NarrowWeightGradPlan {
   constexpr int64_t sums() const { return tasks * task_sums; }
 };
 
-// Whether the kernel takes it: whole windows of few values, images that are worth a band each, and output channels that fill
-// most of the vectors.
+// Whether the kernel takes it: whole windows of few values, images that are worth a band each, and output channels that
+// fill most of the vectors.
 constexpr bool narrow_weight_grad_possible(const ConvShape& s) {
   const int64_t k16 = (s.k + 15) / 16 * 16;
-  return s.groups == 1 && s.c % 16 != 0 && s.dilation_w == 1 && s.taps() * s.c <= kNarrowDepth && s.out_w() >= 8 && s.out_h() * s.out_w() >= 32 &&
-         s.w <= kNarrowImageFloats / 16 / s.c && (s.k <= 8 || 8 * s.k >= 5 * k16);
+  return s.groups == 1 && s.c % 16 != 0 && s.dilation_w == 1 && s.taps() * s.c <= kNarrowDepth && s.out_w() >= 8 &&
+         s.out_h() * s.out_w() >= 32 && s.w <= kNarrowImageFloats / 16 / s.c && (s.k <= 8 || 8 * s.k >= 5 * k16);
 }
 
 constexpr NarrowWeightGradPlan narrow_weight_grad_plan(const ConvShape& s) {
@@ -57,8 +57,8 @@ constexpr NarrowWeightGradPlan narrow_weight_grad_plan(const ConvShape& s) {
 }
 
 // Runs tasks [task_begin, task_end), each into sums of its own.
-void narrow_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* sums, int64_t task_begin, int64_t task_end,
-                            float* scratch) noexcept;
+void narrow_weight_grad_f32(const ConvShape& s, const float* x, const float* dy, float* sums, int64_t task_begin,
+                            int64_t task_end, float* scratch) noexcept;
 // Adds the tasks' sums up, in order, for columns [begin, end) of dw [K][kh kw C]; overwrites them.
 void narrow_weight_grad_finish(const ConvShape& s, float* sums, int64_t begin, int64_t end, float* dw) noexcept;
 

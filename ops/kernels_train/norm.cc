@@ -47,7 +47,8 @@ template <bool kPre, NormPost kPost> struct Norm {
   }
 };
 
-// f.step(element of the arrays, column, load, store) down rows, a vector at a time; parameters repeated where rows are grouped.
+// f.step(element of the arrays, column, load, store) down rows, a vector at a time; parameters repeated where rows are
+// grouped.
 template <class F, class Store = WholeStore>
 HWY_INLINE void for_rows(int64_t at, int64_t rows, int64_t c, const F& f, const Store& store = {}) {
   for (int64_t r = 0; r < rows; ++r, at += c) {
@@ -68,7 +69,8 @@ struct RepeatedRow {
 struct RepeatedNorm {
   RepeatedRow slope, mean, scale, shift;
   NormRows of(const NormRows& p, int64_t c, int64_t group) {
-    return {slope.of(p.slope, c, group), mean.of(p.mean, c, group), scale.of(p.scale, c, group), shift.of(p.shift, c, group)};
+    return {slope.of(p.slope, c, group), mean.of(p.mean, c, group), scale.of(p.scale, c, group),
+            shift.of(p.shift, c, group)};
   }
 };
 
@@ -77,7 +79,8 @@ template <bool kPre, NormPost kPost, bool kResidual, bool kBits> struct Forward 
   const float *x, *residual;
   float* y;
   uint8_t* passed;
-  template <class Load, class Store> HWY_INLINE void step(int64_t at, int64_t i, const Load& load, const Store& store) const {
+  template <class Load, class Store>
+  HWY_INLINE void step(int64_t at, int64_t i, const Load& load, const Store& store) const {
     VF z = norm.affine(load, norm.deviation(load, load.far(x + at), i), i);
     if constexpr (kResidual) z = hn::Add(z, load.far(residual + at));
     z = norm.post(z);
@@ -94,7 +97,8 @@ template <bool kPre, NormPost kPost, bool kResidual, bool kBits> struct Forward 
   }
 };
 template <bool kPre, NormPost kPost, bool kResidual, bool kBits>
-HWY_INLINE void forward_rows(const NormRows& p, const float* x, const float* residual, const NormOut& out, int64_t rows, int64_t c) {
+HWY_INLINE void forward_rows(const NormRows& p, const float* x, const float* residual, const NormOut& out, int64_t rows,
+                             int64_t c) {
   const Forward<kPre, kPost, kResidual, kBits> f{{p}, x, residual, out.y, out.passed};
   // What lies in the cache already, because it is read, is not for writing past it.
   if (out.y != x && out.y != residual && streams(out.y, c, out.whole)) {
@@ -105,14 +109,16 @@ HWY_INLINE void forward_rows(const NormRows& p, const float* x, const float* res
   }
 }
 template <bool kPre, NormPost kPost, bool kResidual>
-HWY_INLINE void forward(const NormRows& p, const float* x, const float* residual, const NormOut& out, int64_t rows, int64_t c) {
+HWY_INLINE void forward(const NormRows& p, const float* x, const float* residual, const NormOut& out, int64_t rows,
+                        int64_t c) {
   const int64_t group = row_group(rows, c), whole = rows / group, done = whole * group * c;
   RepeatedNorm repeated;
   const NormRows wide = repeated.of(p, c, group);
   // Bits come with the vectors where these begin on bytes, else from another look at y.
   const bool bits = kPost == NormPost::kRelu && kResidual && kLanes >= 4 && out.passed && group * c % 16 == 0;
   if (bits)
-    forward_rows<kPre, kPost, kResidual, kPost == NormPost::kRelu && kResidual && kLanes >= 4>(wide, x, residual, out, whole, group * c);
+    forward_rows<kPre, kPost, kResidual, kPost == NormPost::kRelu && kResidual && kLanes >= 4>(wide, x, residual, out,
+                                                                                               whole, group * c);
   else
     forward_rows<kPre, kPost, kResidual, false>(wide, x, residual, out, whole, group * c);
   const Forward<kPre, kPost, kResidual, false> f{{p}, x, residual, out.y, nullptr};
@@ -132,7 +138,8 @@ template <bool kPre, NormPost kPost> struct Grad {
   template <class Load> HWY_INLINE VF pre(const Load& load, VF v, VF r, int64_t i) const {
     return hn::IfThenElse(hn::Gt(v, hn::Zero(DF())), r, hn::Mul(r, load(q.back + i)));
   }
-  template <class Load, class Store> HWY_INLINE void step(int64_t at, int64_t i, const Load& load, const Store& store) const {
+  template <class Load, class Store>
+  HWY_INLINE void step(int64_t at, int64_t i, const Load& load, const Store& store) const {
     const VF v = load.far(x + at), r = dpre(load, v, at, i);
     store(kPre ? pre(load, v, r, i) : r, dx + at);
   }
@@ -144,8 +151,8 @@ struct RepeatedGrad {
   }
 };
 template <bool kPre, NormPost kPost>
-HWY_INLINE void grad(const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows, int64_t c,
-                     int64_t whole) {
+HWY_INLINE void grad(const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows,
+                     int64_t c, int64_t whole) {
   using F = Grad<kPre, kPost>;
   const int64_t group = row_group(rows, c), long_rows = rows / group;
   RepeatedNorm repeated;
@@ -170,7 +177,8 @@ template <bool kPre, NormPost kPost> struct Terms {
   }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
     one(load, at, column, out);
-    const VF d = norm.deviation(load, load.far(x + next), column), g = norm.passed(load, load.far(dy + next), d, column);
+    const VF d = norm.deviation(load, load.far(x + next), column),
+             g = norm.passed(load, load.far(dy + next), d, column);
     out[0] = hn::Add(out[0], g);
     out[1] = hn::MulAdd(g, d, out[1]);
   }
@@ -233,7 +241,8 @@ HWY_INLINE NormRows rows_from(const NormRows& p, int64_t k) {
   return {p.slope ? p.slope + k : nullptr, p.mean + k, p.scale + k, p.shift + k};
 }
 template <bool kPre, NormPost kPost>
-HWY_INLINE void sums(const NormRows& p, const float* dy, const float* x, int64_t rows, int64_t c, double* sum_g, double* sum_gd) {
+HWY_INLINE void sums(const NormRows& p, const float* dy, const float* x, int64_t rows, int64_t c, double* sum_g,
+                     double* sum_gd) {
   RepeatedNorm repeated;
   double* const to[] = {sum_g, sum_gd};
   channel_sums<2>(rows, c, to, [&](const ColumnBlock& b, int64_t group) HWY_ATTR {
@@ -241,8 +250,8 @@ HWY_INLINE void sums(const NormRows& p, const float* dy, const float* x, int64_t
   });
 }
 template <bool kPre>
-HWY_INLINE void masked_sums(const NormRows& p, const float* dy, const NormMask& mask, const float* x, float* g, int64_t rows, int64_t c,
-                            double* sum_g, double* sum_gd) {
+HWY_INLINE void masked_sums(const NormRows& p, const float* dy, const NormMask& mask, const float* x, float* g,
+                            int64_t rows, int64_t c, double* sum_g, double* sum_gd) {
   RepeatedNorm repeated;
   double* const to[] = {sum_g, sum_gd};
   channel_sums<2>(rows, c, to, [&](const ColumnBlock& b, int64_t group) HWY_ATTR {
@@ -250,8 +259,8 @@ HWY_INLINE void masked_sums(const NormRows& p, const float* dy, const NormMask& 
   });
 }
 template <NormPost kPost>
-HWY_INLINE void grad_slope(const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows, int64_t c,
-                           double* sums, int64_t whole) {
+HWY_INLINE void grad_slope(const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx,
+                           int64_t rows, int64_t c, double* sums, int64_t whole) {
   RepeatedNorm repeated;
   RepeatedGrad wide;
   const bool stream = dx != dy && dx != x && streams(dx, c, whole);
@@ -271,31 +280,34 @@ HWY_INLINE void grad_slope(const NormRows& p, const NormGrad& q, const float* dy
     case NormPost::kHardtanh: return p.slope ? CALL(true, NormPost::kHardtanh) : CALL(false, NormPost::kHardtanh); \
   }
 
-void norm_forward_impl(NormPost post, const NormRows& p, const float* x, const float* residual, const NormOut& y, int64_t rows, int64_t c) {
-#define BANTAM_CALL(PRE, POST) \
-  (residual ? forward<PRE, POST, true>(p, x, residual, y, rows, c) : forward<PRE, POST, false>(p, x, residual, y, rows, c))
+void norm_forward_impl(NormPost post, const NormRows& p, const float* x, const float* residual, const NormOut& y,
+                       int64_t rows, int64_t c) {
+#define BANTAM_CALL(PRE, POST)                                     \
+  (residual ? forward<PRE, POST, true>(p, x, residual, y, rows, c) \
+            : forward<PRE, POST, false>(p, x, residual, y, rows, c))
   BANTAM_NORM_SWITCH(BANTAM_CALL)
 #undef BANTAM_CALL
 }
-void norm_sums_impl(NormPost post, const NormRows& p, const float* dy, const float* x, int64_t rows, int64_t c, double* sum_g,
-                    double* sum_gd) {
+void norm_sums_impl(NormPost post, const NormRows& p, const float* dy, const float* x, int64_t rows, int64_t c,
+                    double* sum_g, double* sum_gd) {
 #define BANTAM_CALL(PRE, POST) sums<PRE, POST>(p, dy, x, rows, c, sum_g, sum_gd)
   BANTAM_NORM_SWITCH(BANTAM_CALL)
 #undef BANTAM_CALL
 }
-void norm_grad_impl(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows,
-                    int64_t c, int64_t whole) {
+void norm_grad_impl(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx,
+                    int64_t rows, int64_t c, int64_t whole) {
 #define BANTAM_CALL(PRE, POST) grad<PRE, POST>(p, q, dy, x, dx, rows, c, whole)
   BANTAM_NORM_SWITCH(BANTAM_CALL)
 #undef BANTAM_CALL
 }
 #undef BANTAM_NORM_SWITCH
-void norm_masked_sums_impl(const NormRows& p, const float* dy, const NormMask& mask, const float* x, float* g, int64_t rows, int64_t c,
-                           double* sum_g, double* sum_gd) {
-  return p.slope ? masked_sums<true>(p, dy, mask, x, g, rows, c, sum_g, sum_gd) : masked_sums<false>(p, dy, mask, x, g, rows, c, sum_g, sum_gd);
+void norm_masked_sums_impl(const NormRows& p, const float* dy, const NormMask& mask, const float* x, float* g,
+                           int64_t rows, int64_t c, double* sum_g, double* sum_gd) {
+  return p.slope ? masked_sums<true>(p, dy, mask, x, g, rows, c, sum_g, sum_gd)
+                 : masked_sums<false>(p, dy, mask, x, g, rows, c, sum_g, sum_gd);
 }
-void norm_grad_slope_impl(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows,
-                          int64_t c, double* sums, int64_t whole) {
+void norm_grad_slope_impl(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x,
+                          float* dx, int64_t rows, int64_t c, double* sums, int64_t whole) {
   switch (post) {
     case NormPost::kNone: return grad_slope<NormPost::kNone>(p, q, dy, x, dx, rows, c, sums, whole);
     case NormPost::kRelu: return grad_slope<NormPost::kRelu>(p, q, dy, x, dx, rows, c, sums, whole);
@@ -316,25 +328,25 @@ HWY_EXPORT(norm_grad_impl);
 HWY_EXPORT(norm_masked_sums_impl);
 HWY_EXPORT(norm_grad_slope_impl);
 
-void norm_forward_f32(NormPost post, const NormRows& p, const float* x, const float* residual, const NormOut& out, int64_t rows,
-                      int64_t c) noexcept {
+void norm_forward_f32(NormPost post, const NormRows& p, const float* x, const float* residual, const NormOut& out,
+                      int64_t rows, int64_t c) noexcept {
   HWY_DYNAMIC_DISPATCH(norm_forward_impl)(post, p, x, residual, out, rows, c);
 }
-void norm_sums_f32(NormPost post, const NormRows& p, const float* dy, const float* x, int64_t rows, int64_t c, double* sum_g,
-                   double* sum_gd) noexcept {
+void norm_sums_f32(NormPost post, const NormRows& p, const float* dy, const float* x, int64_t rows, int64_t c,
+                   double* sum_g, double* sum_gd) noexcept {
   HWY_DYNAMIC_DISPATCH(norm_sums_impl)(post, p, dy, x, rows, c, sum_g, sum_gd);
 }
-void norm_grad_f32(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows,
-                   int64_t c, int64_t whole) noexcept {
+void norm_grad_f32(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx,
+                   int64_t rows, int64_t c, int64_t whole) noexcept {
   HWY_DYNAMIC_DISPATCH(norm_grad_impl)(post, p, q, dy, x, dx, rows, c, whole);
 }
 
-void norm_masked_sums_f32(const NormRows& p, const float* dy, const NormMask& mask, const float* x, float* g, int64_t rows, int64_t c,
-                          double* sum_g, double* sum_gd) noexcept {
+void norm_masked_sums_f32(const NormRows& p, const float* dy, const NormMask& mask, const float* x, float* g,
+                          int64_t rows, int64_t c, double* sum_g, double* sum_gd) noexcept {
   HWY_DYNAMIC_DISPATCH(norm_masked_sums_impl)(p, dy, mask, x, g, rows, c, sum_g, sum_gd);
 }
-void norm_grad_slope_f32(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x, float* dx, int64_t rows,
-                         int64_t c, double* sums, int64_t whole) noexcept {
+void norm_grad_slope_f32(NormPost post, const NormRows& p, const NormGrad& q, const float* dy, const float* x,
+                         float* dx, int64_t rows, int64_t c, double* sums, int64_t whole) noexcept {
   HWY_DYNAMIC_DISPATCH(norm_grad_slope_impl)(post, p, q, dy, x, dx, rows, c, sums, whole);
 }
 

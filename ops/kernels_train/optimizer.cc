@@ -15,8 +15,8 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 
-void SgdUpdate(float* theta, const float* g, float* v, size_t n, float lr, float momentum, bool nesterov, float weight_decay,
-               bool first) {
+void SgdUpdate(float* theta, const float* g, float* v, size_t n, float lr, float momentum, bool nesterov,
+               float weight_decay, bool first) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   const auto wd = hn::Set(d, weight_decay), mom = hn::Set(d, momentum), minus_lr = hn::Set(d, -lr);
@@ -35,8 +35,8 @@ void SgdUpdate(float* theta, const float* g, float* v, size_t n, float lr, float
   ref::sgd_update(theta + i, g + i, v ? v + i : v, n - i, lr, momentum, nesterov, weight_decay, first);
 }
 
-void AdamUpdate(float* theta, const float* g, float* s, float* r, size_t n, float b1, float b2, float step, float root, float delta,
-                float weight_decay) {
+void AdamUpdate(float* theta, const float* g, float* s, float* r, size_t n, float b1, float b2, float step, float root,
+                float delta, float weight_decay) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   const auto wd = hn::Set(d, weight_decay), vb1 = hn::Set(d, b1), vb2 = hn::Set(d, b2), c1 = hn::Set(d, 1.0f - b1),
@@ -65,12 +65,12 @@ namespace bantam {
 HWY_EXPORT(SgdUpdate);
 HWY_EXPORT(AdamUpdate);
 
-void sgd_update(float* theta, const float* g, float* v, size_t n, float lr, float momentum, bool nesterov, float weight_decay,
-                bool first) noexcept {
+void sgd_update(float* theta, const float* g, float* v, size_t n, float lr, float momentum, bool nesterov,
+                float weight_decay, bool first) noexcept {
   HWY_DYNAMIC_DISPATCH(SgdUpdate)(theta, g, v, n, lr, momentum, nesterov, weight_decay, first);
 }
-void adam_update(float* theta, const float* g, float* s, float* r, size_t n, float b1, float b2, float step, float root, float delta,
-                 float weight_decay) noexcept {
+void adam_update(float* theta, const float* g, float* s, float* r, size_t n, float b1, float b2, float step, float root,
+                 float delta, float weight_decay) noexcept {
   HWY_DYNAMIC_DISPATCH(AdamUpdate)(theta, g, s, r, n, b1, b2, step, root, delta, weight_decay);
 }
 

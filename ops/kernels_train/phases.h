@@ -1,5 +1,5 @@
-// The phases of a strided convolution's input gradient. Input pixels with equal (y mod stride, x mod stride) meet the same
-// taps, whatever the padding and dilation: in each phase the gradient is a dense convolution of dy at stride 1.
+// The phases of a strided convolution's input gradient. Input pixels with equal (y mod stride, x mod stride) meet the
+// same taps, whatever the padding and dilation: in each phase the gradient is a dense convolution of dy at stride 1.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace bantam {
 
-// One axis: positions phase + stride * q (q in [0, positions)) meet the taps first, first + step, ... (count of them), the
-// t-th of which reads dy at q + at - t * back.
+// One axis: positions phase + stride * q (q in [0, positions)) meet the taps first, first + step, ... (count of them),
+// the t-th of which reads dy at q + at - t * back.
 struct PhaseAxis {
   int64_t positions = 0, first = 0, step = 1, count = 0, at = 0, back = 1;
 };
@@ -67,8 +67,9 @@ struct Phase {
   }
 };
 
-// The same seen from all phases at once, one axis: a cell is `stride` neighboring input positions, one of each phase. Tap t
-// belongs to phase(t) and reads dy at cell + offset(t); offsets fall from taps 0 to the last, and several taps share one.
+// The same seen from all phases at once, one axis: a cell is `stride` neighboring input positions, one of each phase.
+// Tap t belongs to phase(t) and reads dy at cell + offset(t); offsets fall from taps 0 to the last, and several taps
+// share one.
 struct CellAxis {
   int64_t stride, pad, dilation, taps;
 

@@ -29,14 +29,15 @@ HWY_INLINE void numbers_of(const PhiloxStream& s, uint64_t block, uint32_t* out)
 
 #else
 
-// Counters lie one a 64-bit lane: a lane's product of 32-bit numbers is the multiplication that the round wants, its low word the
-// next counter's word (what stands above it nobody reads) and its high word one shift away.
+// Counters lie one a 64-bit lane: a lane's product of 32-bit numbers is the multiplication that the round wants, its
+// low word the next counter's word (what stands above it nobody reads) and its high word one shift away.
 using D64 = hn::ScalableTag<uint64_t>;
 using V64 = hn::Vec<D64>;
 constexpr int64_t kBlocks = hn::MaxLanes(D64());
 constexpr int64_t kStep = 8 * kBlocks;  // numbers that are made at once
 
-// What does not change from block to block as long as the counter's high word does not: three of the first four products.
+// What does not change from block to block as long as the counter's high word does not: three of the first four
+// products.
 struct Start {
   uint64_t c3_key, c1_key, c3_key_2;  // words that the first two rounds xor
   uint64_t p0;                          // of the second round
@@ -64,14 +65,16 @@ struct Counter {
 HWY_INLINE Counter next(const Counter& c, const uint64_t* key) {
   const D64 d;
   const V64 p0 = product(c.c0, kPhiloxMultiplier[0]), p1 = product(c.c2, kPhiloxMultiplier[1]);
-  return {hn::Xor3(hn::ShiftRight<32>(p1), c.c1, hn::Set(d, key[0])), p1, hn::Xor3(hn::ShiftRight<32>(p0), c.c3, hn::Set(d, key[1])), p0};
+  return {hn::Xor3(hn::ShiftRight<32>(p1), c.c1, hn::Set(d, key[0])), p1,
+          hn::Xor3(hn::ShiftRight<32>(p0), c.c3, hn::Set(d, key[1])), p0};
 }
 
 HWY_INLINE Counter two_rounds(const Start& s, V64 counter) {
   const D64 d;
   const V64 p0 = product(counter, kPhiloxMultiplier[0]);
   const V64 p1 = product(hn::Xor(hn::ShiftRight<32>(p0), hn::Set(d, s.c3_key)), kPhiloxMultiplier[1]);
-  return {hn::Xor(hn::ShiftRight<32>(p1), hn::Set(d, s.c1_key)), p1, hn::Xor(p0, hn::Set(d, s.c3_key_2)), hn::Set(d, s.p0)};
+  return {hn::Xor(hn::ShiftRight<32>(p1), hn::Set(d, s.c1_key)), p1, hn::Xor(p0, hn::Set(d, s.c3_key_2)),
+          hn::Set(d, s.p0)};
 }
 // Lanes 0, 2, 4 .. in order fill the first vector, lanes 1, 3, 5 .. the second.
 HWY_INLINE void numbers(const Counter& c, VU* out) {
@@ -82,8 +85,9 @@ HWY_INLINE void numbers(const Counter& c, VU* out) {
   out[0] = hn::BitCast(du, hn::InterleaveLower(d, c01, c23));
   out[1] = hn::BitCast(du, hn::InterleaveUpper(d, c01, c23));
 }
-// The numbers of blocks whose low counter words are in `counter`: two vectors, and two of the kBlocks blocks behind them. A round
-// waits for the round before: two chains side by side are faster than one. No loop: compilers would leave it one.
+// The numbers of blocks whose low counter words are in `counter`: two vectors, and two of the kBlocks blocks behind
+// them. A round waits for the round before: two chains side by side are faster than one. No loop: compilers would leave
+// it one.
 HWY_INLINE void rounds(const Start& s, V64 counter, VU* out) {
   Counter a = two_rounds(s, counter), b = two_rounds(s, hn::Add(counter, hn::Set(D64(), uint64_t(kBlocks))));
   a = next(a, s.key[0]), b = next(b, s.key[0]);
@@ -139,8 +143,8 @@ void philox_numbers_impl(const PhiloxStream& s, uint64_t first, uint32_t* out, i
 }
 
 // One number after the other.
-void dropout_rest(const PhiloxStream& s, uint64_t first, uint32_t least, float scale, const float* x, float* y, uint8_t* bits,
-                  int64_t n) {
+void dropout_rest(const PhiloxStream& s, uint64_t first, uint32_t least, float scale, const float* x, float* y,
+                  uint8_t* bits, int64_t n) {
   uint32_t numbers[8];
   for (int64_t i = 0; i < n; i += 8) {
     const int64_t k = n - i < 8 ? n - i : 8;
@@ -155,8 +159,8 @@ void dropout_rest(const PhiloxStream& s, uint64_t first, uint32_t least, float s
   }
 }
 
-void dropout_impl(const PhiloxStream& s, uint64_t first, uint32_t least, float scale, const float* x, float* y, uint8_t* bits,
-                  int64_t n) {
+void dropout_impl(const PhiloxStream& s, uint64_t first, uint32_t least, float scale, const float* x, float* y,
+                  uint8_t* bits, int64_t n) {
   int64_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
   // number >> 8 >= least without the shift: number > least 2^8 - 1, which fits 32 bits.
@@ -181,7 +185,8 @@ void dropout_impl(const PhiloxStream& s, uint64_t first, uint32_t least, float s
   while (first % 4 == 0 && i + kStep <= n) {
     const uint64_t block = (first + uint64_t(i)) / 4;
     int64_t blocks = (n - i) / 4;
-    const int64_t same_high = int64_t((uint64_t(1) << 32) - uint32_t(block));  // blocks until the counter's high word changes
+    const int64_t same_high =
+        int64_t((uint64_t(1) << 32) - uint32_t(block));  // blocks until the counter's high word changes
     if (blocks > same_high) blocks = same_high;
     if (blocks < 2 * kBlocks) break;  // one by one from here on: 2^34 elements are further than any tensor
     const Start start(s, uint32_t(block >> 32));
@@ -212,8 +217,8 @@ HWY_EXPORT(dropout_impl);
 void philox_numbers(const PhiloxStream& stream, uint64_t first, uint32_t* out, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(philox_numbers_impl)(stream, first, out, n);
 }
-void dropout_f32(const PhiloxStream& stream, uint64_t first, uint32_t least, float scale, const float* x, float* y, uint8_t* bits,
-                 int64_t n) noexcept {
+void dropout_f32(const PhiloxStream& stream, uint64_t first, uint32_t least, float scale, const float* x, float* y,
+                 uint8_t* bits, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(dropout_impl)(stream, first, least, scale, x, y, bits, n);
 }
 

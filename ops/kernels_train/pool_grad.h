@@ -1,6 +1,6 @@
-// Gradients of pooling (ops/kernels/pool.h), for input pixels [row_begin, row_end) in raster order over the batch, or lines of
-// them: each is the sum over the windows that hold it, in raster order, so no split changes a value. Definitions:
-// ops/kernels/pool_ref.h.
+// Gradients of pooling (ops/kernels/pool.h), for input pixels [row_begin, row_end) in raster order over the batch, or
+// lines of them: each is the sum over the windows that hold it, in raster order, so no split changes a value.
+// Definitions: ops/kernels/pool_ref.h.
 #pragma once
 
 #include <cstdint>

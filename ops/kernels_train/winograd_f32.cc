@@ -115,7 +115,8 @@ HWY_INLINE HWY_ATTR void output_transform(const float* z, int64_t step, const fl
 
 constexpr int64_t kStreamedFloats = int64_t(8) << 20;
 
-// Channels whose products are one chain of additions, about 64: rounding errors grow with the square root of its length.
+// Channels whose products are one chain of additions, about 64: rounding errors grow with the square root of its
+// length.
 int64_t sum_block(int64_t c) {
   const int64_t blocks = c < 64 ? 1 : c / 64;
   return ((c + blocks - 1) / blocks + kLine - 1) / kLine * kLine;

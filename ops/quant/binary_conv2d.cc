@@ -31,7 +31,8 @@ ConvShape of_padded(ConvShape s) {
 }
 
 // Images [begin, end) as +-1, with their padding of pad_value where `padded`.
-Tensor unpack_images(const ConvShape& s, const Tensor& codes, int64_t begin, int64_t end, bool padded, int pad_value, DType dtype) {
+Tensor unpack_images(const ConvShape& s, const Tensor& codes, int64_t begin, int64_t end, bool padded, int pad_value,
+                     DType dtype) {
   const int64_t pad_h = padded ? s.pad_h : 0, pad_w = padded ? s.pad_w : 0, h = s.h + 2 * pad_h, w = s.w + 2 * pad_w;
   Tensor out = Tensor::empty({end - begin, h, w, s.c}, dtype);
   by_float_type("binary_conv2d", out, [&]<class T>(T) {
@@ -100,7 +101,8 @@ void sign_grad(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
     some.n = end - n;
     Tensor* to = n == 0 ? dw : &part;
     if (n == step) part = Tensor::empty(dw->shape(), dw->dtype());
-    conv_weight_grad(some, unpack_images(s, codes, n, end, padded, pad_value, dy.dtype()), images_of_dy.slice_outer(n, end), to);
+    conv_weight_grad(some, unpack_images(s, codes, n, end, padded, pad_value, dy.dtype()),
+                     images_of_dy.slice_outer(n, end), to);
     if (n == 0) continue;
     by_float_type("binary_conv2d", *dw, [&]<class T>(T) {
       T* sum = dw->mutable_data<T>();
@@ -124,8 +126,8 @@ void clip_grad(const Tensor& weight, Tensor* dw) {
   });
 }
 
-Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate surrogate, const Shape& x_shape, const Shape& w_shape,
-                             const BackwardArgs& b) {
+Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate surrogate, const Shape& x_shape,
+                 const Shape& w_shape, const BackwardArgs& b) {
   const Tensor& weight = b[1];
   Tensors grads(3);
   if (b.needs[0]) {
@@ -147,7 +149,8 @@ Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate su
 void check(const std::string& op, const ConvShape& s, const Quantized& x, const Tensor& weight, const Tensor& bias) {
   if (!x.codes.defined() || x.step != 1) throw Error(op + ": input must be signs of step 1");
   if (x.codes.channels != s.c || x.codes.pixels() != s.n * s.h * s.w)
-    throw Error(op + ": codes of " + std::to_string(x.codes.channels) + " channels do not fit the value " + to_string(x.value.shape()));
+    throw Error(op + ": codes of " + std::to_string(x.codes.channels) + " channels do not fit the value " +
+                to_string(x.value.shape()));
   if (weight.dtype() != x.value.dtype() || (bias.defined() && bias.dtype() != x.value.dtype()))
     throw Error(op + ": input is " + name_of(x.value.dtype()) + ", weight or bias is not");
   if (weight.dtype() != DType::kF32 && weight.dtype() != DType::kF64) throw Error(op + ": weight must be f32 or f64");
@@ -156,7 +159,8 @@ void check(const std::string& op, const ConvShape& s, const Quantized& x, const 
   if (s.taps() * s.c >= int64_t(1) << 24)
     throw Error(op + ": sums of " + std::to_string(s.taps() * s.c) + " products are not exact in f32");
   if (xnor_scratch_bytes(s) >> 32 || xnor_packed_bytes(s, 0) >> 32)
-    throw Error(op + ": input " + to_string(x.value.shape()) + " or weight " + to_string(weight.shape()) + " is too large");
+    throw Error(op + ": input " + to_string(x.value.shape()) + " or weight " + to_string(weight.shape()) +
+                " is too large");
 }
 
 }  // namespace
@@ -169,12 +173,13 @@ Tensor binary_conv2d(const Quantized& x, const Tensor& weight, Surrogate surroga
   const ConvShape s = conv_shape_of("binary_conv2d", x_shape, w_shape, params);
   check("binary_conv2d", s, x, weight, bias);
   const Shape out{s.n, s.out_h(), s.out_w(), s.k};
-  return record("binary_conv2d", forward(s, pad_value, x.codes.bits, weight, bias, out), {x.value, weight, bias},
-                {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
-                [=](const BackwardArgs& b) { return backward(s, params.order, pad_value, surrogate, x_shape, w_shape, b); },
-                [=](const Node& n) {
-                  return forward(s, pad_value, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
-                });
+  return record(
+      "binary_conv2d", forward(s, pad_value, x.codes.bits, weight, bias, out), {x.value, weight, bias},
+      {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
+      [=](const BackwardArgs& b) { return backward(s, params.order, pad_value, surrogate, x_shape, w_shape, b); },
+      [=](const Node& n) {
+        return forward(s, pad_value, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
+      });
 }
 
 Tensor binary_linear(const Quantized& x, const Tensor& weight, Surrogate surrogate, const Tensor& bias) {
@@ -182,8 +187,8 @@ Tensor binary_linear(const Quantized& x, const Tensor& weight, Surrogate surroga
   if (x_shape.rank != 2) throw Error("binary_linear: input must be [N,in], is " + to_string(x_shape));
   if (w_shape.rank != 2) throw Error("binary_linear: weight must be [out,in], is " + to_string(w_shape));
   if (w_shape[1] != x_shape[1])
-    throw Error("binary_linear: weight has " + std::to_string(w_shape[1]) + " inputs, input has " + std::to_string(x_shape[1]) +
-                " " + to_string(x_shape));
+    throw Error("binary_linear: weight has " + std::to_string(w_shape[1]) + " inputs, input has " +
+                std::to_string(x_shape[1]) + " " + to_string(x_shape));
   if (x_shape.size() == 0 || w_shape.size() == 0)
     throw Error("binary_linear: nothing to multiply in " + to_string(x_shape) + " and " + to_string(w_shape));
   const ConvShape s{.n = x_shape[0], .c = x_shape[1], .k = w_shape[0]};

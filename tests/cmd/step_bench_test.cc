@@ -32,7 +32,8 @@ TEST_CASE("bench: the memory of a step is what the dry run predicts, to the byte
     const auto make = [&](std::vector<ParameterGroup> groups) {
       return make_optimizer(recipe.optimizer, groups[0].parameters);
     };
-    const MemoryReport memory = memory_report(net_of(recipe, 28, 28, 1, 10), 16, make, {1, true}, updates_along(recipe));
+    const MemoryReport memory =
+        memory_report(net_of(recipe, 28, 28, 1, 10), 16, make, {1, true}, updates_along(recipe));
     CHECK(row.pool_high_water_bytes - before == memory.training.peak_bytes);
     CHECK(pool_stats().live_bytes == before);
   }

@@ -246,7 +246,9 @@ TEST_CASE("trainer: a loss that is not finite ends the run, names step and layer
   CHECK(load_net(folder.path).state->step == 0);
 }
 
-TEST_CASE("trainer: a gradient that is not finite ends the run, also where layers behind were updated before, and nothing is lost") {
+TEST_CASE(
+    "trainer: a gradient that is not finite ends the run, also where layers behind were updated before, and nothing is "
+    "lost") {
   for (const char* fused : {"on", "off"}) {
     CAPTURE(fused);
     const Recipe recipe = tiny_recipe({{"train.clip_norm", "0"}, {"optimizer.fused_update", fused}});
@@ -296,8 +298,9 @@ TEST_CASE("trainer: a step allocates nothing, its batch included, once some have
       const Folder folder;
       auto run = RunFolder::create(folder.path);
       Progress progress({ProgressMode::kQuiet, false, 80});
-      Trainer trainer(tiny_recipe({{"train.log_every", "0"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}}), data,
-                      run.get(), &progress, tiny_model());
+      Trainer trainer(
+          tiny_recipe({{"train.log_every", "0"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}}), data,
+          run.get(), &progress, tiny_model());
       wake_all_threads();
       std::optional<HeapCount> heap;
       int steps = 0;

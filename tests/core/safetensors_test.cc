@@ -359,7 +359,9 @@ TEST_CASE("safetensors: memory is bounded by our limit on keys and values") {
   }
 }
 
-TEST_CASE("safetensors: bytes that are made while the file is written, in pieces, give the same file; too few or many leave the old") {
+TEST_CASE(
+    "safetensors: bytes that are made while the file is written, in pieces, give the same file; too few or many leave "
+    "the old") {
   const TempFolder folder;
   const std::string path = folder / "f";
   const Bytes data = {1, 2, 3, 4, 5, 6, 7, 8};

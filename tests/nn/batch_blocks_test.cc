@@ -21,7 +21,8 @@ TEST_CASE("in_batch_blocks: gradients of input and parameters, with a last block
     return in_batch_blocks("conv_max_pool", 2, Quantized{in[0], {}, 1}, {in[1], in[2]}, piece, false);
   };
   // Maxima are apart by far more than the step of the differences for these seeds: no kink is near.
-  CHECK(gradcheck("conv_max_pool", f, {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3)}) == "");
+  CHECK(gradcheck("conv_max_pool", f, {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3)}) ==
+        "");
 }
 
 TEST_CASE("norm_in_batch_blocks: gradients of input, parameters, norm, slope and residual, in blocks and whole") {
@@ -36,12 +37,14 @@ TEST_CASE("norm_in_batch_blocks: gradients of input, parameters, norm, slope and
                                     {.slope = in[3], .gamma = in[4], .beta = in[5], .residual = in[6]}, true);
       };
       CHECK(gradcheck("conv_norm", f,
-                      {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3), random_f64({1}, 4), random_f64({2}, 5),
-                       random_f64({2}, 6), random_f64({3, 2, 2, 2}, 7)}) == "");
+                      {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3), random_f64({1}, 4),
+                       random_f64({2}, 5), random_f64({2}, 6), random_f64({3, 2, 2, 2}, 7)}) == "");
     }
 }
 
-TEST_CASE("norm_in_batch_blocks: value and gradients of the piece and its norm, made again where somebody reads it, of signs too") {
+TEST_CASE(
+    "norm_in_batch_blocks: value and gradients of the piece and its norm, made again where somebody reads it, of signs "
+    "too") {
   const int64_t c = 70;
   const Conv2dParams same{.pad_h = 1, .pad_w = 1};
   for (const bool residual : {false, true}) {
@@ -59,7 +62,8 @@ TEST_CASE("norm_in_batch_blocks: value and gradients of the piece and its norm, 
         return sigmoid(mul(y, y));  // reads y in backward
       };
     };
-    const Tensors in = {random_f32({5, 4, 4, c}, 1), random_f32({c, 3, 3, c}, 2), random_f32({c}, 3), random_f32({c}, 4)};
+    const Tensors in = {random_f32({5, 4, 4, c}, 1), random_f32({c, 3, 3, c}, 2), random_f32({c}, 3),
+                        random_f32({c}, 4)};
     const Tensors got = forward_backward(net(true), in), want = forward_backward(net(false), in);
     CHECK(got[0].values() == want[0].values());
     for (size_t i = 1; i < got.size(); ++i) {

@@ -21,7 +21,8 @@ struct Input {
 Input random_input(int64_t n, int64_t side, int64_t c) {
   const Rng rng(5, kRngTest, 0);
   Input in{Tensor::empty({n, side, side, c}, DType::kU8), Tensor::empty({c, 256}), {}, Tensor::zeros({n}, DType::kI32)};
-  for (int64_t i = 0; i < in.bytes.size(); ++i) in.bytes.mutable_data<uint8_t>()[i] = uint8_t(rng.below(uint64_t(i), 256));
+  for (int64_t i = 0; i < in.bytes.size(); ++i)
+    in.bytes.mutable_data<uint8_t>()[i] = uint8_t(rng.below(uint64_t(i), 256));
   for (int64_t i = 0; i < in.table.size(); ++i)
     in.table.mutable_data<float>()[i] = (float(i % 256) / 255 - 0.4f - 0.1f * float(i / 256)) / 0.3f;
   for (int64_t i = 0; i < n; ++i) in.labels.mutable_data<int32_t>()[i] = int32_t(i % 10);
@@ -56,7 +57,9 @@ Tensor train(Model* model, const Input& in, bool bytes, const List<Segment>& rec
 
 }  // namespace
 
-TEST_CASE("byte input: every net of the zoo trains to the same weights, whole, in blocks and in segments, on 1 thread and 2") {
+TEST_CASE(
+    "byte input: every net of the zoo trains to the same weights, whole, in blocks and in segments, on 1 thread and "
+    "2") {
   const int before = threads();
   for (const auto& [name, build, float_only, has_stem] : models())
     for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
@@ -65,7 +68,11 @@ TEST_CASE("byte input: every net of the zoo trains to the same weights, whole, i
       CAPTURE(net);
       CAPTURE(int(form));
       const bool small = net == "quickstart" || net == "lenet";
-      const ModelOptions o{.form = form, .width = small ? 0.5 : 0.125, .classes = 10, .h = small ? 28 : 32, .w = small ? 28 : 32,
+      const ModelOptions o{.form = form,
+                           .width = small ? 0.5 : 0.125,
+                           .classes = 10,
+                           .h = small ? 28 : 32,
+                           .w = small ? 28 : 32,
                            .c = small ? 1 : 3};
       const Input in = random_input(8, o.h, o.c);
       Model a(build(o)), b(build(o));

@@ -61,8 +61,8 @@ std::vector<int8_t> pieces_of(const NetSpec& spec, const Tensor& x) {
 
 }  // namespace
 
-// A value near a kink may round to its other side, and the gradient with it: that is no error of the gradient. So the batch is
-// the first of the rule's in which f32 and f64 are on the same side everywhere.
+// A value near a kink may round to its other side, and the gradient with it: that is no error of the gradient. So the
+// batch is the first of the rule's in which f32 and f64 are on the same side everywhere.
 TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients equal f64's to 1e-4, away from kinks") {
   struct Net {
     const char* name;
@@ -75,9 +75,12 @@ TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients e
       CAPTURE(int(form));
       const NetSpec spec = net(n.name, form, n.width);
       const Shape in = infer_shapes(spec)[0];
-      const auto images = [&](uint64_t key, DType dtype) { return golden::images(key, n.images, in[1], in[2], in[3], dtype); };
+      const auto images = [&](uint64_t key, DType dtype) {
+        return golden::images(key, n.images, in[1], in[2], in[3], dtype);
+      };
       uint64_t key = 0;
-      while (key < 32 && pieces_of(spec, images(key, DType::kF32).x) != pieces_of(spec, images(key, DType::kF64).x)) ++key;
+      while (key < 32 && pieces_of(spec, images(key, DType::kF32).x) != pieces_of(spec, images(key, DType::kF64).x))
+        ++key;
       REQUIRE(key < 32);
       Model f32(spec), f64(spec, DType::kF64);
       for (Model* model : {&f32, &f64}) {

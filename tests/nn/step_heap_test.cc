@@ -71,7 +71,8 @@ TEST_CASE("heap: a training step allocates nothing, once two have been taken") {
       CAPTURE(int(c.form));
       CAPTURE(int(c.how));
       CAPTURE(n);
-      Model model(build_model(net, {.form = c.form, .width = c.width, .classes = 10, .h = c.size, .w = c.size, .c = c.channels}));
+      Model model(build_model(
+          net, {.form = c.form, .width = c.width, .classes = 10, .h = c.size, .w = c.size, .c = c.channels}));
       model.initialize(1);
       const std::vector<ParameterGroup> groups = {{model.parameters(), 1, 1e-4}};
       auto optimizer = c.sgd ? make_sgd(groups, {.momentum = 0.9}) : make_adam(groups, {});

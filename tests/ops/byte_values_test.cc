@@ -20,11 +20,13 @@ Tensor counting_table(int64_t channels) {
 }  // namespace
 
 TEST_CASE("byte_values: each byte is looked up in its channel's table, for 1, 2 and 3 channels and flattened pixels") {
-  CHECK(byte_values(Tensor::of({2, 1}, {0, 255}, DType::kU8), counting_table(1)).values() == std::vector<double>{0, 255});
+  CHECK(byte_values(Tensor::of({2, 1}, {0, 255}, DType::kU8), counting_table(1)).values() ==
+        std::vector<double>{0, 255});
   for (const Shape& shape : {Shape{2, 2}, Shape{1, 4}})
     CHECK(byte_values(Tensor::of(shape, {7, 8, 9, 255}, DType::kU8), counting_table(2)).values() ==
           std::vector<double>{7, 1008, 9, 1255});
-  CHECK(byte_values(Tensor::of({1, 3}, {1, 2, 3}, DType::kU8), counting_table(3)).values() == std::vector<double>{1, 1002, 2003});
+  CHECK(byte_values(Tensor::of({1, 3}, {1, 2, 3}, DType::kU8), counting_table(3)).values() ==
+        std::vector<double>{1, 1002, 2003});
   // More pixels than one chunk has.
   Tensor many = Tensor::empty({33333, 3}, DType::kU8);
   for (int64_t i = 0; i < many.size(); ++i) many.mutable_data<uint8_t>()[i] = uint8_t(i * 7);

@@ -13,17 +13,18 @@ Tensor toy_product(const Tensor& x, const Tensor& y, double factor = 1.0, int64_
     for (size_t i = 0; i < v.size(); ++i) v[i] *= b.at(int64_t(i));
     return Tensor::of(a.shape(), v, DType::kF64);
   };
-  return record("toy_product", times(x, y), {x, y}, {{"input", x.detach()}, {"input", y.detach()}}, [=](const BackwardArgs& b) {
-    Tensors grads(2);
-    if (b.needs[0]) grads[0] = times(b.grad, b[1]);
-    if (b.needs[1]) {
-      std::vector<double> v = times(b.grad, b[0]).values();
-      for (size_t i = 0; i < v.size(); ++i)
-        if (wrong_element < 0 || int64_t(i) == wrong_element) v[i] *= factor;
-      grads[1] = Tensor::of(b.grad.shape(), v, DType::kF64);
-    }
-    return grads;
-  });
+  return record("toy_product", times(x, y), {x, y}, {{"input", x.detach()}, {"input", y.detach()}},
+                [=](const BackwardArgs& b) {
+                  Tensors grads(2);
+                  if (b.needs[0]) grads[0] = times(b.grad, b[1]);
+                  if (b.needs[1]) {
+                    std::vector<double> v = times(b.grad, b[0]).values();
+                    for (size_t i = 0; i < v.size(); ++i)
+                      if (wrong_element < 0 || int64_t(i) == wrong_element) v[i] *= factor;
+                    grads[1] = Tensor::of(b.grad.shape(), v, DType::kF64);
+                  }
+                  return grads;
+                });
 }
 
 }  // namespace
@@ -44,7 +45,8 @@ TEST_CASE("gradcheck: a gradient wrong by 3e-6 in one element fails, and the rep
 
 TEST_CASE("gradcheck: a name that is not in the graph fails") {
   CHECK(gradcheck("no_such_op", [](const Tensors& in) { return toy_product(in[0], in[1]); },
-                  {random_f64({2}, 1), random_f64({2}, 2)}) == "no_such_op: no node of this name in the graph of the function");
+                  {random_f64({2}, 1), random_f64({2}, 2)}) ==
+        "no_such_op: no node of this name in the graph of the function");
 }
 
 TEST_CASE("gradcheck: a backward pass that writes to the gradient of the output fails") {
@@ -55,7 +57,8 @@ TEST_CASE("gradcheck: a backward pass that writes to the gradient of the output 
       return Tensors{b.grad.clone()};
     });
   };
-  CHECK(gradcheck("writes", writes, {random_f64({2}, 1)}).find("changed the gradient of the output") != std::string::npos);
+  CHECK(gradcheck("writes", writes, {random_f64({2}, 1)}).find("changed the gradient of the output") !=
+        std::string::npos);
 }
 
 TEST_CASE("gradcheck: inputs on a kink are moved off it") {

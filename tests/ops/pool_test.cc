@@ -124,7 +124,7 @@ TEST_CASE("max_pool: saves 2, 4 or 8 bits for each output when a gradient is wan
   Parameter x("x", random_f32({1, 4, 4, 3}, 1));
   const Tensor y = max_pool(x.tensor());
   REQUIRE(y.node()->saved.size() == 1);
-  CHECK(y.node()->saved[0].tensor.bytes() == 2 * 2);                                            // 12 outputs: 2 planes of 2 bytes
+  CHECK(y.node()->saved[0].tensor.bytes() == 2 * 2);  // 12 outputs: 2 planes of 2 bytes
   CHECK(max_pool(x.tensor(), {3, 3, 1, 1}).node()->saved[0].tensor.bytes() == 4 * 2);           // as many
   CHECK(max_pool(x.tensor(), {4, 4, 1, 1, 2, 2}).node()->saved[0].tensor.bytes() == 4 * 10);    // 75
   Parameter wide("wide", random_f32({1, 5, 5, 3}, 1));

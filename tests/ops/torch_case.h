@@ -15,12 +15,12 @@ namespace bantam {
 
 using TorchFn = std::function<Tensor(const Tensors&)>;
 
-// `inputs` are the names of the op's operands within the case; each floating one is given a gradient. Both dtypes run: f64 is
-// the scalar definition, f32 the kernels.
-// f64: sums of up to 400 terms of size 1 round to 400 * 2^-53 = 4e-14. f32: their rounding errors walk at random,
-// sqrt(400) * 2^-24 = 1.2e-6; a factor of 8 for the spread and for results smaller than their terms.
-inline void check_case(const Fixture& f, const std::string& c, const std::vector<std::string>& inputs, const TorchFn& fn,
-                       double f64_tolerance = 1e-12, double f32_tolerance = 1e-5) {
+// `inputs` are the names of the op's operands within the case; each floating one is given a gradient. Both dtypes run:
+// f64 is the scalar definition, f32 the kernels. f64: sums of up to 400 terms of size 1 round to 400 * 2^-53 = 4e-14.
+// f32: their rounding errors walk at random, sqrt(400) * 2^-24 = 1.2e-6; a factor of 8 for the spread and for results
+// smaller than their terms.
+inline void check_case(const Fixture& f, const std::string& c, const std::vector<std::string>& inputs,
+                       const TorchFn& fn, double f64_tolerance = 1e-12, double f32_tolerance = 1e-5) {
   for (DType dtype : {DType::kF64, DType::kF32}) {
     INFO(c << (dtype == DType::kF64 ? " f64" : " f32"));
     const double tolerance = dtype == DType::kF64 ? f64_tolerance : f32_tolerance;

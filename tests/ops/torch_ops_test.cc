@@ -54,7 +54,8 @@ TEST_CASE("batch_norm: values, gradients and running statistics equal PyTorch's,
     check_case(f, c, {"x", "gamma", "beta"}, [&](const In& in) {
       const DType dtype = in[0].dtype();
       Tensor mean = f.tensor(c + "/running_mean", dtype).clone(), var = f.tensor(c + "/running_var", dtype).clone();
-      const Tensor y = training ? batch_norm(in[0], in[1], in[2], &mean, &var) : batch_norm_eval(in[0], in[1], in[2], mean, var);
+      const Tensor y =
+          training ? batch_norm(in[0], in[1], in[2], &mean, &var) : batch_norm_eval(in[0], in[1], in[2], mean, var);
       const double tolerance = dtype == DType::kF64 ? 1e-14 : 1e-6;  // one sum and three roundings
       CHECK(relative_error(mean, f.tensor(c + "/new_running_mean")) < tolerance);
       CHECK(relative_error(var, f.tensor(c + "/new_running_var")) < tolerance);
@@ -68,7 +69,9 @@ TEST_CASE("concat, slice, pad, transpose: values and gradients equal PyTorch's")
   const Fixture f("ops");
   check_cases(f, "concat", {"a", "b", "c"}, [](const In& in, const Ints& c) { return concat(in, int(c[0])); });
   check_cases(f, "slice", {"x"}, [](const In& in, const Ints& c) { return slice(in[0], -1, c[0], c[1]); });
-  check_cases(f, "pad", {"x"}, [](const In& in, const Ints& c) { return pad(in[0], {0, c[0], c[2], 0}, {0, c[1], c[3], 0}); });
+  check_cases(f, "pad", {"x"}, [](const In& in, const Ints& c) {
+    return pad(in[0], {0, c[0], c[2], 0}, {0, c[1], c[3], 0});
+  });
   check_cases(f, "transpose", {"x"}, [](const In& in, const Ints&) { return transpose(in[0]); });
 }
 
@@ -80,7 +83,8 @@ TEST_CASE("cross_entropy: label smoothing and ignored labels: loss and gradient 
     for (DType dtype : {DType::kF64, DType::kF32}) {
       INFO(c);
       Parameter x("x", f.tensor(c + "/x", dtype));
-      const Tensor loss = cross_entropy(x.tensor(), f.tensor(c + "/labels"), {.label_smoothing = f.tensor(c + "/smoothing").item(), .ignore = -1});
+      const Tensor loss = cross_entropy(x.tensor(), f.tensor(c + "/labels"),
+                                        {.label_smoothing = f.tensor(c + "/smoothing").item(), .ignore = -1});
       CHECK(std::abs(loss.item() / f.tensor(c + "/y").item() - 1) < (dtype == DType::kF64 ? 1e-13 : 1e-6));
       backward(loss);
       CHECK(relative_error(x.grad, f.tensor(c + "/dx")) < (dtype == DType::kF64 ? 1e-13 : 2e-6));

@@ -62,8 +62,8 @@ inline constexpr NamedConv kTestConvs[] = {
     {"linear 70 to 10",                    {9, 1, 1, 70, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1}},
 };
 
-// More for the tiles of Winograd's algorithm: paddings 0 to 2, odd outputs, tiles that are all border, channels that end
-// anywhere in a line, more tiles than a block of the weight gradient, every cut of its plan.
+// More for the tiles of Winograd's algorithm: paddings 0 to 2, odd outputs, tiles that are all border, channels that
+// end anywhere in a line, more tiles than a block of the weight gradient, every cut of its plan.
 inline constexpr NamedConv kWinogradConvs[] = {
     {"3x3 valid, 7x6",                     {2, 7, 6, 16, 32, 3, 3, 1, 1, 0, 0, 1, 1, 1}},
     {"3x3 full, 5x4",                      {2, 5, 4, 20, 24, 3, 3, 1, 1, 2, 2, 1, 1, 1}},
@@ -76,8 +76,9 @@ inline constexpr NamedConv kWinogradConvs[] = {
     {"3x3 same, 240 to 176",               {4, 4, 4, 240, 176, 3, 3, 1, 1, 1, 1, 1, 1, 1}},
 };
 
-// More for windows of few channels: one to all lines in a band, bands of unequal height, runs of a window in one piece and in
-// several, vectors along pixels (up to 8 output channels) with full, half and nearly empty last vectors, every stride.
+// More for windows of few channels: one to all lines in a band, bands of unequal height, runs of a window in one piece
+// and in several, vectors along pixels (up to 8 output channels) with full, half and nearly empty last vectors, every
+// stride.
 inline constexpr NamedConv kNarrowConvs[] = {
     {"5x5 same, 1 to 6, 41x28",            {1, 41, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1}},
     {"5x5 valid, 6 to 16, 14x14",          {3, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1}},

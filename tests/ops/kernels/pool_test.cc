@@ -55,7 +55,8 @@ TEST_CASE("pool kernels: values, positions and gradients equal the definition bi
       ref::max_pool_grad(s, dy.data(), want_at.data(), want_dx.data(), 0, pixels);
       for (int64_t step : {1, 2, 3, 64}) {
         std::fill(dx.begin(), dx.end(), 99.0f);
-        for (int64_t l = 0; l < s.n * s.h; l += step) max_pool_grad_f32(s, dy.data(), want_at.data(), dx.data(), l, std::min(l + step, s.n * s.h));
+        for (int64_t l = 0; l < s.n * s.h; l += step)
+          max_pool_grad_f32(s, dy.data(), want_at.data(), dx.data(), l, std::min(l + step, s.n * s.h));
         CHECK(same_bits(dx, want_dx));
       }
 

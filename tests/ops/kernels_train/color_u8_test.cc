@@ -57,8 +57,8 @@ TEST_CASE("color_u8: a turned hue equals its definition on every number of pixel
 }
 
 TEST_CASE("color_u8: a turned hue equals its definition for colors of every least, middle and most, in each order") {
-  // Hue and saturation depend on these three and on their order: every 7th of the 2.8 million triples, in one of the six
-  // orders by turns.
+  // Hue and saturation depend on these three and on their order: every 7th of the 2.8 million triples, in one of the
+  // six orders by turns.
   std::vector<uint8_t> colors, want;
   int skip = 0;
   for (int low = 0; low < 256; ++low)

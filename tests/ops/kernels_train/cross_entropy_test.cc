@@ -12,7 +12,9 @@
 
 using namespace bantam;
 
-TEST_CASE("cross_entropy kernels: log sums and gradients equal the definition in f64, any number of classes, on every target") {
+TEST_CASE(
+    "cross_entropy kernels: log sums and gradients equal the definition in f64, any number of classes, on every "
+    "target") {
   for_each_target([](const std::string& target) {
     for (int64_t c : {1, 2, 7, 8, 10, 15, 16, 17, 33, 200, 1000})
       for (int64_t label : {int64_t(0), c / 2, c - 1}) {

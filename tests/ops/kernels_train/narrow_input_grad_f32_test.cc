@@ -22,7 +22,8 @@ std::vector<float> run(const ConvShape& s, const std::vector<float>& dy, const s
   narrow_input_grad_pack_weights(s, w.data(), packed.data());
   const int64_t lines = s.n * s.h;
   for (int64_t l = 0; l < lines; l += step)
-    narrow_input_grad_f32(s, dy.data(), packed.data(), dx.data(), l, l + step < lines ? l + step : lines, scratch.data());
+    narrow_input_grad_f32(s, dy.data(), packed.data(), dx.data(), l, l + step < lines ? l + step : lines,
+                          scratch.data());
   return dx;
 }
 

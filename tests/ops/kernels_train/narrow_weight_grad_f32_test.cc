@@ -66,7 +66,8 @@ TEST_CASE("narrow_weight_grad_f32: equals the reference, on every target") {
   CHECK(shapes >= 20);
 }
 
-TEST_CASE("narrow_weight_grad_f32: the order and the number of tasks does not matter, nor how their sums are finished") {
+TEST_CASE(
+    "narrow_weight_grad_f32: the order and the number of tasks does not matter, nor how their sums are finished") {
   for_each_shape([](const NamedConv& c, const auto& x, const auto& dy) {
     for_each_target([&](const std::string& target) {
       CHECK_MESSAGE(run(c.shape, x, dy, false) == run(c.shape, x, dy, true), c.name << " on " << target);

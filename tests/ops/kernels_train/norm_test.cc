@@ -100,8 +100,8 @@ TEST_CASE("norm kernels: sums behind a mask are those of what it lets pass, from
             CAPTURE(rows);
             CAPTURE(first);
             const int64_t n = rows * c;
-            const auto x = floats_with_zero(n, 1), dy = floats_with_zero(n, 2), slope = floats_with_zero(c, 4), mean = floats_with_zero(c, 5),
-                       scale = floats_with_zero(c, 6), shift = floats_with_zero(c, 7);
+            const auto x = floats_with_zero(n, 1), dy = floats_with_zero(n, 2), slope = floats_with_zero(c, 4),
+                       mean = floats_with_zero(c, 5), scale = floats_with_zero(c, 6), shift = floats_with_zero(c, 7);
             const auto bits = random_bytes(size_t(first + n + 7) / 8, 8);
             const NormRows p{pre ? slope.data() : nullptr, mean.data(), scale.data(), shift.data()};
             std::vector<float> want(dy), g(dy);
@@ -109,7 +109,8 @@ TEST_CASE("norm kernels: sums behind a mask are those of what it lets pass, from
               if (!(bits[size_t(first + i) / 8] >> ((first + i) % 8) & 1)) want[size_t(i)] = 0;
             std::vector<double> s(static_cast<size_t>(c)), t(s), s_want(s), t_want(s);
             norm_sums_f32(NormPost::kNone, p, want.data(), x.data(), rows, c, s_want.data(), t_want.data());
-            norm_masked_sums_f32(p, g.data(), {bits.data(), first, first + n}, x.data(), g.data(), rows, c, s.data(), t.data());
+            norm_masked_sums_f32(p, g.data(), {bits.data(), first, first + n}, x.data(), g.data(), rows, c, s.data(),
+                                 t.data());
             CHECK(same_bits(g, want));
             CHECK(s == s_want);
             CHECK(t == t_want);
@@ -117,7 +118,9 @@ TEST_CASE("norm kernels: sums behind a mask are those of what it lets pass, from
   });
 }
 
-TEST_CASE("norm kernels: the gradient with the slope's sums is the one without, and the sums are those of dpre x below 0; dx may be x") {
+TEST_CASE(
+    "norm kernels: the gradient with the slope's sums is the one without, and the sums are those of dpre x below 0; dx "
+    "may be x") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
     for (int64_t c : {1, 10, 16, 17, 80, 101})
@@ -126,15 +129,18 @@ TEST_CASE("norm kernels: the gradient with the slope's sums is the one without, 
           CAPTURE(c);
           CAPTURE(rows);
           const int64_t n = rows * c;
-          const auto x = floats_with_zero(n, 1), dy = floats_with_zero(n, 2), slope = floats_with_zero(c, 4), mean = floats_with_zero(c, 5),
-                     scale = floats_with_zero(c, 6), shift = floats_with_zero(c, 7), a = floats_with_zero(c, 8), b = floats_with_zero(c, 9),
-                     d = floats_with_zero(c, 10), one = std::vector<float>(size_t(c), 1.0f);
+          const auto x = floats_with_zero(n, 1), dy = floats_with_zero(n, 2), slope = floats_with_zero(c, 4),
+                     mean = floats_with_zero(c, 5), scale = floats_with_zero(c, 6), shift = floats_with_zero(c, 7),
+                     a = floats_with_zero(c, 8), b = floats_with_zero(c, 9), d = floats_with_zero(c, 10),
+                     one = std::vector<float>(size_t(c), 1.0f);
           const NormRows p{slope.data(), mean.data(), scale.data(), shift.data()};
           std::vector<float> want(x.size()), dpre(x.size()), dx = x;
-          norm_grad_f32(post, p, {a.data(), b.data(), d.data(), slope.data()}, dy.data(), x.data(), want.data(), rows, c);
+          norm_grad_f32(post, p, {a.data(), b.data(), d.data(), slope.data()}, dy.data(), x.data(), want.data(), rows,
+                        c);
           norm_grad_f32(post, p, {a.data(), b.data(), d.data(), one.data()}, dy.data(), x.data(), dpre.data(), rows, c);
           std::vector<double> sums(static_cast<size_t>(c), 99.0), sums_want(sums.size()), sizes(sums.size());
-          norm_grad_slope_f32(post, p, {a.data(), b.data(), d.data(), slope.data()}, dy.data(), dx.data(), dx.data(), rows, c, sums.data());
+          norm_grad_slope_f32(post, p, {a.data(), b.data(), d.data(), slope.data()}, dy.data(), dx.data(), dx.data(),
+                              rows, c, sums.data());
           for (size_t i = 0; i < x.size(); ++i) {
             const double term = x[i] >= 0 ? 0 : double(dpre[i]) * x[i];
             sums_want[i % size_t(c)] += term;
@@ -142,7 +148,8 @@ TEST_CASE("norm kernels: the gradient with the slope's sums is the one without, 
           }
           CHECK(same_bits(dx, want));
           bool good = true;  // within 70 * 2^-24 of the sum of magnitudes (columns-inl.h)
-          for (size_t k = 0; k < sums.size(); ++k) good &= std::fabs(sums[k] - sums_want[k]) <= 70.0 / (1 << 24) * sizes[k];
+          for (size_t k = 0; k < sums.size(); ++k)
+            good &= std::fabs(sums[k] - sums_want[k]) <= 70.0 / (1 << 24) * sizes[k];
           CHECK(good);
         }
   });
@@ -150,8 +157,8 @@ TEST_CASE("norm kernels: the gradient with the slope's sums is the one without, 
 
 TEST_CASE("norm kernels: what is written past the caches, as part of something large, is the same, on every target") {
   const int64_t c = 64, rows = 40, large = int64_t(1) << 30;
-  const auto x = normal_floats(rows * c, 1), dy = normal_floats(rows * c, 2), mean = normal_floats(c, 5), scale = normal_floats(c, 6),
-             shift = normal_floats(c, 7), slope = normal_floats(c, 8);
+  const auto x = normal_floats(rows * c, 1), dy = normal_floats(rows * c, 2), mean = normal_floats(c, 5),
+             scale = normal_floats(c, 6), shift = normal_floats(c, 7), slope = normal_floats(c, 8);
   const NormRows p{slope.data(), mean.data(), scale.data(), shift.data()};
   const NormGrad q{scale.data(), mean.data(), shift.data(), slope.data()};
   for_each_target([&](const std::string& target) {

@@ -12,7 +12,13 @@ using namespace bantam;
 
 namespace {
 // Where the low word of a block's counter overflows, and ordinary places.
-const uint64_t kPlaces[] = {0, 8, uint64_t(1) << 20, (uint64_t(1) << 34) - 64, (uint64_t(1) << 34) - 8, uint64_t(1) << 34, (uint64_t(5) << 34) + 8};
+const uint64_t kPlaces[] = {0,
+                            8,
+                            uint64_t(1) << 20,
+                            (uint64_t(1) << 34) - 64,
+                            (uint64_t(1) << 34) - 8,
+                            uint64_t(1) << 34,
+                            (uint64_t(5) << 34) + 8};
 }  // namespace
 
 TEST_CASE("philox_numbers: the stream's numbers one by one, from any place, any length, on every target") {
@@ -30,7 +36,8 @@ TEST_CASE("philox_numbers: the stream's numbers one by one, from any place, any 
   });
 }
 
-TEST_CASE("dropout_f32: keeps where the stream's uniform number is at least p, from any place, any length, on every target") {
+TEST_CASE(
+    "dropout_f32: keeps where the stream's uniform number is at least p, from any place, any length, on every target") {
   for_each_target([&](const std::string& target) {
     const Rng rng(7, kRngTest, 5, 6);
     for (uint64_t place : kPlaces)
