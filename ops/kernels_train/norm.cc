@@ -47,14 +47,28 @@ template <bool kPre, NormPost kPost> struct Norm {
   }
 };
 
-// f.step(element of the arrays, column, load, store) down rows, a vector at a time; parameters repeated where rows are
-// grouped.
+// f.put(f.value(load, element, column), element, store) down rows, a vector at a time, of two rows at once: whoever
+// writes between them must read the parameters again, and those are up to eight loads. Parameters repeated where rows
+// are grouped.
 template <class F, class Store = WholeStore>
 HWY_INLINE void for_rows(int64_t at, int64_t rows, int64_t c, const F& f, const Store& store = {}) {
-  for (int64_t r = 0; r < rows; ++r, at += c) {
+  int64_t r = 0;
+  for (; r + 2 <= rows; r += 2, at += 2 * c) {
     int64_t i = 0;
-    for (; i + kLanes <= c; i += kLanes) f.step(at + i, i, WholeLoad(), store);
-    if (i < c) f.step(at + i, i, PartLoad{c - i}, PartStore{c - i});
+    for (; i + kLanes <= c; i += kLanes) {
+      const VF v = f.value(WholeLoad(), at + i, i), w = f.value(WholeLoad(), at + c + i, i);
+      f.put(v, at + i, store);
+      f.put(w, at + c + i, store);
+    }
+    if (i == c) continue;
+    const PartLoad part{c - i};
+    f.put(f.value(part, at + i, i), at + i, store_like(part));
+    f.put(f.value(part, at + c + i, i), at + c + i, store_like(part));
+  }
+  for (; r < rows; ++r, at += c) {
+    int64_t i = 0;
+    for (; i + kLanes <= c; i += kLanes) f.put(f.value(WholeLoad(), at + i, i), at + i, store);
+    if (i < c) f.put(f.value(PartLoad{c - i}, at + i, i), at + i, PartStore{c - i});
   }
 }
 // Rows repeated for groups; null stays null.
@@ -79,11 +93,12 @@ template <bool kPre, NormPost kPost, bool kResidual, bool kBits> struct Forward 
   const float *x, *residual;
   float* y;
   uint8_t* passed;
-  template <class Load, class Store>
-  HWY_INLINE void step(int64_t at, int64_t i, const Load& load, const Store& store) const {
+  template <class Load> HWY_INLINE VF value(const Load& load, int64_t at, int64_t i) const {
     VF z = norm.affine(load, norm.deviation(load, load.far(x + at), i), i);
     if constexpr (kResidual) z = hn::Add(z, load.far(residual + at));
-    z = norm.post(z);
+    return norm.post(z);
+  }
+  template <class Store> HWY_INLINE void put(VF z, int64_t at, const Store& store) const {
     store(z, y + at);
     if constexpr (kBits) {
       const auto mask = hn::Gt(z, hn::Zero(DF()));
@@ -138,11 +153,11 @@ template <bool kPre, NormPost kPost> struct Grad {
   template <class Load> HWY_INLINE VF pre(const Load& load, VF v, VF r, int64_t i) const {
     return hn::IfThenElse(hn::Gt(v, hn::Zero(DF())), r, hn::Mul(r, load(q.back + i)));
   }
-  template <class Load, class Store>
-  HWY_INLINE void step(int64_t at, int64_t i, const Load& load, const Store& store) const {
+  template <class Load> HWY_INLINE VF value(const Load& load, int64_t at, int64_t i) const {
     const VF v = load.far(x + at), r = dpre(load, v, at, i);
-    store(kPre ? pre(load, v, r, i) : r, dx + at);
+    return kPre ? pre(load, v, r, i) : r;
   }
+  template <class Store> HWY_INLINE void put(VF r, int64_t at, const Store& store) const { store(r, dx + at); }
 };
 struct RepeatedGrad {
   RepeatedRow a, b, d, back;
@@ -209,20 +224,24 @@ template <bool kPre> struct MaskedTerms {
 template <NormPost kPost> struct SlopeTerms {
   Grad<true, kPost> grad;
   bool stream;
-  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t column, VF* out) const {
-    const VF v = load.far(grad.x + at), dpre = grad.dpre(load, v, at, column);
-    const VF dx = grad.pre(load, v, dpre, column);
+  template <class Load> HWY_INLINE void put(const Load& load, VF dx, int64_t at) const {
     if (std::is_same_v<Load, WholeLoad> && stream)
       StreamStore()(dx, grad.dx + at);
     else
       store_like(load)(dx, grad.dx + at);
-    out[0] = hn::IfThenZeroElse(hn::Ge(v, hn::Zero(DF())), hn::Mul(dpre, v));
+  }
+  HWY_INLINE static VF term(VF v, VF dpre) { return hn::IfThenZeroElse(hn::Ge(v, hn::Zero(DF())), hn::Mul(dpre, v)); }
+  template <class Load> HWY_INLINE void one(const Load& load, int64_t at, int64_t column, VF* out) const {
+    const VF v = load.far(grad.x + at), r = grad.dpre(load, v, at, column);
+    put(load, grad.pre(load, v, r, column), at);
+    out[0] = term(v, r);
   }
   template <class Load> HWY_INLINE void two(const Load& load, int64_t at, int64_t next, int64_t column, VF* out) const {
-    VF second;
-    one(load, at, column, out);
-    one(load, next, column, &second);
-    out[0] = hn::Add(out[0], second);
+    const VF v = load.far(grad.x + at), r = grad.dpre(load, v, at, column), dx = grad.pre(load, v, r, column);
+    const VF w = load.far(grad.x + next), q = grad.dpre(load, w, next, column);
+    put(load, grad.pre(load, w, q, column), next);
+    put(load, dx, at);
+    out[0] = hn::Add(term(v, r), term(w, q));
   }
 };
 
