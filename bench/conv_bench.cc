@@ -1,6 +1,6 @@
-// Convolution layers of VGG-11, ResNet-14 (batch 128) and LeNet (64) and some depthwise ones, forward and both
-// gradients: `of_peak` is the share of (threads * FMA peak of one core), measured in the same run; padding counts as
-// multiplied. The last benchmarks add up a whole VGG-11 step's convolutions.
+// Convolution layers of VGG-11, ResNet-14, the strided ones of ResNet-18 (batch 128), LeNet (64) and some depthwise
+// ones, forward and both gradients: `of_peak` is the share of (threads * FMA peak of one core), measured in the same
+// run; padding counts as multiplied. The last benchmarks add up a whole VGG-11 step's convolutions.
 //   build/bench/conv_bench [--benchmark_filter=...] ; BANTAM_THREADS=2 for two threads (default 1), BANTAM_LOOSE=1 for
 //   Winograd with tiles of 4x4 where it applies
 #include <benchmark/benchmark.h>
@@ -121,6 +121,7 @@ int main(int argc, char** argv) {
   };
   for (const NamedConv& c : kVgg11Convs) add(c);
   for (const NamedConv& c : kResNet14Convs) add(c);
+  for (const NamedConv& c : kResNet18Convs) add(c);
   for (const NamedConv& c : kDepthwiseConvs) add(c);
   for (const NamedConv& c : kLenetConvs) add(c);
   timed(benchmark::RegisterBenchmark("vgg11.step", vgg11_step));
