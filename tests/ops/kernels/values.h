@@ -38,7 +38,7 @@ inline std::vector<double> widened(const std::vector<float>& v) { return {v.begi
 
 // Also of NaN and of the sign of 0.
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  return a.size() == b.size() && (a.empty() || memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 // The largest |a - b|; infinite where the sizes differ or a difference is no number.
