@@ -105,12 +105,18 @@ struct Task {
   float *sums, *input, *gradients;  // the latter two of scratch
 };
 
+// The forward pass's rows with the band's lines as the output of an image.
+GemmRows band_rows(const GemmRows& g, const Band& band) {
+  GemmRows part = g;
+  part.out_h = band.lines;
+  part.first_h = g.first_h + band.line * g.stride_h;
+  return part;
+}
+
 // The band's input: where it lies, or as a copy with its border; `pitch` floats from line to line.
 HWY_ATTR const float* band_input(const Task& t, const Band& band, int64_t* pitch) {
   const GemmRows& g = t.g;
-  GemmRows part = g;  // the band's lines as the output of an image
-  part.out_h = band.lines;
-  part.first_h = g.first_h + band.line * g.stride_h;
+  const GemmRows part = band_rows(g, band);
   const NarrowImage extent(part);
   const bool inside =
       extent.top >= 0 && extent.left >= 0 && extent.top + extent.height <= g.h && extent.left + extent.width <= g.w;
@@ -143,8 +149,8 @@ HWY_ATTR void band_by_channels(const Task& t, const Band& band, bool first) {
   // Runs in pieces of nearly equal length; short ones together with those of the next lines.
   const int64_t run = s.kw * s.c, down = t.g.step_h * pitch;
   const auto tiles = [&]<int V>(std::integral_constant<int, V>, int64_t k) HWY_ATTR {
-    const int64_t pieces = (run + (V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun) - 1) /
-                           (V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun);
+    constexpr int64_t kMost = V * kMaxRun > kMaxSums ? kMaxSums / V : kMaxRun;
+    const int64_t pieces = (run + kMost - 1) / kMost;
     for (int64_t i = 0; i < pieces; ++i) {
       const int64_t r0 = i * run / pieces, piece = (i + 1) * run / pieces - r0;
       for (int64_t ky = 0, height; ky < s.kh; ky += height) {
@@ -202,18 +208,14 @@ HWY_NOINLINE HWY_ATTR void pixel_tile(const float* HWY_RESTRICT a, const ptrdiff
 using PixelTile = void (*)(const float*, const ptrdiff_t*, const float*, int64_t, const Walk&, float*, int64_t, bool);
 
 constexpr int kPixelRows = 8;
+template <int J, size_t... R>
+HWY_INLINE PixelTile pixel_tile_of(int64_t rows, std::index_sequence<R...>) {
+  static constexpr PixelTile kTiles[] = {pixel_tile<J, int(R) + 1>...};
+  return kTiles[rows - 1];
+}
 template <int J>
 HWY_INLINE PixelTile pixel_tile_for(int64_t rows) {
-  switch (rows) {
-    case 8: return pixel_tile<J, 8>;
-    case 7: return pixel_tile<J, 7>;
-    case 6: return pixel_tile<J, 6>;
-    case 5: return pixel_tile<J, 5>;
-    case 4: return pixel_tile<J, 4>;
-    case 3: return pixel_tile<J, 3>;
-    case 2: return pixel_tile<J, 2>;
-  }
-  return pixel_tile<J, 1>;
+  return pixel_tile_of<J>(rows, std::make_index_sequence<size_t(kPixelRows)>());
 }
 
 // dy's lines as planes [K][lines][per_line vectors], zeros behind a line's last pixel. K <= 8 vectors hold 16 pixels of
@@ -261,9 +263,7 @@ HWY_ATTR void band_by_pixels(const Task& t, const Band& band, bool first) {
   const ConvShape& s = t.s;
   const GemmRows& g = t.g;
   const int64_t depth = g.depth(), out_w = s.out_w(), per_line = (out_w + kN - 1) / kN;
-  GemmRows part = g;
-  part.out_h = band.lines;
-  part.first_h = g.first_h + band.line * g.stride_h;
+  const GemmRows part = band_rows(g, band);
   const NarrowImage extent(part);
   const int64_t pitch = extent.width + 16, plane = extent.height * pitch;
   pad_planes(part, extent, band.image, t.input);
