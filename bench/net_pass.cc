@@ -50,27 +50,28 @@ void run(int argc, char** argv) {
   if (!batch.find("batch.x") || !batch.find("batch.y")) throw Error("net_pass: no batch.x, batch.y");
   const Tensor x = permute(tensor_of(*batch.find("batch.x"), argv[i]).to(dtype), {0, 2, 3, 1});
   const Tensor y = tensor_of(*batch.find("batch.y"), argv[i]);
-  Model model(
-      build_model(o["net"], {.form = named<Form>(o["form"], {Form::kFloat, Form::kBinaryConnect, Form::kBnn}),
-                             .width = std::atof(o["width"].c_str()),
-                             .classes = std::atoll(o["classes"].c_str()),
-                             .h = x.dim(1),
-                             .w = x.dim(2),
-                             .c = x.dim(3),
-                             .stem = named<Stem>(o["stem"], {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})}),
-      dtype);
-  std::fprintf(stderr, "%s\n", file.load(&model).text().c_str());
+  Net net(build_model(o["net"], {.form = named<Form>(o["form"], {Form::kFloat, Form::kBinaryConnect, Form::kBnn}),
+                                 .width = std::atof(o["width"].c_str()),
+                                 .classes = std::atoll(o["classes"].c_str()),
+                                 .h = x.dim(1),
+                                 .w = x.dim(2),
+                                 .c = x.dim(3),
+                                 .stem = named<Stem>(o["stem"], {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})}),
+          dtype);
+  std::fprintf(stderr, "%s\n", file.load(net.spec(), &net.parameters).text().c_str());
 
   Checkpoint out;
-  const Tensor logits = model.forward({.training = training}, x), loss = cross_entropy(logits, y);
+  const Tensor logits =
+      forward(net.plan, net.parameters, x, training ? Context::training() : Context::evaluation()).scores;
+  const Tensor loss = cross_entropy(logits, y);
   out.tensors["logits"] = logits.detach();
   out.tensors["loss"] = loss.detach();
   if (training) {
     backward(loss);
-    for (const Parameter* p : model.parameters())
-      out.tensors["grad." + p->name] = model.to_file_layout(p->name, p->grad);
-    for (const NamedTensor& t : model.state_dict())
-      if (!model.parameter(t.name)) out.tensors["after." + t.name] = t.tensor;
+    for (const Parameter* p : net.parameters.all())
+      out.tensors["grad." + p->name] = net.parameters.to_file_layout(p->name, p->grad);
+    for (const NamedTensor& t : net.parameters.state_dict())
+      if (!net.parameters.find(t.name)) out.tensors["after." + t.name] = t.tensor;
   }
   save_checkpoint(argv[i + 1], out);
 }

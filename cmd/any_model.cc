@@ -1,6 +1,6 @@
 #include "cmd/any_model.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/recipe.h"
@@ -55,37 +55,18 @@ std::optional<DataConfig> AnyModel::data_config() const {
   }
 }
 
-Scorer::Scorer(AnyModel* model) : model_(model) {
-  if (model->net) {
-    tables_ = normalize_tables(int(model->c), model->net->info.mean, model->net->info.stddev);
-  } else {
-    for (int lane = 1; lane < threads(); ++lane) more_.push_back(model->packed->another_session());
-  }
+Tensor byte_values_of(const NetCheckpoint& net) {
+  const int64_t c = net.net->plan.input().c;
+  const std::vector<float> tables = normalize_tables(int(c), net.info.mean, net.info.stddev);
+  Tensor t = Tensor::empty({c, 256});
+  std::copy(tables.begin(), tables.end(), t.mutable_data<float>());
+  return t;
 }
 
-Tensor Scorer::operator()(const std::vector<const uint8_t*>& images) {
-  const AnyModel& m = *model_;
-  const int64_t n = int64_t(images.size()), pixels = m.h * m.w * m.c;
-  if (m.net) {
-    const NoGrad no_grad;
-    Tensor x = Tensor::empty({n, m.h, m.w, m.c});
-    parallel_for(n, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i)
-        transform_image(images[size_t(i)], int(m.h), int(m.w), int(m.c), {}, tables_.data(),
-                        x.mutable_data<float>() + i * pixels);
-    });
-    return m.net->model->forward(Context{}, x);
-  }
-  Tensor scores = Tensor::empty({n, m.classes()});
-  parallel_for(n, 1, [&](int64_t begin, int64_t end, int lane) {
-    PackedModel& session = lane == 0 ? *m.packed : *more_[size_t(lane - 1)];
-    for (int64_t i = begin; i < end; ++i) {
-      const std::vector<float> row = session.run(images[size_t(i)], 1);
-      std::copy(row.begin(), row.end(), scores.mutable_data<float>() + i * m.classes());
-    }
-  });
-  return scores;
-}
+Scorer::Scorer(AnyModel* model)
+    : evaluator_(model->net ? Evaluator(model->net->net->plan, model->net->net->parameters)
+                            : Evaluator(*model->packed)),
+      byte_values_(model->net ? byte_values_of(*model->net) : Tensor()) {}
 
 EvalImages::EvalImages(const AnyModel& model, const EvalData& what) {
   const std::optional<DataConfig> config = model.data_config();
@@ -115,23 +96,19 @@ EvalImages::EvalImages(const AnyModel& model, const EvalData& what) {
   } catch (const Error& e) {
     throw UsageError(e.what());
   }
-  bytes_ = model.h * model.w * model.c;
   scratch_.resize(size_t(threads()));
 }
 
-const std::vector<const uint8_t*>& EvalImages::get(int64_t begin, int64_t n) {
-  const bool as_they_are = data_.decoded() && data_.h == spec_.h && data_.w == spec_.w && spec_.plain();
-  if (!as_they_are) block_.resize(size_t(n * bytes_));
-  images_.resize(size_t(n));
-  parallel_for(n, as_they_are ? n : 4, [&](int64_t from, int64_t to, int lane) {
+const Tensor& EvalImages::get(int64_t begin, int64_t n) {
+  const int64_t bytes = spec_.h * spec_.w * data_.c;
+  if (!block_.defined() || block_.dim(0) != n) block_ = Tensor::empty({n, spec_.h, spec_.w, data_.c}, DType::kU8);
+  parallel_for(n, 4, [&](int64_t from, int64_t to, int lane) {
     for (int64_t i = from; i < to; ++i) {
-      AugmentDraw none;
-      const uint8_t* pixels = sample_pixels(data_, begin + i, spec_, 0, 0, &scratch_[size_t(lane)], &none);
-      if (!as_they_are) pixels = static_cast<uint8_t*>(memcpy(block_.data() + i * bytes_, pixels, size_t(bytes_)));
-      images_[size_t(i)] = pixels;
+      make_sample_bytes(data_, begin + i, spec_, 0, 0, &scratch_[size_t(lane)],
+                        block_.mutable_data<uint8_t>() + i * bytes);
     }
   });
-  return images_;
+  return block_;
 }
 
 }  // namespace bantam

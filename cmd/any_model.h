@@ -30,16 +30,18 @@ struct AnyModel {
 AnyModel load_any(const std::string& path);
 std::unique_ptr<PackedModel> load_packed(const std::string& path);
 
-// Scores of u8 images [n,h,w,c] -> [n,classes], on all threads.
+// What each byte of an image stands for, f32 [c,256].
+Tensor byte_values_of(const NetCheckpoint& net);
+
+// Scores of images as bytes, u8 [n,h,w,c] -> [n,classes], on all threads.
 class Scorer {
  public:
   explicit Scorer(AnyModel* model);
-  Tensor operator()(const std::vector<const uint8_t*>& images);
+  Tensor operator()(const Tensor& images) { return evaluator_({images, byte_values_}); }
 
  private:
-  AnyModel* model_;
-  std::vector<float> tables_;                       // of a checkpoint: [c][256]
-  std::vector<std::unique_ptr<PackedModel>> more_;  // sessions of lanes 1, 2, ...
+  Evaluator evaluator_;
+  Tensor byte_values_;  // of a checkpoint
 };
 
 // What a model is to be evaluated on, as the command line says it.
@@ -60,16 +62,14 @@ class EvalImages {
 
   const Dataset& data() const { return data_; }
   int64_t count() const { return data_.count; }
-  // Images [begin, begin + n), valid until the next call; decoded on all threads.
-  const std::vector<const uint8_t*>& get(int64_t begin, int64_t n);
+  // Images [begin, begin + n), u8 [n,h,w,c], overwritten by the next call; decoded on all threads.
+  const Tensor& get(int64_t begin, int64_t n);
 
  private:
   Dataset data_;
   SampleSpec spec_;
-  int64_t bytes_ = 0;  // of one
-  std::vector<uint8_t> block_;
+  Tensor block_;
   std::vector<SampleScratch> scratch_;  // by lane
-  std::vector<const uint8_t*> images_;
 };
 
 }  // namespace bantam

@@ -24,10 +24,10 @@ int run_batches(const BatchesArgs& args) {
   std::filesystem::create_directories(args.out, error);
   if (error) throw IoError(args.out, "make the folder", "mkdir", error.value());
 
-  Model model(net_of(recipe, data.train));
-  model.initialize(uint64_t(recipe.train.seed));
-  const NetInfo info = {model.spec(), recipe.data.mean, recipe.data.stddev, data.train.class_names, dump(recipe)};
-  save_net(args.out + "/init.safetensors", model, info, nullptr, nullptr);
+  Net net(net_of(recipe, data.train));
+  net.parameters.initialize(uint64_t(recipe.train.seed));
+  const NetInfo info = {net.spec(), recipe.data.mean, recipe.data.stddev, data.train.class_names, dump(recipe)};
+  save_net(args.out + "/init.safetensors", net.parameters, info, nullptr, nullptr);
   atomic_write(args.out + "/recipe.toml", dump(recipe));
 
   // indices.S i32 [n], x.S f32 [n,H,W,C], y.S i32 [n] for step S.

@@ -58,17 +58,16 @@ void bench_model(const BenchArgs& args) {
   if (model.packed && (wanted > 1 || threads() != 1))  // a serial build has one thread whatever was asked for
     throw UsageError("bench: --threads: a packed model runs one image on one thread");
   const int runs = args.runs.value_or(200), warmup = args.warmup.value_or(20);
-  const int64_t pixels = model.h * model.w * model.c;
-  std::vector<uint8_t> image(static_cast<size_t>(pixels));
+  Tensor image = Tensor::empty({1, model.h, model.w, model.c}, DType::kU8);
   const Rng rng(0, kRngTest, 1);
-  for (size_t i = 0; i < image.size(); ++i) image[i] = uint8_t(rng.below(i, 256));
+  for (int64_t i = 0; i < image.size(); ++i) image.mutable_data<uint8_t>()[i] = uint8_t(rng.below(uint64_t(i), 256));
 
   // What is timed starts at u8 pixels and ends at scores, for both kinds.
   Scorer scorer(&model);
   std::vector<double> us;
   for (int i = 0; i < warmup + runs; ++i) {
     const double start = monotonic_seconds();
-    const Tensor scores = scorer({image.data()});
+    const Tensor scores = scorer(image);
     if (i >= warmup) us.push_back(1e6 * (monotonic_seconds() - start));
   }
   std::sort(us.begin(), us.end());

@@ -161,10 +161,10 @@ int run_convert(const ConvertArgs& args) {
                         color ? std::vector{0.229, 0.224, 0.225} : std::vector<double>(size_t(options.c), 1.0));
   info.class_names = class_names(args, options.classes);
   file.check(info.spec);  // before any memory is taken
-  Model model(info.spec);
-  model.initialize(0);
-  const LoadedWeights loaded = file.load(&model);
-  save_net(args.out, model, info, nullptr, nullptr);
+  Parameters parameters(info.spec);
+  parameters.initialize(0);
+  const LoadedWeights loaded = file.load(info.spec, &parameters);
+  save_net(args.out, parameters, info, nullptr, nullptr);
 
   const std::string stem = source.has_stem ? name_of(options.stem) : "";
   if (args.common.json) {

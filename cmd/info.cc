@@ -33,9 +33,6 @@ Json plan_json(const MemoryPlan& plan) {
 }
 
 void add_memory(const InfoArgs& args, const Recipe& recipe, const NetSpec& spec, Json* fields, std::string* text) {
-  const auto make = [&](std::vector<ParameterGroup> groups) {
-    return make_optimizer(recipe.optimizer, groups[0].parameters);
-  };
   RecomputePlan plan;
   if (!args.mem_limit.empty()) {
     plan = plan_recipe(recipe, spec, parse_bytes(args.mem_limit));
@@ -46,8 +43,7 @@ void add_memory(const InfoArgs& args, const Recipe& recipe, const NetSpec& spec,
           Json::object({{"from", spec.nodes[size_t(s.begin + 1)].name}, {"to", spec.nodes[size_t(s.end)].name}}));
     fields->set("recompute", Json::object({{"segments", segments}, {"share_of_forward", plan.extra}}));
   }
-  const MemoryReport memory = memory_report(spec, recipe.train.batch, make, held_batches(recipe), updates_along(recipe),
-                                            sum_order(recipe), plan.segments);
+  const MemoryReport memory = memory_report(recipe, spec, held_batches(recipe), plan.segments);
   fields->set("memory", Json::object({{"batch", memory.batch},
                                       {"parameter_bytes", memory.parameter_bytes},
                                       {"gradient_bytes", memory.gradient_bytes},

@@ -34,7 +34,7 @@ int run_pack(const PackArgs& args) {
   options.lut = normalize_tables(int(in[3]), net.info.mean, net.info.stddev);
   options.class_names = net.info.class_names;
   options.test_image = test_image(size_t(in.size()));
-  const Bytes bytes = pack(*net.model, options);
+  const Bytes bytes = pack(*net.net, options);
   const PackedModel packed(bytes);  // read back before it is written: what stands on the disk has been checked
   atomic_write(args.out, as_text(bytes));
 

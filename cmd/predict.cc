@@ -30,10 +30,12 @@ int run_predict(const PredictArgs& args) {
   AnyModel model = load_any(args.model);
   // All files are read before anything is printed: a bad one ends the command with nothing half done.
   std::vector<Image> images;
-  std::vector<const uint8_t*> pixels;
   for (const std::string& path : args.images)
     images.push_back(fit(read_image(path, int(model.c)), int(model.h), int(model.w)));
-  for (const Image& image : images) pixels.push_back(image.pixels.data());
+  Tensor pixels = Tensor::empty({int64_t(images.size()), model.h, model.w, model.c}, DType::kU8);
+  for (size_t i = 0; i < images.size(); ++i)
+    std::copy(images[i].pixels.begin(), images[i].pixels.end(),
+              pixels.mutable_data<uint8_t>() + int64_t(i) * model.h * model.w * model.c);
   Scorer scorer(&model);
   const Tensor scores = scorer(pixels);
 

@@ -55,9 +55,9 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
   run->recipe = parse_recipe(text.toml, text.source, overrides);
   run->data = open_data(run->recipe.data, args.data);
   Json more = Json::object({{"recipe", args.recipe}});
-  auto initial = std::make_unique<Model>(net_of(run->recipe, run->data.train));
+  auto initial = std::make_unique<Net>(net_of(run->recipe, run->data.train));
   if (args.init.empty()) {
-    initial->initialize(uint64_t(run->recipe.train.seed));
+    initial->parameters.initialize(uint64_t(run->recipe.train.seed));
   } else {
     progress->line(args.init + ": " + load_weights(args.init, initial.get()));
     more.set("init_sha256", sha256_hex(read_file(checkpoint_path(args.init), kMaxCheckpointBytes)));
@@ -86,7 +86,7 @@ void go_on(const TrainArgs& args, Run* run, Progress* progress) {
   run->data = open_data(run->recipe.data, args.data);
   run->folder->open_log(checkpoint.state ? checkpoint.state->log_bytes : 0);
   run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(checkpoint));
-  run->trainer->set_recompute(fit(args, run->recipe, run->trainer->model().spec(), progress));
+  run->trainer->set_recompute(fit(args, run->recipe, run->trainer->net().spec(), progress));
   progress->line("going on after step " + thousands(run->trainer->state().step) + " of " +
                  thousands(run->trainer->total_steps()));
 }

@@ -75,12 +75,12 @@ int run_verify(const VerifyArgs& args) {
     throw UsageError(args.packed + ": input or classes are not those of " + net.path);
   EvalImages images(net, {args.data, args.kind, args.split, args.images, args.resize});
   const Dataset& data = images.data();
-  const std::vector<float> tables = normalize_tables(int(net.c), net.net->info.mean, net.net->info.stddev);
+  const Tensor byte_values = byte_values_of(*net.net);
 
   Progress progress(stderr_terminal(args.common.no_progress, args.common.quiet));
   std::unique_ptr<Verifier> verifier;
   try {
-    verifier = std::make_unique<Verifier>(*net.net->model, std::move(packed));
+    verifier = std::make_unique<Verifier>(*net.net->net, std::move(packed));
   } catch (const Error& e) {  // the packed model of another net: the wrong pair was named
     throw UsageError(args.packed + ": " + e.what());
   }
@@ -88,13 +88,7 @@ int run_verify(const VerifyArgs& args) {
   const double start = monotonic_seconds();
   for (int64_t begin = 0; begin < data.count; begin += kBatch) {
     const int64_t n = std::min(kBatch, data.count - begin);
-    Tensor x = Tensor::empty({n, net.h, net.w, net.c});
-    const int64_t pixels = net.h * net.w * net.c;
-    const std::vector<const uint8_t*>& block = images.get(begin, n);  // one after the other
-    for (int64_t i = 0; i < n; ++i)
-      transform_image(block[size_t(i)], int(net.h), int(net.w), int(net.c), {}, tables.data(),
-                      x.mutable_data<float>() + i * pixels);
-    const Verifier::Predictions p = verifier->add(x, block[0]);
+    const Verifier::Predictions p = verifier->add({images.get(begin, n), byte_values});
     for (int64_t i = 0; i < n; ++i) {
       v.checkpoint_right += p.trained[size_t(i)] == data.labels[size_t(begin + i)];
       v.packed_right += p.packed[size_t(i)] == data.labels[size_t(begin + i)];

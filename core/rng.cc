@@ -58,4 +58,10 @@ std::vector<uint32_t> Rng::permutation(uint32_t n) const {
   return p;
 }
 
+uint64_t stream_of(std::string_view name) {
+  uint64_t h = 0xcbf29ce484222325ull;
+  for (unsigned char ch : name) h = (h ^ ch) * 0x100000001b3ull;
+  return h;
+}
+
 }  // namespace bantam

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "core/base/philox.h"
@@ -33,6 +34,10 @@ class Rng {
  private:
   PhiloxStream stream_;
 };
+
+// The number that a name stands for in a stream (FNV-1a), so that what a node or a parameter draws depends on neither
+// its place nor on what else is in the net.
+uint64_t stream_of(std::string_view name);
 
 // What a stream is for. Numbers are part of what a checkpoint promises: never renumber.
 enum RngPurpose : uint32_t {

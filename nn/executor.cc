@@ -1,33 +1,20 @@
-// One walk over the nodes of a net, for training and evaluation, and what training runs as one.
+// One walk over the nodes of a plan, for training and evaluation, and what training runs as one.
 #include <algorithm>
-#include <string_view>
 
-#include "core/rng.h"
 #include "core/work.h"
 #include "nn/batch_blocks.h"
-#include "nn/model.h"
-#include "ops/activations.h"
-#include "ops/arith.h"
-#include "ops/batch_norm.h"
+#include "nn/forward.h"
+#include "nn/kinds/kind.h"
+#include "nn/kinds/pass.h"
+#include "nn/walk.h"
 #include "ops/byte_values.h"
-#include "ops/concat.h"
-#include "ops/conv2d.h"
-#include "ops/dropout.h"
-#include "ops/linear.h"
+#include "ops/norm_act.h"
 #include "ops/pool.h"
-#include "ops/quant/binary_conv2d.h"
-#include "ops/quant/quantized.h"
-#include "ops/quant/sign.h"
 #include "ops/shape.h"
-#include "ops/softmax.h"
+#include "ops/slice.h"
 
 namespace bantam {
 namespace {
-
-PoolParams pool_params(const NodeSpec& node) {
-  const auto& c = std::get<PoolConfig>(node.config);
-  return {c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.pad_h, c.pad_w};
-}
 
 // A cheap convolution whose full-size output or input is larger than this runs a few images at a time, so many that
 // theirs takes about so much: small enough to be scratch, large enough for whole tasks for every thread.
@@ -37,247 +24,245 @@ constexpr int kMaxChain = 4;
 // Values of an input of bytes that take no more than this are kept for backward: making them again costs more.
 constexpr size_t kSmallInput = size_t(256) << 10;
 
-}  // namespace
-
-Tensor Model::forward(const Context& context, const Tensor& x) {
-  const auto& in = std::get<InputConfig>(spec_.nodes[0].config);
-  if (x.rank() != 4 || x.dim(1) != in.h || x.dim(2) != in.w || x.dim(3) != in.c)
-    throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) +
-                ", the input is " + to_string(x.shape()));
-  const bool bytes = x.dtype() == DType::kU8 && dtype_ == DType::kF32;
-  if (x.dtype() != dtype_ && !bytes)
-    throw Error(std::string("model: the net is ") + name_of(dtype_) + ", the input " + name_of(x.dtype()));
-  if (bytes && !context.byte_values.defined()) throw Error("model: an input of bytes, and no values of bytes");
-  List<Quantized> values(spec_.nodes.size());
-  List<int> chain(spec_.nodes.size(), 0);
-  const bool keep_bytes = context.training && !context.tap;
-  values[0].value = keep_bytes ? x : real_value(x, context);
-  const Pass pass{context, x.dim(0), nullptr, false};
-  int next = 0;
-  if (context.training && !context.tap)
-    for (const Segment& s : context.recompute) {
-      run_nodes(next, s.begin, pass, &values, &chain);
-      values[size_t(s.end)].value = run_segment(s, context, values[size_t(s.begin)]);
-      values[size_t(s.begin)] = {};
-      next = s.end + 1;
-    }
-  run_nodes(next, int(spec_.nodes.size()) - 1, pass, &values, &chain);
-  return values.back().value;
+Tensor real_value(const Tensor& x, const Tensor& byte_values_of) {
+  if (!x.defined() || x.dtype() != DType::kU8) return x;
+  const Tensor values = byte_values(x, byte_values_of);
+  return values.bytes() <= kSmallInput ? values.detach() : values;
 }
 
-void Model::run_nodes(int first, int last, const Pass& pass, List<Quantized>* all, List<int>* chain) {
-  List<Quantized>& values = *all;
-  const Context& context = pass.context;
-  const bool grouped = context.training && !context.tap;
-  for (size_t i = size_t(first); i <= size_t(last); ++i) {
-    const NodeSpec& node = spec_.nodes[i];
-    if (grouped && group_at_[i] == kPartOfGroup) continue;  // the group's end runs it
-    if (grouped && pooled_in_blocks(i, pass.images)) continue;  // its pool runs it
-    AllocLabel label("output", &node.name);
-    if (grouped && group_at_[i] >= 0) {
-      values[i].value = run_group(norm_groups_[size_t(group_at_[i])], pass, values, chain);
-    } else if (node.kind != Kind::kInput) {
-      const WorkScope work({name_of(node.kind), &node.name});
-      values[i] = run_node(i, pass, values);
-      if (node.kind == Kind::kRelu || node.kind == Kind::kPRelu) (*chain)[i] = (*chain)[size_t(node.inputs[0])];
-    }
-    if (context.tap) context.tap(node, materialize(values[i]));
-    for (int j : last_reads_[grouped][i]) values[size_t(j)] = {};  // what backward needs, the graph holds
-  }
+// Images to run at a time.
+int64_t block_of(const Plan& plan, size_t conv, int64_t images, DType dtype) {
+  const auto bytes = [&](size_t node) { return int64_t(plan.shapes()[node].size()) * int64_t(size_of(dtype)); };
+  // Forward the output counts, backward the gradient of the input too.
+  const int64_t image = std::max(bytes(conv), bytes(size_t(plan.spec().nodes[conv].inputs[0])));
+  return images * image <= kWholeBytes ? images : std::max<int64_t>(1, kBlockBytes / image);
 }
 
-// Which values nobody reads any more after each node, one by one and in groups.
-void Model::plan_reads() {
-  const size_t n = spec_.nodes.size();
-  group_at_.assign(n, kOnItsOwn);
-  for (size_t g = 0; g < norm_groups_.size(); ++g) {
-    const NormGroup& group = norm_groups_[g];
-    for (int i : {group.conv, group.pool, group.pre, group.norm, group.add, group.post})
-      if (i >= 0) group_at_[size_t(i)] = kPartOfGroup;
-    group_at_[size_t(group.end)] = int(g);
-  }
-  for (const bool grouped : {false, true}) {
-    std::vector<int> last(n, -1);
-    for (size_t i = 0; i < n; ++i) {
-      for (int j : spec_.nodes[i].inputs) {
-        last[size_t(j)] = int(i);
-        // A convolution may be run by its pool.
-        for (int k : spec_.nodes[size_t(j)].inputs)
-          if (spec_.nodes[i].kind == Kind::kMaxPool) last[size_t(k)] = std::max(last[size_t(k)], int(i));
-      }
-      if (!grouped || group_at_[i] < 0) continue;
-      const NormGroup& group = norm_groups_[size_t(group_at_[i])];
-      for (int j : {group.source, group.residual})
-        if (j >= 0) last[size_t(j)] = int(i);
-    }
-    last_reads_[grouped].assign(n, {});
-    for (size_t j = 0; j < n; ++j)
-      if (last[j] >= 0) last_reads_[grouped][size_t(last[j])].push_back(int(j));
-  }
+DType dtype_of(const Pass& pass, size_t node) {
+  const Parameter* p = pass.binding[node].of[size_t(Role::kWeight)].parameter;
+  return p->value.dtype();
 }
 
-Tensor Model::run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& values, List<int>* chain) {
-  const NodeSpec& node = spec_.nodes[size_t(g.norm)];
+// In training, a cheap convolution and the max pool behind it run a few images at a time (nn/batch_blocks.h).
+bool pooled_in_blocks(const Pass& pass, size_t conv) {
+  return pass.fused() && pass.plan.is_cheap_before_pool(conv) && !pass.wants(conv) &&
+         block_of(pass.plan, conv, pass.images, dtype_of(pass, conv)) < pass.images;
+}
+
+// The convolution, and the pool unless that is -1.
+Piece piece_of(const Pass& pass, size_t conv, int pool) {
+  return [plan = &pass.plan, conv, pool, order = pass.context.order, values = pass.byte_values](
+             const Quantized& images, const Tensors& parameters) {
+    const std::vector<NodeSpec>& nodes = plan->spec().nodes;
+    const auto convolved = [&] {
+      const WorkScope work({name_of(Kind::kConv), &nodes[conv].name});
+      if (images.value.dtype() != DType::kU8) return convolve(*plan, conv, images, parameters[0], parameters[1], order);
+      // Values of a few images, that need not be made once more within the piece.
+      return convolve(*plan, conv, {byte_values(images.value, values).detach(), {}, 1}, parameters[0], parameters[1],
+                      order);
+    };
+    if (pool < 0) return convolved();
+    const WorkScope work({name_of(Kind::kMaxPool), &nodes[size_t(pool)].name});
+    return max_pool(convolved(), pool_params(nodes[size_t(pool)]));
+  };
+}
+
+Tensor run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& values, List<int>* chain) {
+  const std::vector<NodeSpec>& nodes = pass.plan.spec().nodes;
+  const NodeSpec& node = nodes[size_t(g.norm)];
   AllocLabel label("output", &node.name);
   const WorkScope work({name_of(node.kind), &node.name});
   const auto& c = std::get<BatchNormConfig>(node.config);
   NormForm form{.momentum = c.momentum, .eps = c.eps};
-  Norm& norm = norms_.at(node.name);
+  const BoundNode& bound = pass.binding[size_t(g.norm)];
+  NormView norm(bound);
   NormInputs in{.slope = {},
-                .gamma = tensor_of(size_t(g.norm), ".weight", pass),
-                .beta = tensor_of(size_t(g.norm), ".bias", pass),
+                .gamma = pass.parameter(size_t(g.norm), Role::kWeight),
+                .beta = pass.parameter(size_t(g.norm), Role::kBias),
                 .residual = {}};
   if (!pass.again) {
-    ++norm.batches;
-    in.running_mean = &norm.running_mean;
-    in.running_var = &norm.running_var;
+    ++bound.norm->batches;
+    in.running_mean = &norm.mean;
+    in.running_var = &norm.var;
   }
   if (g.pre >= 0) {
-    in.slope = tensor_of(size_t(g.pre), ".weight", pass);
-    form.pre = in.slope.defined() ? NormPre::kPRelu : NormPre::kRelu;
+    in.slope = pass.parameter(size_t(g.pre), Role::kWeight);
+    form.pre = *room_of(nodes[size_t(g.pre)].kind).before_norm;
   }
-  if (g.post >= 0) form.post = spec_.nodes[size_t(g.post)].kind == Kind::kRelu ? NormPost::kRelu : NormPost::kHardtanh;
-  if (g.add >= 0) in.residual = real_value(values[size_t(g.residual)].value, pass.context);
+  if (g.post >= 0) form.post = *room_of(nodes[size_t(g.post)].kind).behind_norm;
+  if (g.add >= 0) in.residual = pass.real(values[size_t(g.residual)].value);
 
   int& length = (*chain)[size_t(g.end)];
   length = 1 + (g.add >= 0 ? (*chain)[size_t(g.residual)] : 0);
   const bool remake = length <= kMaxChain;
   if (!remake) length = 0;
   const Quantized& x = values[size_t(g.source)];
-  if (g.conv < 0) return norm_act(real_value(x.value, pass.context), form, in, remake);
+  if (g.conv < 0) return norm_act(pass.real(x.value), form, in, remake);
   const size_t conv = size_t(g.conv);
-  return norm_in_batch_blocks("conv_norm", block_of(conv, x.value.dim(0)), x,
-                              {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
-                              piece_of(conv, g.pool, pass.context), form, in, remake);
+  return norm_in_batch_blocks("conv_norm", block_of(pass.plan, conv, x.value.dim(0), dtype_of(pass, conv)), x,
+                              {pass.parameter(conv, Role::kWeight), pass.parameter(conv, Role::kBias)},
+                              piece_of(pass, conv, g.pool), form, in, remake);
 }
 
-Tensor Model::leaf(const Parameter& p, const Pass& pass) {
-  if (!pass.leaves) return p.tensor();
-  for (const auto& [parameter, stands_in] : *pass.leaves)
-    if (parameter == &p) return stands_in;
-  throw Error("model: " + p.name + " is no parameter of the segment");
-}
-
-Tensor Model::tensor_of(size_t node, const char* what, const Pass& pass) const {
-  const Parameter* p = what == std::string_view(".weight") ? own_[node].first : own_[node].second;
-  return p ? leaf(*p, pass) : Tensor();
-}
-
-size_t Model::image_bytes(size_t node) const { return size_t(shapes_[node].size()) * size_of(dtype_); }
-
-bool Model::pooled_in_blocks(size_t conv, int64_t images) const {
-  return cheap_before_pool_[conv] && block_of(conv, images) < images;
-}
-
-int64_t Model::block_of(size_t conv, int64_t images) const {
-  // Forward the output counts, backward the gradient of the input too.
-  const int64_t image = int64_t(std::max(image_bytes(conv), image_bytes(size_t(spec_.nodes[conv].inputs[0]))));
-  return images * image <= kWholeBytes ? images : std::max<int64_t>(1, kBlockBytes / image);
-}
-
-Tensor Model::convolve(size_t index, const Quantized& x, const Tensor& weight, const Tensor& bias,
-                       SumOrder order) const {
-  const auto& c = std::get<ConvConfig>(spec_.nodes[index].config);
-  const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
-  if (is_binary_layer(spec_, int(index)))
-    return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
-  return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias,
-                params);
-}
-
-Tensor Model::real_value(const Tensor& x, const Context& context) {
-  if (!x.defined() || x.dtype() != DType::kU8) return x;
-  const Tensor values = byte_values(x, context.byte_values);
-  return values.bytes() <= kSmallInput ? values.detach() : values;
-}
-
-Piece Model::piece_of(size_t conv, int pool, const Context& context) const {
-  return [this, conv, pool, order = context.sums(), values = context.byte_values](const Quantized& images,
-                                                                                  const Tensors& parameters) {
-    const auto convolved = [&] {
-      const WorkScope work({name_of(Kind::kConv), &spec_.nodes[conv].name});
-      if (images.value.dtype() != DType::kU8) return convolve(conv, images, parameters[0], parameters[1], order);
-      // Values of a few images, that need not be made once more within the piece.
-      return convolve(conv, {byte_values(images.value, values).detach(), {}, 1}, parameters[0], parameters[1], order);
-    };
-    if (pool < 0) return convolved();
-    const WorkScope work({name_of(Kind::kMaxPool), &spec_.nodes[size_t(pool)].name});
-    return max_pool(convolved(), pool_params(spec_.nodes[size_t(pool)]));
-  };
-}
-
-Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>& values) {
-  const Context& context = pass.context;
-  const NodeSpec& node = spec_.nodes[index];
-  const auto value_of = [&](int j) { return real_value(values[size_t(j)].value, context); };
-  const Quantized& source = values[size_t(node.inputs[0])];
-  // What runs in blocks, and what only changes the shape, takes an input of bytes as it is.
-  const bool as_it_is = node.kind == Kind::kFlatten || node.kind == Kind::kMaxPool || source.codes.defined();
-  const Quantized in{as_it_is ? source.value : value_of(node.inputs[0]), source.codes, source.step};
-  const Tensor& x = in.value;
-  auto real = [](Tensor t) { return Quantized{std::move(t), {}, 1}; };
-  switch (node.kind) {
-    case Kind::kConv:
-      return real(convolve(index, in, tensor_of(index, ".weight", pass), tensor_of(index, ".bias", pass),
-                           context.sums()));
-    case Kind::kLinear: {
-      const auto& c = std::get<LinearConfig>(node.config);
-      Tensor w = tensor_of(index, ".weight", pass);
-      if (is_binary_layer(spec_, int(index)))
-        return real(binary_linear(in, w, c.weight.surrogate, tensor_of(index, ".bias", pass)));
-      if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
-      return real(linear(x, w, tensor_of(index, ".bias", pass), context.training ? SumOrder::kAny : context.order));
-    }
-    case Kind::kBatchNorm: {
-      const auto& c = std::get<BatchNormConfig>(node.config);
-      Norm& norm = norms_.at(node.name);
-      if (context.training) ++norm.batches;
-      const Tensor gamma = tensor_of(index, ".weight", pass), beta = tensor_of(index, ".bias", pass);
-      if (context.training)
-        return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
-      return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
-    }
-    case Kind::kRelu: return real(relu(x));
-    case Kind::kPRelu: return real(prelu(x, tensor_of(index, ".weight", pass)));
-    case Kind::kHardtanh: return real(hardtanh(x));
-    case Kind::kSigmoid: return real(sigmoid(x));
-    case Kind::kTanh: return real(tanh(x));
-    case Kind::kSoftmax: return real(softmax(x));
-    case Kind::kMaxPool: {
-      const size_t conv = size_t(node.inputs[0]);
-      if (!context.training || context.tap || !pooled_in_blocks(conv, pass.images))
-        return real(max_pool(real_value(x, context), pool_params(node)));
-      return real(in_batch_blocks("conv_max_pool", block_of(conv, pass.images),
-                                  values[size_t(spec_.nodes[conv].inputs[0])],
-                                  {tensor_of(conv, ".weight", pass), tensor_of(conv, ".bias", pass)},
-                                  piece_of(conv, int(index), context), is_binary_layer(spec_, int(conv))));
-    }
-    case Kind::kAvgPool: return real(avg_pool(x, pool_params(node)));
-    case Kind::kGlobalAvgPool: return real(global_avg_pool(x));
-    case Kind::kAdaptiveAvgPool: {
-      const auto& c = std::get<AdaptivePoolConfig>(node.config);
-      return real(adaptive_avg_pool(x, c.out_h, c.out_w));
-    }
-    case Kind::kAdd: return real(add(x, value_of(node.inputs[1])));
-    case Kind::kMul: return real(mul(x, value_of(node.inputs[1])));
-    case Kind::kConcat: {
-      Tensors parts;
-      for (int j : node.inputs) parts.push_back(value_of(j));
-      return real(concat(parts, -1));
-    }
-    case Kind::kFlatten: return real(reshape(x, {x.dim(0), x.size() / x.dim(0)}));
-    case Kind::kQuantize: {
-      const QuantSpec& quant = std::get<QuantizeConfig>(node.config).quant;
-      if (quant.scheme == Scheme::kNone) return real(x);
-      return sign(x, quant.surrogate, real_value_used_[index]);
-    }
-    case Kind::kDropout:
-      if (!context.training) return real(x);
-      return real(dropout(x, std::get<DropoutConfig>(node.config).p,
-                          Rng(context.seed, kRngDropout, index, uint64_t(context.step))));
-    case Kind::kInput: break;
+Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values) {
+  const NodeSpec& node = pass.plan.spec().nodes[index];
+  const KindRoom& room = room_of(node.kind);
+  const size_t first = size_t(node.inputs[0]);
+  if (node.kind == Kind::kMaxPool && pooled_in_blocks(pass, first)) {
+    const int64_t block = block_of(pass.plan, first, pass.images, dtype_of(pass, first));
+    return real(in_batch_blocks("conv_max_pool", block, values[size_t(pass.plan.spec().nodes[first].inputs[0])],
+                                {pass.parameter(first, Role::kWeight), pass.parameter(first, Role::kBias)},
+                                piece_of(pass, first, int(index)), pass.plan.is_binary(first)));
   }
-  throw Error("model: " + node.name + ": kind without execution");
+  const Quantized& source = values[first];
+  const bool as_it_is = room.takes_bytes || source.codes.defined();
+  const Quantized in{as_it_is ? source.value : pass.real(source.value), source.codes, source.step};
+  return room.run(NodePass(pass, index, values, in));
+}
+
+}  // namespace
+
+Tensor Pass::parameter(size_t node, Role role) const {
+  const BoundNode::Part& p = binding[node].of[size_t(role)];
+  if (!p.parameter) return {};
+  Tensor t;
+  if (!leaves) t = p.parameter->tensor();
+  for (size_t i = 0; leaves && i < leaves->size() && !t.defined(); ++i)
+    if ((*leaves)[i].first == p.parameter) t = (*leaves)[i].second;
+  if (!t.defined()) throw Error("model: " + p.parameter->name + " is no parameter of the segment");
+  if (p.whole) return t;
+  const Tensor part = leading_block(p.all == t.shape() ? t : reshape(t, p.all), p.part);
+  return p.part == p.shape ? part : reshape(part, p.shape);
+}
+
+Tensor Pass::real(const Tensor& x) const { return real_value(x, byte_values); }
+
+const NormGroup* Pass::group_of(size_t node) const {
+  if (!fused() || !context.batch_statistics) return nullptr;
+  const int g = plan.group_of(node);
+  return g < 0 || (split && (*split)[size_t(g)]) ? nullptr : &plan.norm_groups()[size_t(g)];
+}
+
+bool Pass::wants(size_t node) const {
+  return std::find(context.wanted.begin(), context.wanted.end(), int(node)) != context.wanted.end();
+}
+
+namespace {
+
+void take_outputs(const NetSpec& spec, const Context& context, int node, const Quantized& value, Outputs* out) {
+  for (size_t i = 0; i < spec.extra_outputs.size(); ++i)
+    if (spec.extra_outputs[i] == node) out->extra[i] = materialize(value);
+  for (size_t i = 0; i < context.wanted.size(); ++i)
+    if (context.wanted[i] == node) out->wanted[i] = materialize(value);
+}
+
+}  // namespace
+
+void run_nodes(int first, int last, const Pass& pass, List<Quantized>* all, List<int>* chain, Outputs* out) {
+  List<Quantized>& values = *all;
+  const NetSpec& spec = pass.plan.spec();
+  const bool grouped = pass.fused();
+  for (size_t i = size_t(first); i <= size_t(last); ++i) {
+    const NodeSpec& node = spec.nodes[i];
+    const NormGroup* group = pass.group_of(i);
+    if (group && group->end != int(i)) continue;  // the group's end runs it
+    if (pooled_in_blocks(pass, i)) continue;      // its pool runs it
+    AllocLabel label("output", &node.name);
+    if (group) {
+      values[i].value = run_group(*group, pass, values, chain);
+    } else if (node.kind != Kind::kInput) {
+      const WorkScope work({name_of(node.kind), &node.name});
+      values[i] = run_node(i, pass, values);
+      if (room_of(node.kind).remade_from_input) (*chain)[i] = (*chain)[size_t(node.inputs[0])];
+    }
+    if (pass.context.tap) pass.context.tap(node, materialize(values[i]));
+    if (out) take_outputs(spec, pass.context, int(i), values[i], out);
+    for (int j : pass.plan.last_reads(i, grouped)) values[size_t(j)] = {};  // what backward needs, the graph holds
+  }
+}
+
+namespace {
+
+// Groups in which somebody wants a value.
+List<bool> split_groups(const Plan& plan, const Context& context) {
+  List<bool> split(plan.norm_groups().size(), false);
+  for (int wanted : context.wanted) {
+    if (wanted < 0 || size_t(wanted) >= plan.size())
+      throw Error("model: there is no node " + std::to_string(wanted) + " whose value could be wanted");
+    for (size_t g = 0; g < split.size(); ++g) {
+      const NormGroup& group = plan.norm_groups()[g];
+      for (int i : {group.conv, group.pool, group.pre, group.norm, group.add, group.post})
+        if (i == wanted && i != group.end) split[g] = true;
+    }
+  }
+  return split;
+}
+
+void check_segment(const Plan& plan, const Context& context, const Segment& s) {
+  const auto inside = [&](int i) { return i > s.begin && i < s.end; };
+  for (const auto* nodes : {&context.wanted})
+    for (int i : *nodes)
+      if (inside(i))
+        throw Error("model: the value of " + plan.spec().nodes[size_t(i)].name +
+                    " is wanted, and lies in a segment that is computed again");
+  for (int i : plan.spec().extra_outputs)
+    if (inside(i)) throw Error("model: an output lies in a segment that is computed again");
+}
+
+Outputs run_forward(const Plan& plan, const Parameters& parameters, Parameters* moving, const Input& input,
+                    const Context& context) {
+  const Tensor& x = input.x;
+  const InputConfig& in = plan.input();
+  if (x.rank() != 4 || x.dim(1) != in.h || x.dim(2) != in.w || x.dim(3) != in.c)
+    throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) +
+                ", the input is " + to_string(x.shape()));
+  const bool bytes = x.dtype() == DType::kU8 && parameters.dtype() == DType::kF32;
+  if (x.dtype() != parameters.dtype() && !bytes)
+    throw Error(std::string("model: the net is ") + name_of(parameters.dtype()) + ", the input " + name_of(x.dtype()));
+  if (bytes && !input.byte_values.defined()) throw Error("model: an input of bytes, and no values of bytes");
+  if (context.batch_statistics && !moving) throw Error("model: batch statistics move parameters, which are const here");
+
+  List<Quantized> values(plan.size());
+  List<int> chain(plan.size(), 0);
+  Outputs out;
+  out.extra.resize(plan.spec().extra_outputs.size());
+  out.wanted.resize(context.wanted.size());
+  List<bool> split;
+  if (!context.wanted.empty()) split = split_groups(plan, context);
+  const Pass pass{plan,  parameters.binding(plan),        context, input.byte_values, x.dim(0), nullptr,
+                  false, split.empty() ? nullptr : &split};
+  values[0].value = pass.fused() ? x : pass.real(x);
+  int next = 0;
+  if (pass.fused())
+    for (const Segment& s : context.recompute) {
+      check_segment(plan, context, s);
+      run_nodes(next, s.begin, pass, &values, &chain, &out);
+      values[size_t(s.end)].value = run_segment(pass, s, values[size_t(s.begin)]);
+      take_outputs(plan.spec(), context, s.end, values[size_t(s.end)], &out);
+      values[size_t(s.begin)] = {};
+      next = s.end + 1;
+    }
+  run_nodes(next, int(plan.size()) - 1, pass, &values, &chain, &out);
+  out.scores = values.back().value;
+  return out;
+}
+
+}  // namespace
+
+Outputs forward(const Plan& plan, Parameters& parameters, const Input& input, const Context& context) {
+  return run_forward(plan, parameters, &parameters, input, context);
+}
+Outputs forward(const Plan& plan, const Parameters& parameters, const Input& input, const Context& context) {
+  return run_forward(plan, parameters, nullptr, input, context);
+}
+
+SumOrder evaluation_order(const NetSpec& spec) {
+  for (const NodeSpec& node : spec.nodes) {
+    if (const auto* q = std::get_if<QuantizeConfig>(&node.config); q && q->quant.scheme != Scheme::kNone)
+      return SumOrder::kCanonical;
+    if (const QuantSpec* w = weight_quant(node); w && w->scheme != Scheme::kNone) return SumOrder::kCanonical;
+  }
+  return SumOrder::kAny;
 }
 
 }  // namespace bantam

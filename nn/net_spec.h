@@ -1,5 +1,5 @@
 // A net is data: a list of nodes in the order in which they run, each with a kind, its inputs and a config. The same
-// list is executed for training (nn/model.h), written into checkpoints as JSON, counted (`bantam info`), pruned and
+// list is executed for training (nn/forward.h), written into checkpoints as JSON, counted (`bantam info`), pruned and
 // packed.
 //
 // Names follow torchvision's: a node's parameters are its name plus ".weight", ".bias", ".running_mean", ...
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/shape.h"
+#include "nn/kinds/list.h"
 #include "ops/quant/scheme.h"
 
 namespace bantam {
@@ -23,22 +24,25 @@ struct ConvConfig {
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;
   bool bias = false;
-  QuantSpec weight;
+  QuantSpec weight = {};
   int pad_value = 0;  // value of the padding of a binary convolution: 0, +1 or -1 (0 for any other)
 };
 struct LinearConfig {
   int64_t out_features = 0;
   bool bias = true;
-  QuantSpec weight;
+  QuantSpec weight = {};
 };
 struct BatchNormConfig {
   double eps = 1e-5;
   double momentum = 0.1;  // new = (1 - momentum) * old + momentum * batch
+  // Which of its sets of weight, bias and statistics: a net with switches has one for each. Set 0 goes by the node's
+  // name, set i > 0 by the name plus ".set<i>".
+  int64_t set = 0;
 };
 struct PReluConfig {
   int64_t slopes = 1;      // 1, or the number of channels
   double init = 0.25;
-  std::string parameter;   // name of the slope: nodes that give the same name share it
+  std::string parameter = {};  // name of the slope: nodes that give the same name share it
 };
 struct PoolConfig {
   int64_t kernel_h = 2, kernel_w = 2, stride_h = 2, stride_w = 2, pad_h = 0, pad_w = 0;
@@ -54,34 +58,41 @@ struct DropoutConfig {
 };
 struct NoConfig {};
 
-enum class Kind : uint8_t {
-  kInput, kConv, kLinear, kBatchNorm, kRelu, kPRelu, kHardtanh, kSigmoid, kTanh, kSoftmax, kMaxPool, kAvgPool,
-  kGlobalAvgPool, kAdaptiveAvgPool, kAdd, kMul, kConcat, kFlatten, kQuantize, kDropout,
-};
+#define BANTAM_KIND_VALUE(name, word) k##name,
+enum class Kind : uint8_t { BANTAM_KINDS(BANTAM_KIND_VALUE) };
+#undef BANTAM_KIND_VALUE
 const char* name_of(Kind kind);  // "conv", "batch_norm", ...
 bool kind_from_name(const std::string& name, Kind* kind);  // false if there is none
 
 using Config = std::variant<NoConfig, InputConfig, ConvConfig, LinearConfig, BatchNormConfig, PReluConfig, PoolConfig,
                             AdaptivePoolConfig, QuantizeConfig, DropoutConfig>;
 
+Config default_config(Kind kind);  // of the type that a node of this kind has
+
 struct NodeSpec {
-  std::string name;          // unique in the net
+  std::string name = {};     // unique in the net
   Kind kind = Kind::kInput;
-  std::vector<int> inputs;   // indices of earlier nodes
-  Config config;
+  std::vector<int> inputs = {};  // indices of earlier nodes
+  Config config = {};
 };
 
-// How linear layers and biases start (Model::initialize; norms, slopes and convolutions' weights have one way each).
+// How a layer's weights are quantized; null for a kind without weights to quantize.
+const QuantSpec* weight_quant(const NodeSpec& node);
+
+// How linear layers and biases start (Parameters::initialize; norms, slopes and convolutions' weights have one way
+// each).
 enum class Init : uint8_t {
   kFanIn,        // uniform in +-1/sqrt(fan-in), PyTorch's default
   kSmallNormal,  // linear weights normal with deviation 0.01, biases 0: torchvision's VGG
 };
 
-// The net's output is its last node. Node 0 is the only input.
+// Node 0 is the only input. The net's scores are its last node's value [n,classes].
 struct NetSpec {
-  std::vector<NodeSpec> nodes;
+  std::vector<NodeSpec> nodes = {};
   int64_t classes = 0;
   Init init = Init::kFanIn;
+  // Nodes whose values a pass hands out beside the scores (further heads, features), by index, none twice.
+  std::vector<int> extra_outputs = {};
 
   int find(const std::string& name) const;  // index, or -1
 };
@@ -117,6 +128,7 @@ class NetBuilder {
   int mul(const std::string& name, int a, int b);
   int concat(const std::string& name, const std::vector<int>& xs);  // along channels
   void init(Init how) { spec_.init = how; }
+  void extra_output(int x) { spec_.extra_outputs.push_back(x); }
   NetSpec build();  // checks it
 
  private:

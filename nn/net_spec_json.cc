@@ -81,22 +81,6 @@ struct Read {
   }
 };
 
-Config empty_config(Kind kind) {
-  switch (kind) {
-    case Kind::kInput: return InputConfig{};
-    case Kind::kConv: return ConvConfig{};
-    case Kind::kLinear: return LinearConfig{};
-    case Kind::kBatchNorm: return BatchNormConfig{};
-    case Kind::kPRelu: return PReluConfig{};
-    case Kind::kMaxPool:
-    case Kind::kAvgPool: return PoolConfig{};
-    case Kind::kAdaptiveAvgPool: return AdaptivePoolConfig{};
-    case Kind::kQuantize: return QuantizeConfig{};
-    case Kind::kDropout: return DropoutConfig{};
-    default: return NoConfig{};
-  }
-}
-
 Init init_from_name(const std::string& name) {
   for (Init i : {Init::kFanIn, Init::kSmallNormal})
     if (name == name_of(i)) return i;
@@ -113,7 +97,7 @@ NodeSpec read_node(const Json& json) {
     if (i < 0 || i >= int64_t(kMaxNodes)) throw JsonError("input " + std::to_string(i) + " is not a node");
     node.inputs.push_back(int(i));
   }
-  node.config = empty_config(node.kind);
+  node.config = default_config(node.kind);
   Read read{json, {"name", "kind", "inputs"}};
   std::visit([&](auto& c) { fields(c, read); }, node.config);
   only_keys(json, read.known);

@@ -1,13 +1,14 @@
 #include "nn/norm_groups.h"
 
+#include "nn/kinds/kind.h"
+
 namespace bantam {
 
 bool is_binary_layer(const NetSpec& spec, int index) {
   const NodeSpec& node = spec.nodes[size_t(index)];
-  const auto* conv = std::get_if<ConvConfig>(&node.config);
-  const auto* linear = std::get_if<LinearConfig>(&node.config);
-  if (!conv && !linear) return false;
-  if ((conv ? conv->weight : linear->weight).scheme != Scheme::kSign || (conv && conv->groups != 1)) return false;
+  const QuantSpec* weight = weight_quant(node);
+  if (!weight || weight->scheme != Scheme::kSign) return false;
+  if (const auto* conv = std::get_if<ConvConfig>(&node.config); conv && conv->groups != 1) return false;
   const auto* in = std::get_if<QuantizeConfig>(&spec.nodes[size_t(node.inputs[0])].config);
   return in && in->quant.scheme == Scheme::kSign;
 }
@@ -19,17 +20,27 @@ bool is_cheap(const NetSpec& spec, const std::vector<Shape>& shapes, int conv) {
   return is_binary_layer(spec, conv) || products <= 32;
 }
 
+std::vector<int> count_readers(const NetSpec& spec) {
+  std::vector<int> readers(spec.nodes.size(), 0);
+  for (const NodeSpec& node : spec.nodes)
+    for (int j : node.inputs) ++readers[size_t(j)];
+  for (int i : spec.extra_outputs) ++readers[size_t(i)];
+  return readers;
+}
+
 std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<Shape>& shapes) {
   const int n = int(spec.nodes.size());
-  std::vector<int> readers(size_t(n), 0), reader(size_t(n), -1);
+  const std::vector<int> readers = count_readers(spec);
+  std::vector<int> reader(size_t(n), -1);
   for (int i = 0; i < n; ++i)
-    for (int j : spec.nodes[size_t(i)].inputs) {
-      ++readers[size_t(j)];
-      reader[size_t(j)] = i;
-    }
+    for (int j : spec.nodes[size_t(i)].inputs) reader[size_t(j)] = i;
   const auto kind = [&](int i) { return spec.nodes[size_t(i)].kind; };
   const auto input = [&](int i) { return spec.nodes[size_t(i)].inputs[0]; };
   const auto only_reader = [&](int i) { return readers[size_t(i)] == 1 ? reader[size_t(i)] : -1; };
+  const auto may_follow = [&](int i, bool sum) {
+    const KindRoom& room = room_of(kind(i));
+    return room.behind_norm && (room.behind_sum || !sum);
+  };
   std::vector<bool> taken(size_t(n), false);
   std::vector<NormGroup> groups;
   for (int i = 0; i < n; ++i) {
@@ -37,7 +48,7 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
     NormGroup g;
     g.norm = g.end = i;
     g.source = input(i);
-    if ((kind(g.source) == Kind::kRelu || kind(g.source) == Kind::kPRelu) && readers[size_t(g.source)] == 1) {
+    if (room_of(kind(g.source)).before_norm && readers[size_t(g.source)] == 1) {
       g.pre = g.source;
       g.source = input(g.pre);
     }
@@ -61,9 +72,7 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
         g.residual = -1;
       }
     }
-    if (const int r = only_reader(g.end);
-        r >= 0 && (kind(r) == Kind::kRelu || (kind(r) == Kind::kHardtanh && g.add < 0)))
-      g.post = g.end = r;
+    if (const int r = only_reader(g.end); r >= 0 && may_follow(r, g.add >= 0)) g.post = g.end = r;
     groups.push_back(g);
   }
   return groups;

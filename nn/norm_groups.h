@@ -23,6 +23,9 @@ struct NormGroup {
   int end = -1;              // the last of them
 };
 
+// How often each node's value is read; by the caller, too, where it is an output.
+std::vector<int> count_readers(const NetSpec& spec);
+
 // One for each norm. shapes: of every node's output (infer_shapes).
 std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<Shape>& shapes);
 

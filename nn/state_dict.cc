@@ -3,18 +3,20 @@
 #include <cstring>
 #include <set>
 
-#include "nn/model.h"
+#include "nn/parameters.h"
 
 namespace bantam {
 
-Shape Model::file_shape(const std::string& name) const {
-  const Shape& memory = parameters_.at(name)->value.shape();
-  const auto it = layouts_.find(name);
-  const bool conv = it != layouts_.end() && it->second.kind == FileLayout::kConv;
-  return conv ? Shape{memory[0], memory[3], memory[1], memory[2]} : memory;
+Shape Parameters::file_shape(const std::string& name) const {
+  const ParameterSpec& p = specs_.at(name);
+  const Shape& memory = p.shape;
+  return p.layout.kind == FileLayout::kConv ? Shape{memory[0], memory[3], memory[1], memory[2]} : memory;
 }
 
-void Model::rows_to_file(const FileLayout& l, const Tensor& t, int64_t first, int64_t rows, void* out) {
+namespace {
+
+// Rows first, first + 1, ... of a tensor in memory's layout.
+void rows_to_file(const FileLayout& l, const Tensor& t, int64_t first, int64_t rows, void* out) {
   const int64_t hw = l.h * l.w;
   const size_t size = size_of(t.dtype()), row = size_t(hw * l.c) * size;
   parallel_for(rows, std::max<int64_t>(1, kElementGrain / (hw * l.c)), [&](int64_t begin, int64_t end, int) {
@@ -28,38 +30,39 @@ void Model::rows_to_file(const FileLayout& l, const Tensor& t, int64_t first, in
   });
 }
 
-Tensor Model::to_file_layout(const std::string& name, const Tensor& t) const {
-  const auto it = layouts_.find(name);
-  if (it == layouts_.end()) return t.detach();
-  Tensor out = Tensor::empty(it->second.kind == FileLayout::kConv ? file_shape(name) : t.shape(), t.dtype());
-  rows_to_file(it->second, t, 0, t.dim(0), out.raw());
+}  // namespace
+
+Tensor Parameters::to_file_layout(const std::string& name, const Tensor& t) const {
+  const FileLayout& layout = specs_.at(name).layout;
+  if (layout.kind == FileLayout::kSame) return t.detach();
+  Tensor out = Tensor::empty(file_shape(name), t.dtype());
+  rows_to_file(layout, t, 0, t.dim(0), out.raw());
   return out;
 }
 
-void Model::stream_file_layout(const std::string& name, const Tensor& t,
-                               FunctionRef<void(std::span<const uint8_t>)> sink) const {
-  const auto it = layouts_.find(name);
-  if (it == layouts_.end()) return sink({static_cast<const uint8_t*>(t.raw()), t.bytes()});
+void Parameters::stream_file_layout(const std::string& name, const Tensor& t,
+                                    FunctionRef<void(std::span<const uint8_t>)> sink) const {
+  const FileLayout& layout = specs_.at(name).layout;
+  if (layout.kind == FileLayout::kSame) return sink({static_cast<const uint8_t*>(t.raw()), t.bytes()});
   const int64_t rows = t.dim(0);
   const size_t row = t.bytes() / size_t(rows);
   const int64_t most = std::clamp<int64_t>(int64_t(kPieceBytes / row), 1, rows);
   Tensor piece = Tensor::empty({most * int64_t(row)}, DType::kU8);
   for (int64_t r = 0; r < rows; r += most) {
     const int64_t n = std::min(most, rows - r);
-    rows_to_file(it->second, t, r, n, piece.raw());
+    rows_to_file(layout, t, r, n, piece.raw());
     sink({static_cast<const uint8_t*>(piece.raw()), size_t(n) * row});
   }
 }
 
-Tensor Model::from_file_layout(const std::string& name, const Tensor& t) const {
-  const Parameter* p = parameter(name);
-  if (!p) throw Error("model: no parameter " + name);
-  const auto it = layouts_.find(name);
+Tensor Parameters::from_file_layout(const std::string& name, const Tensor& t) const {
+  const Parameter* p = find(name);
+  if (!p) throw Error("parameters: there is no " + name);
   const Shape want = file_shape(name);
   if (!(t.shape() == want))
     throw Error(name + ": the net has " + to_string(want) + ", the file " + to_string(t.shape()));
-  if (it == layouts_.end()) return t.clone();
-  const FileLayout& l = it->second;
+  const FileLayout& l = specs_.at(name).layout;
+  if (l.kind == FileLayout::kSame) return t.clone();
   const int64_t rows = t.dim(0), hw = l.h * l.w;
   Tensor out = Tensor::empty(p->value.shape(), t.dtype());
   const size_t size = size_of(t.dtype());
@@ -74,34 +77,34 @@ Tensor Model::from_file_layout(const std::string& name, const Tensor& t) const {
   return out;
 }
 
-std::vector<NamedTensor> Model::state_dict() const {
+std::vector<NamedTensor> Parameters::state_dict() const {
   std::vector<NamedTensor> all;
-  for (const Parameter* p : parameter_list_) all.push_back({p->name, to_file_layout(p->name, p->value)});
+  for (const Parameter* p : all_) all.push_back({p->name, to_file_layout(p->name, p->value)});
   for (NamedTensor& t : statistics()) all.push_back(std::move(t));
   return all;
 }
 
-std::vector<NamedTensor> Model::statistics() const {
+std::vector<NamedTensor> Parameters::statistics() const {
   std::vector<NamedTensor> all;
   for (const auto& [name, norm] : norms_) {
-    all.push_back({name + ".running_mean", norm.running_mean});
-    all.push_back({name + ".running_var", norm.running_var});
+    all.push_back({name + ".running_mean", norm->mean});
+    all.push_back({name + ".running_var", norm->var});
   }
   return all;
 }
 
-std::map<std::string, int64_t> Model::counters() const {
+std::map<std::string, int64_t> Parameters::counters() const {
   std::map<std::string, int64_t> all;
-  for (const auto& [name, norm] : norms_) all[name + ".num_batches_tracked"] = norm.batches;
+  for (const auto& [name, norm] : norms_) all[name + ".num_batches_tracked"] = norm->batches;
   return all;
 }
 
-Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors,
-                                         const std::map<std::string, int64_t>& counters) {
+Parameters::LoadReport Parameters::load_state_dict(const std::vector<NamedTensor>& tensors,
+                                                   const std::map<std::string, int64_t>& counters) {
   LoadReport report;
   std::set<std::string> seen;
   for (const NamedTensor& named : tensors) {
-    if (Parameter* p = parameter(named.name)) {
+    if (Parameter* p = find(named.name)) {
       p->value = from_file_layout(named.name, named.tensor).to(dtype_);
     } else {
       const size_t dot = named.name.rfind('.');
@@ -111,7 +114,7 @@ Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors
         report.unexpected.push_back(named.name);
         continue;
       }
-      Tensor& target = what == "running_mean" ? it->second.running_mean : it->second.running_var;
+      Tensor& target = what == "running_mean" ? it->second->mean : it->second->var;
       if (!(target.shape() == named.tensor.shape()))
         throw Error(named.name + ": the net has " + to_string(target.shape()) + ", the file " +
                     to_string(named.tensor.shape()));
@@ -126,12 +129,12 @@ Model::LoadReport Model::load_state_dict(const std::vector<NamedTensor>& tensors
     if (it == norms_.end() || name.substr(dot + 1) != "num_batches_tracked")
       report.unexpected.push_back(name);
     else
-      it->second.batches = value;
+      it->second->batches = value;
   }
   auto want = [&](const std::string& name) {
     if (!seen.count(name)) report.missing.push_back(name);
   };
-  for (const Parameter* p : parameter_list_) want(p->name);
+  for (const Parameter* p : all_) want(p->name);
   for (const auto& [name, norm] : norms_) want(name + ".running_mean"), want(name + ".running_var");
   return report;
 }

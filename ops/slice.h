@@ -10,4 +10,7 @@ namespace bantam {
 
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end);
 
+// The first extent[i] elements of each axis i: what a narrower net takes of a weight. Gradient and memory as slice's.
+Tensor leading_block(const Tensor& x, const Shape& extent);
+
 }  // namespace bantam

@@ -208,26 +208,28 @@ def torchvision_vgg11(norms, width=1.0, classes=1000):
 
 
 class Dropout(nn.Module):
-    """With the mask that Model::forward draws at seed 0, step 0 for node number `node`."""
+    """With the mask that bantam draws at seed 0, step 0 for the node of this name."""
 
-    def __init__(self, p, node):
+    def __init__(self, p, name):
         super().__init__()
-        self.p, self.node = p, node
+        self.p, self.name = p, name
 
     def forward(self, x):
         if not self.training:
             return x
-        keep = philox.Rng(0, philox.DROPOUT, self.node, 0).bits(np.arange(x.numel())) >> np.uint32(8) >= math.ceil(self.p * 2 ** 24)
+        stream = 0xcbf29ce484222325  # FNV-1a
+        for byte in self.name.encode():
+            stream = (stream ^ byte) * 0x100000001b3 % 2 ** 64
+        keep = philox.Rng(0, philox.DROPOUT, stream, 0).bits(np.arange(x.numel())) >> np.uint32(8) >= math.ceil(self.p * 2 ** 24)
         return torch.where(torch.from_numpy(keep).reshape(x.shape), x / (1 - self.p), torch.zeros_like(x))
 
 
 def known_dropout(net):
     """Dropout of torchvision's VGG as bantam draws it."""
     if type(net).__name__ == "VGG":
-        first = 1 + len(net.features) + 2  # the input, the features, average pool and flatten come before classifier.0
         for i, m in enumerate(net.classifier):
             if isinstance(m, nn.Dropout):
-                net.classifier[i] = Dropout(m.p, first + i)
+                net.classifier[i] = Dropout(m.p, f"classifier.{i}")
 
 
 def make(net, form="float", width=None, classes=None, stem="imagenet"):

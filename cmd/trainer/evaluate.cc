@@ -19,29 +19,20 @@ double cross_entropy_sum(const float* scores, const int32_t* labels, int64_t n, 
   return sum;
 }
 
-std::optional<Metrics> evaluate(const ScoreFn& score, const Dataset& data, const BatchSpec& batches,
+std::optional<Metrics> evaluate(Evaluator& net, const Dataset& data, const BatchSpec& batches,
                                 const ContinueFn& go_on) {
   const NoGrad no_grad;
   Loader loader(data, batches, loader_threads(data));
   Metrics metrics(data.classes());
   for (int64_t step = 0; step < loader.steps_per_epoch(); ++step) {
     const Batch& batch = loader.next();
-    const Tensor scores = score(batch);  // [n, classes]
+    const Tensor scores = net({batch.x, batch.byte_values});  // [n, classes]
     const float* s = scores.data<float>();
     const int32_t* labels = batch.y.data<int32_t>();
     metrics.add(s, labels, batch.size(), cross_entropy_sum(s, labels, batch.size(), metrics.classes()));
     if (go_on && !go_on(metrics.images())) return std::nullopt;
   }
   return metrics;
-}
-
-std::optional<Metrics> evaluate(Model& model, const Dataset& data, const BatchSpec& batches, const ContinueFn& go_on) {
-  Context context{.order = evaluation_order(model.spec()), .tap = {}};
-  const auto score = [&](const Batch& batch) {
-    context.byte_values = batch.byte_values;
-    return model.forward(context, batch.x);
-  };
-  return evaluate(score, data, batches, go_on);
 }
 
 }  // namespace bantam

@@ -5,22 +5,16 @@
 #include <optional>
 
 #include "cmd/trainer/metrics.h"
+#include "compress/evaluator.h"
 #include "data/loader.h"
-#include "nn/model.h"
 
 namespace bantam {
 
-// Scores [n, classes] of a batch x [n,H,W,C].
-using ScoreFn = std::function<Tensor(const Batch& batch)>;
 // Called after each batch with the images done; false stops the evaluation.
 using ContinueFn = std::function<bool(int64_t done)>;
 
-// All images of the data, in order, in batches: the evaluation forward. Empty if it was stopped.
-std::optional<Metrics> evaluate(Model& model, const Dataset& data, const BatchSpec& batches,
-                                const ContinueFn& go_on = {});
-
-// The same for anything that gives scores.
-std::optional<Metrics> evaluate(const ScoreFn& scores, const Dataset& data, const BatchSpec& batches,
+// All images of the data, in order, in batches. Empty if it was stopped.
+std::optional<Metrics> evaluate(Evaluator& net, const Dataset& data, const BatchSpec& batches,
                                 const ContinueFn& go_on = {});
 
 // Sum over the batch of -log softmax(scores)[label], in f64.

@@ -8,9 +8,11 @@
 #include "cmd/trainer/data_source.h"
 #include "cmd/trainer/errors.h"
 #include "cmd/trainer/net_report.h"
+#include "cmd/trainer/recipe_training.h"
 #include "cmd/trainer/text.h"
 #include "cmd/trainer/train.h"
 #include "core/pool.h"
+#include "nn/net.h"
 
 namespace bantam {
 namespace {
@@ -18,19 +20,20 @@ namespace {
 // The pieces between every two cuts, and what each costs.
 struct Pieces {
   std::vector<int> cuts;
-  std::vector<std::vector<Model::SegmentCost>> cost;  // [i][j], i < j
+  std::vector<std::vector<SegmentCost>> cost;         // [i][j], i < j
   std::vector<double> work;                           // of cuts[i] ... cuts[i + 1]
 
   Pieces(const NetSpec& spec, int64_t batch, SumOrder order, bool bytes) {
     const DryRun dry;
-    Model model(spec);
-    cuts = model.cuts();
+    Net net(spec);
+    cuts = net.plan.cuts();
     Tensor byte_values;
-    if (bytes) byte_values = Tensor::empty({std::get<InputConfig>(spec.nodes[0].config).c, 256});
+    if (bytes) byte_values = Tensor::empty({net.plan.input().c, 256});
     const size_t n = cuts.size();
-    cost.assign(n, std::vector<Model::SegmentCost>(n));
+    cost.assign(n, std::vector<SegmentCost>(n));
     for (size_t i = 0; i < n; ++i)
-      for (size_t j = i + 1; j < n; ++j) cost[i][j] = model.cost_of({cuts[i], cuts[j]}, batch, order, byte_values);
+      for (size_t j = i + 1; j < n; ++j)
+        cost[i][j] = bantam::cost_of(net.plan, net.parameters, {cuts[i], cuts[j]}, batch, order, byte_values);
     const NetCost nodes = cost_of(spec);
     for (size_t i = 0; i + 1 < n; ++i) {
       double sum = 0;
@@ -63,7 +66,7 @@ std::optional<RecomputePlan> cheapest(const Pieces& p, bool update_along, size_t
   for (size_t j = 1; j < n; ++j) {
     std::vector<Way> all;
     for (size_t i = 0; i < j; ++i) {
-      const Model::SegmentCost& c = p.cost[i][j];
+      const SegmentCost& c = p.cost[i][j];
       double work = 0;
       for (size_t k = i; k < j; ++k) work += p.work[k];
       for (size_t w = 0; w < ways[i].size(); ++w) {
@@ -109,16 +112,15 @@ std::string holders(const MemoryPlan& plan) {
 
 }  // namespace
 
-RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
-                          const HeldBatches& held, bool update_along, size_t limit, SumOrder order) {
-  const auto report_of = [&](const List<Segment>& segments) {
-    return memory_report(spec, batch, make_optimizer, held, update_along, order, segments);
-  };
+RecomputePlan plan_memory(const Recipe& recipe, const NetSpec& spec, const HeldBatches& held, size_t limit) {
+  const auto report_of = [&](const List<Segment>& segments) { return memory_report(recipe, spec, held, segments); };
+  const int64_t batch = recipe.train.batch;
+  const bool update_along = update_mode(recipe) == UpdateMode::kAlong;
   MemoryReport least = report_of({});
   RecomputePlan plan;
   plan.peak_bytes = least.training.peak_bytes;
   if (plan.peak_bytes <= limit) return plan;
-  const Pieces pieces(spec, batch, order, held.bytes);
+  const Pieces pieces(spec, batch, sum_order(recipe), held.bytes);
   const size_t fixed = least.parameter_bytes + least.optimizer_bytes + least.batch_bytes;
   // What a piece takes alone is not quite what it takes among others. So plans are made for many a room, from the
   // smallest to what the step takes as it is, each is run dry as a whole, and the cheapest that fits is taken.
@@ -146,17 +148,12 @@ RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimize
 HeldBatches held_batches(const Recipe& recipe) { return {loader_batches(), trains_on_bytes(recipe)}; }
 
 RecomputePlan plan_recipe(const Recipe& recipe, const NetSpec& spec, size_t limit) {
-  const auto make = [&](std::vector<ParameterGroup> groups) {
-    return make_optimizer(recipe.optimizer, groups[0].parameters);
-  };
-  const size_t evaluation =
-      evaluation_peak(spec, recipe.train.batch, recipe.train.eval_batch, make, held_batches(recipe));
+  const size_t evaluation = evaluation_peak(recipe, spec, held_batches(recipe));
   if (evaluation > limit)
     throw UsageError("--mem-limit " + bytes_text(limit) + ": evaluation of train.eval_batch = " +
                      std::to_string(recipe.train.eval_batch) + " images takes " + bytes_text(evaluation) + ", " +
                      bytes_text(evaluation - limit) + " more; a smaller train.eval_batch takes less");
-  return plan_memory(spec, recipe.train.batch, make, held_batches(recipe), updates_along(recipe), limit,
-                     sum_order(recipe));
+  return plan_memory(recipe, spec, held_batches(recipe), limit);
 }
 
 std::string describe(const RecomputePlan& plan, const NetSpec& spec) {

@@ -7,7 +7,7 @@
 
 #include "cmd/trainer/memory_report.h"
 #include "cmd/trainer/recipe.h"
-#include "nn/model.h"
+#include "nn/plan.h"
 
 namespace bantam {
 
@@ -20,8 +20,7 @@ struct RecomputePlan {
 // The plan that computes least a second time, by dynamic programming over the net's cuts with what each piece takes in
 // a dry run of its own; the step as planned is then run dry as a whole. Throws UsageError that says how much is missing
 // and what takes most.
-RecomputePlan plan_memory(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
-                          const HeldBatches& held, bool update_along, size_t limit, SumOrder order = SumOrder::kAny);
+RecomputePlan plan_memory(const Recipe& recipe, const NetSpec& spec, const HeldBatches& held, size_t limit);
 
 // Batches that the trainer's loader holds.
 HeldBatches held_batches(const Recipe& recipe);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "cmd/trainer/recipe_training.h"
+#include "compress/evaluator.h"
 #include "core/pool.h"
-#include "nn/model.h"
-#include "ops/loss.h"
 
 namespace bantam {
 namespace {
@@ -56,78 +56,54 @@ Tensor hold_batches(const InputConfig& in, int64_t batch, const HeldBatches& hel
 
 }  // namespace
 
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
-                           const HeldBatches& held, bool update_along, SumOrder order, const List<Segment>& recompute) {
+MemoryReport memory_report(const Recipe& recipe, const NetSpec& spec, const HeldBatches& held,
+                           const List<Segment>& recompute) {
   const DryRun dry;
-  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
   MemoryReport report;
-  report.batch = batch;
+  report.batch = recipe.train.batch;
   for (const bool training : {true, false}) {
     start_alloc_trace();
-    Model model(spec);
+    Net net(spec);
+    const InputConfig& in = net.plan.input();
     Tensors inputs;
     Tensor byte_values;
     {
       static const std::string kInput = "input";
       AllocLabel label("batch", &kInput);
       if (training)
-        byte_values = hold_batches(in, batch, held, &inputs);
+        byte_values = hold_batches(in, report.batch, held, &inputs);
       else
         inputs = {Tensor::empty({1, in.h, in.w, in.c}), Tensor::empty({1}, DType::kI32)};
     }
+    std::vector<AllocEvent> events;
     if (training) {
-      std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
-      Context context;
-      context.training = true;
-      context.order = order;
-      context.recompute = recompute;
-      context.byte_values = byte_values;
-      const Tensor logits =
-          model.forward(context, inputs[0]);  // alive until the end of the backward pass, as in training
-      const Tensor loss = cross_entropy(logits, inputs[1]);
-      if (update_along) {
-        optimizer->begin_step();
-        backward({loss}, {}, [&](Parameter& p) {
-          optimizer->update(p, 0.1);
-          p.zero_grad();
-        });
-      } else {
-        backward(loss);
-        for (const Parameter* p : model.parameters())
-          report.gradient_bytes += p->grad.defined() ? size_class(p->grad.bytes()) : 0;
-        optimizer->step(0.1);
-      }
-    } else {
-      NoGrad no_grad;
-      model.forward({.order = evaluation_order(spec), .tap = {}}, inputs[0]);
-    }
-    std::vector<AllocEvent> events = stop_alloc_trace();
-    if (training) {
+      RecipeTraining recipe_training(recipe, &net, recompute);
+      recipe_training.step()({inputs[0], byte_values}, inputs[1], 0, recipe.optimizer.lr);
+      if (update_mode(recipe) == UpdateMode::kAfter)
+        for (const Parameter* p : net.parameters.all()) report.gradient_bytes += size_class(p->value.bytes());
+      events = stop_alloc_trace();
       report.parameter_bytes = bytes_of(events, "parameter");
       report.optimizer_bytes = bytes_of(events, "optimizer");
       report.batch_bytes = bytes_of(events, "batch");
       report.training = peak_of(events);
     } else {
+      Evaluator(net.plan, net.parameters)(inputs[0]);
+      events = stop_alloc_trace();
       report.inference = peak_of(events);
     }
   }
   return report;
 }
 
-size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
-                       const HeldBatches& held) {
+size_t evaluation_peak(const Recipe& recipe, const NetSpec& spec, const HeldBatches& held) {
   const DryRun dry;
   start_alloc_trace();
-  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
-  Model model(spec);
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer({{model.parameters(), 1, 0}});
+  Net net(spec);
+  const RecipeTraining recipe_training(recipe, &net);
   Tensors inputs;
-  const Tensor trained = hold_batches(in, batch, held, &inputs);
-  const Tensor byte_values = hold_batches(in, eval_batch, {held.count, true}, &inputs);
-  {
-    const NoGrad no_grad;
-    model.forward({.order = evaluation_order(spec), .tap = {}, .byte_values = byte_values}, inputs[inputs.size() - 2]);
-  }
+  const Tensor trained = hold_batches(net.plan.input(), recipe.train.batch, held, &inputs);
+  const Tensor byte_values = hold_batches(net.plan.input(), recipe.train.eval_batch, {held.count, true}, &inputs);
+  Evaluator(net.plan, net.parameters)({inputs[inputs.size() - 2], byte_values});
   return peak_of(stop_alloc_trace()).peak_bytes;
 }
 

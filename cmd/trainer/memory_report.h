@@ -3,13 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "nn/model.h"
-#include "optim/optimizer.h"
+#include "cmd/trainer/recipe.h"
+#include "nn/plan.h"
 
 namespace bantam {
 
@@ -35,23 +33,19 @@ struct MemoryReport {
   MemoryPlan inference;              // evaluation of one image
 };
 
-using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(std::vector<ParameterGroup>)>;
-
 // Batches of input that the loader keeps, the one in use included; as bytes, or as f32 values.
 struct HeldBatches {
   int count = 1;
   bool bytes = false;
 };
 
-// update_along: each parameter is updated as soon
-// as its gradient is complete. order, recompute: as in Context, of training.
-MemoryReport memory_report(const NetSpec& spec, int64_t batch, const MakeOptimizer& make_optimizer,
-                           const HeldBatches& held = {}, bool update_along = false, SumOrder order = SumOrder::kAny,
+// Of the recipe's training step (cmd/trainer/recipe_training.h) of this net, with train.batch images. recompute: as in
+// Context.
+MemoryReport memory_report(const Recipe& recipe, const NetSpec& spec, const HeldBatches& held = {},
                            const List<Segment>& recompute = {});
 
-// The pool's high-water mark in evaluation between two epochs, of as many batches of bytes: the trainer's state and
-// batches are held beside it.
-size_t evaluation_peak(const NetSpec& spec, int64_t batch, int64_t eval_batch, const MakeOptimizer& make_optimizer,
-                       const HeldBatches& held);
+// The pool's high-water mark in evaluation between two epochs, of train.eval_batch images in bytes: the trainer's state
+// and batches are held beside it.
+size_t evaluation_peak(const Recipe& recipe, const NetSpec& spec, const HeldBatches& held);
 
 }  // namespace bantam

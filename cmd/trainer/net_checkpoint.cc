@@ -12,6 +12,7 @@ namespace bantam {
 namespace {
 
 constexpr const char* kOptimizerPrefix = "optimizer.";
+constexpr const char* kHookPrefix = "hook.";
 constexpr int kStateSchema = 1;
 
 bool starts_with(const std::string& s, const std::string& prefix) { return s.compare(0, prefix.size(), prefix) == 0; }
@@ -96,19 +97,19 @@ NetInfo read_info(const Checkpoint& file) {
   return info;
 }
 
-// Loads everything but the optimizer's state.
-Model::LoadReport load_state(const Checkpoint& file, Model* model) {
+// Loads everything but the state of the optimizer and of hooks.
+Parameters::LoadReport load_state(const Checkpoint& file, Parameters* parameters) {
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : file.tensors)
-    if (!starts_with(name, kOptimizerPrefix)) tensors.push_back({name, tensor});
+    if (!starts_with(name, kOptimizerPrefix) && !starts_with(name, kHookPrefix)) tensors.push_back({name, tensor});
   try {
-    return model->load_state_dict(tensors, file.integers);
+    return parameters->load_state_dict(tensors, file.integers);
   } catch (const Error& e) {
     throw FileError(file.path, e.what());
   }
 }
 
-void require_complete(const Model::LoadReport& report, const std::string& path) {
+void require_complete(const Parameters::LoadReport& report, const std::string& path) {
   const auto count = [](size_t n) { return n > 1 ? " and " + std::to_string(n - 1) + " more" : std::string(); };
   if (!report.missing.empty())
     throw FileError(path, "has no tensor " + quote_name(report.missing[0]) + count(report.missing.size()));
@@ -117,12 +118,12 @@ void require_complete(const Model::LoadReport& report, const std::string& path) 
         path, "has a tensor that the net lacks: " + quote_name(report.unexpected[0]) + count(report.unexpected.size()));
 }
 
-// A net from an untrusted file must not take more memory than the file's tensors justify: in a dry run the model takes
+// A net from an untrusted file must not take more memory than the file's tensors justify: in a dry run they take
 // none.
 void check_shapes(const NetSpec& spec, const Checkpoint& file) {
   DryRun dry;
-  const Model model(spec);
-  for (const NamedTensor& t : model.state_dict()) {
+  const Parameters parameters(spec);
+  for (const NamedTensor& t : parameters.state_dict()) {
     const auto it = file.tensors.find(t.name);
     if (it == file.tensors.end()) throw FileError(file.path, "has no tensor " + quote_name(t.name));
     if (!(it->second.shape() == t.tensor.shape()))
@@ -133,20 +134,28 @@ void check_shapes(const NetSpec& spec, const Checkpoint& file) {
 
 }  // namespace
 
-void save_net(const std::string& path, const Model& model, const NetInfo& info, Optimizer* optimizer,
-              const TrainingState* state) {
+void save_net(const std::string& path, const Parameters& parameters, const NetInfo& info, Optimizer* optimizer,
+              const TrainingState* state, const std::vector<OptimizerState>& hooks) {
   Checkpoint file;
   // Weights and momenta change their layout on the way to the file: the whole of them is never there twice.
   const auto add = [&](const std::string& name, const Parameter& parameter, const Tensor& t) {
-    SafeTensor entry = entry_of(name, t.dtype(), model.file_shape(parameter.name));
-    entry.make = [&model, &parameter, t](const StSink& sink) { model.stream_file_layout(parameter.name, t, sink); };
+    SafeTensor entry = entry_of(name, t.dtype(), parameters.file_shape(parameter.name));
+    entry.make = [&parameters, &parameter, t](const StSink& sink) {
+      parameters.stream_file_layout(parameter.name, t, sink);
+    };
     file.made.push_back(std::move(entry));
   };
-  for (const Parameter* p : model.parameters()) add(p->name, *p, p->value);
-  for (const NamedTensor& t : model.statistics()) file.tensors[t.name] = t.tensor;
+  for (const Parameter* p : parameters.all()) add(p->name, *p, p->value);
+  for (const NamedTensor& t : parameters.statistics()) file.tensors[t.name] = t.tensor;
   if (optimizer)
     for (const OptimizerState& s : optimizer->state()) add(kOptimizerPrefix + s.name, *s.parameter, *s.tensor);
-  file.integers = model.counters();
+  for (const OptimizerState& s : hooks) {
+    if (s.parameter)
+      add(kHookPrefix + s.name, *s.parameter, *s.tensor);
+    else
+      file.tensors[kHookPrefix + s.name] = *s.tensor;
+  }
+  file.integers = parameters.counters();
   Json names = Json::array();
   for (const std::string& n : info.class_names) names.push(n);
   file.metadata = {
@@ -171,11 +180,13 @@ NetCheckpoint load_net(const std::string& path_or_run) {
     net.path = path;
     net.info = read_info(file);
     check_shapes(net.info.spec, file);
-    net.model = std::make_unique<Model>(net.info.spec);
-    const std::string prefix = kOptimizerPrefix;
-    require_complete(load_state(file, net.model.get()), path);
-    for (const auto& [name, tensor] : file.tensors)
-      if (starts_with(name, prefix)) net.optimizer_tensors[name.substr(prefix.size())] = tensor;
+    net.net = std::make_unique<Net>(net.info.spec);
+    require_complete(load_state(file, &net.net->parameters), path);
+    const std::string optimizer = kOptimizerPrefix, hook = kHookPrefix;
+    for (const auto& [name, tensor] : file.tensors) {
+      if (starts_with(name, optimizer)) net.optimizer_tensors[name.substr(optimizer.size())] = tensor;
+      if (starts_with(name, hook)) net.hook_tensors[name.substr(hook.size())] = tensor;
+    }
     if (const auto it = file.metadata.find("bantam.state"); it != file.metadata.end())
       net.state = parse_state(it->second);
     return net;
@@ -186,26 +197,41 @@ NetCheckpoint load_net(const std::string& path_or_run) {
   }
 }
 
-void restore_optimizer(const NetCheckpoint& checkpoint, const Model& model, Optimizer* optimizer) {
-  const std::vector<OptimizerState> states = optimizer->state();
+namespace {
+
+// `what`: "optimizer", "hook".
+void restore(const NetCheckpoint& checkpoint, const std::map<std::string, Tensor>& tensors, const std::string& what,
+             const Parameters& parameters, const std::vector<OptimizerState>& states) {
   for (const OptimizerState& s : states) {
-    const auto it = checkpoint.optimizer_tensors.find(s.name);
-    if (it == checkpoint.optimizer_tensors.end())
-      throw FileError(checkpoint.path, "has no optimizer state " + quote_name(s.name));
+    const auto it = tensors.find(s.name);
+    if (it == tensors.end()) throw FileError(checkpoint.path, "has no " + what + " state " + quote_name(s.name));
     try {
-      *s.tensor = model.from_file_layout(s.parameter->name, it->second);
+      if (!s.parameter && !(it->second.shape() == s.tensor->shape()))
+        throw Error(s.name + " is " + to_string(it->second.shape()) + ", expected " + to_string(s.tensor->shape()));
+      *s.tensor = s.parameter ? parameters.from_file_layout(s.parameter->name, it->second) : it->second;
     } catch (const Error& e) {
-      throw FileError(checkpoint.path, "optimizer state " + std::string(e.what()));
+      throw FileError(checkpoint.path, what + " state " + std::string(e.what()));
     }
   }
-  if (states.size() != checkpoint.optimizer_tensors.size())
-    throw FileError(checkpoint.path, "holds the state of another optimizer");
+  if (states.size() != tensors.size()) throw FileError(checkpoint.path, "holds the state of another " + what);
+}
+
+}  // namespace
+
+void restore_hooks(const NetCheckpoint& checkpoint, const Parameters& parameters,
+                   const std::vector<OptimizerState>& hooks) {
+  restore(checkpoint, checkpoint.hook_tensors, "hook", parameters, hooks);
+}
+
+void restore_optimizer(const NetCheckpoint& checkpoint, const Parameters& parameters, Optimizer* optimizer) {
+  restore(checkpoint, checkpoint.optimizer_tensors, "optimizer", parameters, optimizer->state());
   optimizer->set_steps(checkpoint.state->optimizer_steps);
 }
 
-std::string load_weights(const std::string& path, Model* model) {
-  LoadedWeights loaded =
-      WeightsFile(SafeTensors::read(checkpoint_path(path)), {{}, {std::string(kOptimizerPrefix) + "*"}}).load(model);
+std::string load_weights(const std::string& path, Net* net) {
+  LoadedWeights loaded = WeightsFile(SafeTensors::read(checkpoint_path(path)),
+                                     {{}, {std::string(kOptimizerPrefix) + "*", std::string(kHookPrefix) + "*"}})
+                             .load(net->spec(), &net->parameters);
   loaded.left_out.clear();  // a run's optimizer state is no surprise
   return loaded.text();
 }

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/checkpoint.h"
-#include "nn/model.h"
+#include "nn/net.h"
 #include "optim/optimizer.h"
 
 namespace bantam {
@@ -41,14 +41,15 @@ struct TrainingState {
 };
 
 // Writes atomically and durably. `optimizer` and `state` are both null for a file of weights only. Throws IoError.
-void save_net(const std::string& path, const Model& model, const NetInfo& info, Optimizer* optimizer,
-              const TrainingState* state);
+void save_net(const std::string& path, const Parameters& parameters, const NetInfo& info, Optimizer* optimizer,
+              const TrainingState* state, const std::vector<OptimizerState>& hooks = {});
 
 struct NetCheckpoint {
   NetInfo info;
-  std::unique_ptr<Model> model;                     // with its weights
+  std::unique_ptr<Net> net;                         // with its weights
   std::optional<TrainingState> state;               // none: weights only
   std::map<std::string, Tensor> optimizer_tensors;  // by OptimizerState::name, as files hold them
+  std::map<std::string, Tensor> hook_tensors;       // likewise what a step's hooks keep
   std::string path;
 };
 // A folder stands for its last.safetensors. Throws FileError for a file that is no checkpoint of this program, or whose
@@ -57,10 +58,13 @@ NetCheckpoint load_net(const std::string& path_or_run);
 std::string checkpoint_path(const std::string& path_or_run);
 
 // `model` has the layouts. Throws FileError unless the checkpoint holds the state of exactly this optimizer.
-void restore_optimizer(const NetCheckpoint& checkpoint, const Model& model, Optimizer* optimizer);
+void restore_optimizer(const NetCheckpoint& checkpoint, const Parameters& parameters, Optimizer* optimizer);
+// The same for what a step's hooks keep (compress/step/step.h).
+void restore_hooks(const NetCheckpoint& checkpoint, const Parameters& parameters,
+                   const std::vector<OptimizerState>& hooks);
 
 // Copies weights by name from any safetensors file, PyTorch's too (cmd/trainer/weights_file.h). Throws FileError unless
 // every parameter and statistic is there with its shape; returns "122/122 loaded, 0 missing, 0 unexpected".
-std::string load_weights(const std::string& path, Model* model);
+std::string load_weights(const std::string& path, Net* net);
 
 }  // namespace bantam

@@ -3,43 +3,35 @@
 #include <set>
 
 #include "cmd/trainer/text.h"
-#include "nn/model.h"
+#include "nn/kinds/kind.h"
+#include "nn/norm_groups.h"
 
 namespace bantam {
 namespace {
 
-void count_weights(NodeCost& n, int64_t weights, const QuantSpec& weight, int64_t bias) {
-  n.weight_bits = weight.scheme == Scheme::kSign ? 1 : 32;
-  n.parameters = weights + bias;
-  n.parameter_bits = weights * n.weight_bits + bias * 32;
-}
-
 NodeCost node_cost(const NetSpec& spec, int index, const std::vector<Shape>& shapes, std::set<std::string>* slopes) {
-  const NodeSpec& node = spec.nodes[size_t(index)];
-  const Shape& out = shapes[size_t(index)];
+  const NodeView view{spec, size_t(index), shapes};
+  const NodeSpec& node = view.node();
+  const KindRoom& room = room_of(node.kind);
+  const Shape& out = view.out();
   NodeCost n;
   n.name = node.name;
-  n.kind = name_of(node.kind);
+  n.kind = room.name;
   for (int j : node.inputs) n.inputs.push_back(spec.nodes[size_t(j)].name);
   for (int i = 1; i < out.rank; ++i) n.output.dims[n.output.rank++] = out[i];
-  const Shape in = node.inputs.empty() ? Shape{} : shapes[size_t(node.inputs[0])];
-  if (const auto* c = std::get_if<ConvConfig>(&node.config)) {
-    const int64_t weights = c->out_channels * c->kernel_h * c->kernel_w * (in[3] / c->groups);
-    count_weights(n, weights, c->weight, c->bias ? c->out_channels : 0);
-    n.macs = weights * out[1] * out[2];
-    n.binary_macs = is_binary_layer(spec, index);
-  } else if (const auto* l = std::get_if<LinearConfig>(&node.config)) {
-    const int64_t weights = l->out_features * in[1];
-    count_weights(n, weights, l->weight, l->bias ? l->out_features : 0);
-    n.macs = weights;
-    n.binary_macs = is_binary_layer(spec, index);
-  } else if (node.kind == Kind::kBatchNorm) {
-    n.parameters = 2 * out[-1];
-    n.parameter_bits = 32 * n.parameters;
-  } else if (const auto* p = std::get_if<PReluConfig>(&node.config)) {
-    if (slopes->insert(p->parameter).second) n.parameters = p->slopes;
-    n.parameter_bits = 32 * n.parameters;
+  const QuantSpec* weight = weight_quant(node);
+  if (weight) n.weight_bits = weight->scheme == Scheme::kSign ? 1 : 32;
+  if (room.parameters) {
+    const NodeParameters parameters = room.parameters(view);
+    for (size_t r = 0; r < kRoles; ++r) {
+      const ParameterSpec& p = parameters.of[r];
+      if (p.name.empty() || (p.shared && !slopes->insert(p.name).second)) continue;
+      n.parameters += p.shape.size();
+      n.parameter_bits += p.shape.size() * (weight && Role(r) == Role::kWeight ? n.weight_bits : 32);
+    }
   }
+  if (room.macs) n.macs = room.macs(view);
+  n.binary_macs = n.macs && is_binary_layer(spec, index);
   return n;
 }
 

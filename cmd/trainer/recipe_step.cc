@@ -4,7 +4,6 @@
 #include "cmd/trainer/train.h"
 #include "core/rng.h"
 #include "core/work.h"
-#include "ops/loss.h"
 
 namespace bantam {
 namespace {
@@ -23,20 +22,28 @@ void fill(Tensor* t, double scale, uint64_t stream) {
   for (int64_t i = 0; i < t->size(); ++i) v[i] = float(scale) * (rng.uniform(uint64_t(i)) - 0.5f);
 }
 
+// Dropout and initial weights of seed 0, whatever the recipe says.
+Recipe with_seed_0(Recipe recipe) {
+  recipe.train.seed = 0;
+  return recipe;
+}
+
 }  // namespace
 
 RecipeStep::RecipeStep(const Recipe& recipe, int64_t batch, StepMode mode)
-    : recipe_(recipe), mode_(mode), model_(net_for(recipe)) {
-  model_.initialize(0);
-  if (mode != StepMode::kEvaluation) optimizer_ = make_optimizer(recipe.optimizer, model_.parameters());
+    : mode_(mode),
+      net_(net_for(recipe)),
+      training_(with_seed_0(recipe), &net_),
+      evaluator_(net_.plan, net_.parameters) {
+  net_.parameters.initialize(0);
   if (mode == StepMode::kUpdate) {
-    for (Parameter* p : model_.parameters()) {
+    for (Parameter* p : net_.parameters.all()) {
       p->grad = Tensor::empty(p->value.shape());
       fill(&p->grad, 0.1, 1);
     }
     return;
   }
-  const auto& in = std::get<InputConfig>(spec().nodes[0].config);
+  const InputConfig& in = net_.plan.input();
   const bool bytes = mode == StepMode::kTraining && trains_on_bytes(recipe);
   x_ = Tensor::empty({batch, in.h, in.w, in.c}, bytes ? DType::kU8 : DType::kF32);
   y_ = Tensor::empty({batch}, DType::kI32);
@@ -55,50 +62,14 @@ RecipeStep::RecipeStep(const Recipe& recipe, int64_t batch, StepMode mode)
 
 void RecipeStep::operator()() {
   if (mode_ == StepMode::kTraining) {
-    train();
+    training_.step()({x_, byte_values_}, y_, step_++, kRate);
   } else if (mode_ == StepMode::kEvaluation) {
-    const NoGrad no_grad;
     const WorkScope work({"forward"});
-    model_.forward({.order = evaluation_order(spec()), .tap = {}}, x_);
+    evaluator_(x_);
   } else {
     const WorkScope work({"optimizer"});
-    optimizer_->step(kRate);
+    training_.optimizer().step(kRate);
   }
-}
-
-void RecipeStep::train() {
-  {
-    Tensor logits, loss;  // alive until the end of the backward pass, as in training
-    {
-      const WorkScope work({"forward"});
-      const Context context{.training = true,
-                            .seed = 0,
-                            .step = step_++,
-                            .order = sum_order(recipe_),
-                            .tap = {},
-                            .byte_values = byte_values_};
-      logits = model_.forward(context, x_);
-    }
-    {
-      const WorkScope work({"loss"});
-      loss = cross_entropy(logits, y_, {.label_smoothing = recipe_.train.label_smoothing});
-    }
-    const WorkScope work({"backward"});
-    if (updates_along(recipe_)) {
-      optimizer_->begin_step();
-      backward({loss}, {}, [&](Parameter& p) {
-        const WorkScope update({"optimizer"});
-        optimizer_->update(p, kRate);
-        p.zero_grad();
-      });
-      return;
-    }
-    backward(loss);
-  }
-  const WorkScope work({"optimizer"});
-  if (recipe_.train.clip_norm > 0) clip_gradients(model_.parameters(), recipe_.train.clip_norm);
-  optimizer_->step(kRate);
-  for (Parameter* p : model_.parameters()) p->zero_grad();
 }
 
 }  // namespace bantam

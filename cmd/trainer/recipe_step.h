@@ -3,32 +3,30 @@
 
 #include <memory>
 
-#include "cmd/trainer/recipe.h"
-#include "nn/model.h"
-#include "optim/optimizer.h"
+#include "cmd/trainer/recipe_training.h"
+#include "compress/evaluator.h"
+#include "nn/net.h"
 
 namespace bantam {
 
 enum class StepMode {
-  kTraining,    // forward, loss, backward, optimizer (and clipping, if the recipe clips), as the trainer does them
+  kTraining,    // the trainer's step (compress/step/step.h)
   kEvaluation,  // the evaluation forward
   kUpdate,      // the optimizer alone, with gradients that are there
 };
 
 class RecipeStep {
  public:
-  // Weights of seed 0; random pixels of variance 1, random labels. The recipe must outlive it.
+  // Weights of seed 0; random pixels of variance 1, random labels.
   RecipeStep(const Recipe& recipe, int64_t batch, StepMode mode);
   void operator()();
-  const NetSpec& spec() const { return model_.spec(); }
+  const NetSpec& spec() const { return net_.spec(); }
 
  private:
-  void train();
-
-  const Recipe& recipe_;
   StepMode mode_;
-  Model model_;
-  std::unique_ptr<Optimizer> optimizer_;
+  Net net_;
+  RecipeTraining training_;
+  Evaluator evaluator_;
   Tensor x_, y_, byte_values_;  // x of bytes in training, where the recipe trains on bytes
   int64_t step_ = 0;
 };

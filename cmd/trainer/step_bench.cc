@@ -9,7 +9,8 @@
 #include "cmd/trainer/work_times.h"
 #include "core/parallel.h"
 #include "core/pool.h"
-#include "nn/model.h"
+#include "nn/forward.h"
+#include "nn/kinds/kind.h"
 #include "ops/conv_work.h"
 
 namespace bantam {
@@ -43,8 +44,7 @@ std::vector<bool> gradient_stops(const NetSpec& spec) {
     bool below = false;
     for (int j : node.inputs) below = below || trains[size_t(j)];
     stops[i] = !below;
-    trains[i] = below || node.kind == Kind::kConv || node.kind == Kind::kLinear || node.kind == Kind::kBatchNorm ||
-                node.kind == Kind::kPRelu;
+    trains[i] = below || room_of(node.kind).parameters;
   }
   return stops;
 }

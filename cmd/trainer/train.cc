@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <functional>
 #include <utility>
 
 #include "cmd/trainer/errors.h"
@@ -11,7 +11,6 @@
 #include "cmd/trainer/text.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
-#include "ops/loss.h"
 
 namespace bantam {
 
@@ -40,17 +39,6 @@ NetSpec net_of(const Recipe& recipe, const Dataset& data) {
   return spec;
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::vector<Parameter*>& parameters) {
-  std::vector<ParameterGroup> groups = {{parameters, 1, c.weight_decay}};
-  if (c.name == "sgd") return make_sgd(std::move(groups), {.momentum = c.momentum, .nesterov = c.nesterov});
-  return make_adam(std::move(groups), {.beta1 = c.beta1, .beta2 = c.beta2, .delta = c.eps});
-}
-
-bool updates_along(const Recipe& recipe) {
-  return recipe.optimizer.fused_update == "on" ||
-         (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
-}
-
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
   const ScheduleConfig& c = recipe.schedule;
   Schedule s;
@@ -68,8 +56,8 @@ Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
 }
 
 Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress,
-                 std::unique_ptr<Model> initial)
-    : recipe_(recipe), data_(data), run_(run), progress_(progress), model_(std::move(initial)) {
+                 std::unique_ptr<Net> initial)
+    : recipe_(recipe), data_(data), run_(run), progress_(progress), net_(std::move(initial)) {
   prepare();
   state_.data_fingerprint = fingerprint(data.train);
 }
@@ -82,9 +70,10 @@ Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, P
                      checkpoint.path);
   if (checkpoint.state->data_fingerprint != fingerprint(data.train))
     throw UsageError("the training images are not those that the run began with");
-  model_ = std::move(checkpoint.model);
+  net_ = std::move(checkpoint.net);
   prepare();
-  restore_optimizer(checkpoint, *model_, optimizer_.get());
+  restore_optimizer(checkpoint, net_->parameters, &training_->optimizer());
+  restore_hooks(checkpoint, net_->parameters, training_->hook_state());
   state_ = *checkpoint.state;
   if (state_.step > total_steps_)
     throw FileError(checkpoint.path,
@@ -94,19 +83,19 @@ Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, P
 }
 
 void Trainer::prepare() {
-  info_ = {model_->spec(), recipe_.data.mean, recipe_.data.stddev, data_.train.class_names, dump(recipe_)};
-  optimizer_ = make_optimizer(recipe_.optimizer, model_->parameters());
+  info_ = {net_->spec(), recipe_.data.mean, recipe_.data.stddev, data_.train.class_names, dump(recipe_)};
+  training_ = std::make_unique<RecipeTraining>(recipe_, net_.get());
   loader_ = std::make_unique<Loader>(data_.train, training_batches(recipe_, data_.train), loader_threads(data_.train));
   schedule_ = make_schedule(recipe_, steps_per_epoch());
   total_steps_ = schedule_.total_steps;
 }
 
+void Trainer::set_recompute(List<Segment> segments) { training_->step().set_recompute(std::move(segments)); }
+
 void Trainer::begin(const Json& more) {
-  int64_t parameters = 0;
-  for (const Parameter* p : model_->parameters()) parameters += p->value.size();
   Json line = Json::object({{"net", recipe_.model.name},
                             {"form", recipe_.model.form},
-                            {"parameters", parameters},
+                            {"parameters", net_->parameters.count()},
                             {"train_images", data_.train.count},
                             {"eval_images", data_.evaluation.count},
                             {"eval_split", data_.evaluation_name},
@@ -168,38 +157,24 @@ void Trainer::step() {
   const double begin = monotonic_seconds();
   const Batch& batch = next_batch();
   const double lr = learning_rate(schedule_, state_.step);
-  const Context context{.training = true,
-                        .seed = uint64_t(recipe_.train.seed),
-                        .step = state_.step,
-                        .order = sum_order(recipe_),
-                        .tap = {},
-                        .recompute = recompute_,
-                        .byte_values = batch.byte_values};
-
-  double loss_value = 0, norm = 0;
   int64_t right = 0;
-  {
-    Tensor logits, loss;
-    {
-      const WorkScope work({"forward"});
-      logits = model_->forward(context, batch.x);  // [n, classes]
-    }
-    {
-      const WorkScope work({"loss"});
-      loss = cross_entropy(logits, batch.y, {.label_smoothing = recipe_.train.label_smoothing});
-    }
-    loss_value = loss.item();
-    if (!std::isfinite(loss_value)) explain_loss(batch, loss_value);
-    const float* scores = logits.data<float>();
+  const auto count = [&](size_t, const Outputs& outputs, double) {
+    const float* scores = outputs.scores.data<float>();
     const int32_t* labels = batch.y.data<int32_t>();
-    const int classes = int(logits.dim(1));
+    const int classes = int(outputs.scores.dim(1));
     for (int64_t i = 0; i < batch.size(); ++i) right += best_class(scores + i * classes, classes) == labels[i] ? 1 : 0;
-    norm = updates_along(recipe_) ? update_along(loss, lr) : update_after(loss, lr);
+  };
+  StepReport done;
+  try {
+    done = training_->step()({batch.x, batch.byte_values}, batch.y, state_.step, lr, std::ref(count));
+  } catch (const NotFinite& e) {  // of the parameters that have moved no file has seen any
+    throw NumericError("step " + std::to_string(state_.step + 1) + ": " + e.what() +
+                       "; the last checkpoint is untouched");
   }
 
   ++state_.step;
-  state_.optimizer_steps = optimizer_->steps();
-  state_.loss_sum += loss_value * double(batch.size());
+  state_.optimizer_steps = training_->optimizer().steps();
+  state_.loss_sum += done.loss * double(batch.size());
   state_.right += right;
   state_.images += batch.size();
   const WorkScope work({"log"});
@@ -207,46 +182,13 @@ void Trainer::step() {
     run_->log("step", Json::object({{"step", state_.step},
                                     {"epoch", batch.epoch + 1},
                                     {"lr", lr},
-                                    {"loss", loss_value},
+                                    {"loss", done.loss},
                                     {"epoch_loss", state_.loss_sum / double(state_.images)},
                                     {"epoch_top1", double(state_.right) / double(state_.images)},
-                                    {"grad_norm", norm}}));
+                                    {"grad_norm", done.gradient_norm}}));
   const double seconds = monotonic_seconds() - begin;
   step_seconds_ = step_seconds_ == 0 ? seconds : 0.95 * step_seconds_ + 0.05 * seconds;
   show(false);
-}
-
-double Trainer::update_after(const Tensor& loss, double lr) {
-  {
-    const WorkScope work({"backward"});
-    backward(loss);
-  }
-  const WorkScope work({"optimizer"});
-  const double max_norm =
-      recipe_.train.clip_norm > 0 ? recipe_.train.clip_norm : std::numeric_limits<double>::infinity();
-  const double norm = clip_gradients(model_->parameters(), max_norm);
-  if (!std::isfinite(norm)) explain_gradients(norm);
-  optimizer_->step(lr);
-  for (Parameter* p : model_->parameters()) p->zero_grad();
-  return norm;
-}
-
-// Parameters of the layers behind have moved when a gradient is found not to be finite; no file has seen them.
-double Trainer::update_along(const Tensor& loss, double lr) {
-  optimizer_->begin_step();
-  const WorkScope work({"backward"});
-  backward({loss}, {}, [&](Parameter& p) {
-    const WorkScope update({"optimizer"});
-    const double squares = gradient_squares_[&p] = gradient_squares(p);
-    if (!std::isfinite(squares)) explain_gradients(std::sqrt(squares));
-    optimizer_->update(p, lr);
-    p.zero_grad();
-  });
-  double sum = 0;  // in gradient_norm()'s order: the log has the same numbers either way
-  for (const Parameter* p : model_->parameters()) sum += std::exchange(gradient_squares_[p], 0);
-  const double norm = std::sqrt(sum);
-  if (!std::isfinite(norm)) explain_gradients(norm);
-  return norm;
 }
 
 bool Trainer::end_epoch(const StopRules& rules) {
@@ -284,7 +226,7 @@ bool Trainer::end_epoch(const StopRules& rules) {
               Json::object({{"step", state_.step}, {"best_top1", state_.best_top1}, {"best_step", state_.best_step}}));
   state_.loss_sum = 0;
   state_.right = state_.images = 0;
-  if (best) save_net(run_->best_checkpoint(), *model_, info_, nullptr, nullptr);
+  if (best) save_net(run_->best_checkpoint(), net_->parameters, info_, nullptr, nullptr);
   save();
   write_curves();
 
@@ -313,7 +255,8 @@ bool Trainer::evaluate_epoch(const StopRules& rules) {
   const WorkScope work({"evaluation"});
   const ObserveWork nobody(nullptr);  // its many steps are not those of a profile
   const BatchSpec batches = evaluation_batches(recipe_, data_.evaluation);
-  last_metrics_ = evaluate(*model_, data_.evaluation, batches, [&](int64_t) {
+  Evaluator evaluator(net_->plan, net_->parameters);
+  last_metrics_ = evaluate(evaluator, data_.evaluation, batches, [&](int64_t) {
     show(true);
     return !(rules.interrupted && rules.interrupted());
   });
@@ -330,7 +273,7 @@ void Trainer::write_curves() {
 
 void Trainer::save() {
   const WorkScope work({"checkpoint"});
-  for (const Parameter* p : model_->parameters()) {
+  for (const Parameter* p : net_->parameters.all()) {
     const int64_t n = p->value.size();
     const float* v = p->value.data<float>();
     for (int64_t i = 0; i < n; ++i)
@@ -340,7 +283,7 @@ void Trainer::save() {
   }
   run_->sync_log();
   state_.log_bytes = run_->log_bytes();
-  save_net(run_->last_checkpoint(), *model_, info_, optimizer_.get(), &state_);
+  save_net(run_->last_checkpoint(), net_->parameters, info_, &training_->optimizer(), &state_, training_->hook_state());
   last_save_ = monotonic_seconds();
 }
 
@@ -358,65 +301,6 @@ void Trainer::show(bool evaluating) {
       done_now > 0 ? (monotonic_seconds() - started_) / double(done_now) * double(total_steps_ - state_.step) : -1;
   s.evaluating = evaluating;
   progress_->update(s);
-}
-
-namespace {
-
-std::string finite_range(const Tensor& t, int64_t* bad) {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  *bad = 0;
-  const float* v = t.data<float>();
-  for (int64_t i = 0; i < t.size(); ++i) {
-    if (!std::isfinite(v[i])) {
-      ++*bad;
-    } else {
-      low = std::min(low, double(v[i]));
-      high = std::max(high, double(v[i]));
-    }
-  }
-  return low <= high ? ", the others lie in [" + shortest(float(low)) + ", " + shortest(float(high)) + "]" : "";
-}
-
-}  // namespace
-
-void Trainer::explain_loss(const Batch& batch, double loss) {
-  std::string where = "no layer's output; the loss itself overflows";
-  Context context{.training = true,
-                  .seed = uint64_t(recipe_.train.seed),
-                  .step = state_.step,
-                  .order = sum_order(recipe_),
-                  .tap = {},
-                  .byte_values = batch.byte_values};
-  bool found = false;
-  context.tap = [&](const NodeSpec& node, const Tensor& value) {
-    if (found || !value.has_data() || value.dtype() != DType::kF32) return;
-    int64_t bad;
-    const std::string range = finite_range(value, &bad);
-    if (!bad) return;
-    found = true;
-    where = "layer " + node.name + " (" + name_of(node.kind) + ", " + to_string(value.shape()) +
-            "): " + std::to_string(bad) + " of " + std::to_string(value.size()) + " values are not finite" + range;
-  };
-  const NoGrad no_grad;
-  model_->forward(context, batch.x);
-  throw NumericError("step " + std::to_string(state_.step + 1) + ": the loss is " + shortest(loss) +
-                     "; first seen at " + where + "; the last checkpoint is untouched");
-}
-
-void Trainer::explain_gradients(double norm) {
-  std::string where = "the sum over all parameters overflows";
-  const std::vector<Parameter*>& all = model_->parameters();
-  for (size_t i = all.size(); i-- > 0;) {  // backward goes from the last layer to the first
-    if (!all[i]->grad.defined()) continue;
-    int64_t bad;
-    const std::string range = finite_range(all[i]->grad, &bad);
-    if (!bad) continue;
-    where = "first seen at " + all[i]->name + " " + to_string(all[i]->grad.shape()) + ": " + std::to_string(bad) +
-            " of " + std::to_string(all[i]->grad.size()) + " gradients are not finite" + range;
-    break;
-  }
-  throw NumericError("step " + std::to_string(state_.step + 1) + ": the gradient's norm is " + shortest(norm) + "; " +
-                     where + "; the last checkpoint is untouched");
 }
 
 }  // namespace bantam

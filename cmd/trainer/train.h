@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "cmd/trainer/metrics.h"
 #include "cmd/trainer/net_checkpoint.h"
 #include "cmd/trainer/recipe.h"
+#include "cmd/trainer/recipe_training.h"
 #include "cmd/trainer/run_folder.h"
 #include "cmd/trainer/step_trace.h"
 #include "cmd/trainer/terminal.h"
@@ -38,12 +38,12 @@ class Trainer {
  public:
   // A new run from these weights. Data, folder and progress must outlive it.
   Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress,
-          std::unique_ptr<Model> initial);
+          std::unique_ptr<Net> initial);
   // Goes on from a checkpoint. Throws UsageError if it has no training state or if the data are others.
   Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress, NetCheckpoint checkpoint);
 
   // Pieces that each step computes a second time in backward (cmd/trainer/memory_plan.h). No result depends on them.
-  void set_recompute(List<Segment> segments) { recompute_ = std::move(segments); }
+  void set_recompute(List<Segment> segments);
   // Writes the checkpoint of step 0 and the log's first line. `more` is added to that line.
   void begin(const Json& more);
   // Trains until the end or until a rule says stop; a checkpoint of the last step is then written. Throws NumericError
@@ -57,7 +57,7 @@ class Trainer {
     return last_metrics_;
   }  // of the last evaluation in this process
   const WaitFigures& waits() const { return waits_; }
-  Model& model() { return *model_; }
+  const Net& net() const { return *net_; }
   void save();
 
  private:
@@ -66,24 +66,18 @@ class Trainer {
   void step();
   const Batch& next_batch();
   void tell_trace(const StepTrace& trace);
-  double update_after(const Tensor& loss, double lr);  // backward, then everything; the gradient's norm
-  double update_along(const Tensor& loss, double lr);  // each parameter as backward comes by
   bool end_epoch(const StopRules& rules);       // false: interrupted
   bool evaluate_epoch(const StopRules& rules);  // false: interrupted
   void write_curves();
-  void explain_loss(const Batch& batch, double loss);
-  void explain_gradients(double norm);
   void show(bool evaluating);
 
   Recipe recipe_;
-  List<Segment> recompute_;
   const DataSource& data_;
   RunFolder* run_;
   Progress* progress_;
   NetInfo info_;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::map<const Parameter*, double> gradient_squares_;  // of the step under way, where gradients do not outlive it
+  std::unique_ptr<Net> net_;
+  std::unique_ptr<RecipeTraining> training_;
   std::unique_ptr<Loader> loader_;
   Schedule schedule_;
   int64_t total_steps_ = 0;
@@ -100,9 +94,6 @@ class Trainer {
 NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes);
 // The same for training on these images. Throws UsageError where the recipe wants others (model.classes).
 NetSpec net_of(const Recipe& recipe, const Dataset& data);
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
-// Whether each parameter is updated as soon as its gradient is complete (optimizer.fused_update).
-bool updates_along(const Recipe& recipe);
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch);
 
 }  // namespace bantam

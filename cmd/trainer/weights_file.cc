@@ -56,9 +56,9 @@ struct Wanted {
   std::vector<std::string> counters;
   explicit Wanted(const NetSpec& spec) {
     const DryRun dry;
-    const Model model(spec);
-    tensors = model.state_dict();
-    for (const auto& [name, value] : model.counters()) counters.push_back(name);
+    const Parameters parameters(spec);
+    tensors = parameters.state_dict();
+    for (const auto& [name, value] : parameters.counters()) counters.push_back(name);
   }
 };
 
@@ -135,8 +135,8 @@ void WeightsFile::check(const NetSpec& spec) const {
     throw FileError(path(), "has a tensor that the net lacks: " + quote_name(unexpected[0]) + count(unexpected.size()));
 }
 
-LoadedWeights WeightsFile::load(Model* model) const {
-  check(model->spec());
+LoadedWeights WeightsFile::load(const NetSpec& spec, Parameters* parameters) const {
+  check(spec);
   LoadedWeights r;
   r.left_out = left_out_;
   std::map<std::string, int64_t> counters;
@@ -148,14 +148,14 @@ LoadedWeights WeightsFile::load(Model* model) const {
     const Tensor t = tensor_of(*e, path());
     if (!all_finite(t)) r.not_finite.push_back(e->name);
     r.widened += e->dtype == StDType::kF16 || e->dtype == StDType::kBF16;
-    r.rounded += e->dtype == StDType::kF64 && model->dtype() == DType::kF32;
-    model->load_state_dict({{name, t}});  // one by one: a copy of one tensor is alive at a time
+    r.rounded += e->dtype == StDType::kF64 && parameters->dtype() == DType::kF32;
+    parameters->load_state_dict({{name, t}});  // one by one: a copy of one tensor is alive at a time
     ++r.loaded;
   }
   std::vector<NamedTensor> none;
-  model->load_state_dict(none, counters);
+  parameters->load_state_dict(none, counters);
   r.loaded += int64_t(counters.size());
-  const Wanted wanted(model->spec());
+  const Wanted wanted(spec);
   for (const NamedTensor& t : wanted.tensors)
     if (!find(t.name)) r.missing.push_back(t.name);
   if (!counters.empty())

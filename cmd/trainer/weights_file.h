@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/safetensors.h"
-#include "nn/model.h"
+#include "nn/net.h"
 
 namespace bantam {
 
@@ -49,7 +49,7 @@ class WeightsFile {
   // the first of the file that the net lacks. Takes no memory.
   void check(const NetSpec& spec) const;
   // check(), then copies. What is missing keeps its value.
-  LoadedWeights load(Model* model) const;
+  LoadedWeights load(const NetSpec& spec, Parameters* parameters) const;
 
  private:
   SafeTensors file_;

@@ -25,11 +25,11 @@ struct Value {
 
 class Packer {
  public:
-  Packer(const Model& model, const PackOptions& options)
-      : model_(model),
-        spec_(model.spec()),
+  Packer(const Plan& plan, const Parameters& parameters, const PackOptions& options)
+      : parameters_(parameters),
+        spec_(plan.spec()),
         options_(options),
-        shapes_(infer_shapes(spec_)),
+        shapes_(plan.shapes()),
         values_(spec_.nodes.size()),
         covered_(spec_.nodes.size()),
         consumers_(spec_.nodes.size()) {}
@@ -103,7 +103,7 @@ class Packer {
 
   // Values [n] of a parameter. Throws if one is not finite: what it would make of a sign is not worth shipping.
   const float* parameter(int i, const std::string& name, int64_t n) const {
-    const Parameter* p = model_.parameter(name);
+    const Parameter* p = parameters_.find(name);
     if (!p || p->value.size() != n) fail(i, "no parameter " + name + " of its size");
     return finite(i, name, p->value.data<float>(), n);
   }
@@ -248,7 +248,7 @@ class Packer {
     StageRecord s;
     switch (node(i).kind) {
       case Kind::kBatchNorm: {
-        const Model::NormAffine a = model_.norm_affine(node(i).name);
+        const Parameters::NormAffine a = parameters_.norm_affine(node(i));
         check_channels(i, int64_t(a.scale.size()), c);
         s.kind = uint8_t(StageKind::kAffine);
         finite(i, "its scale", a.scale.data(), int64_t(c));
@@ -460,7 +460,7 @@ class Packer {
     return bytes;
   }
 
-  const Model& model_;
+  const Parameters& parameters_;
   const NetSpec& spec_;
   const PackOptions& options_;
   std::vector<Shape> shapes_;  // of every node's output
@@ -472,9 +472,9 @@ class Packer {
 
 }  // namespace
 
-std::vector<uint8_t> pack(const Model& model, const PackOptions& options) {
-  if (model.dtype() != DType::kF32) throw Error("pack: the model must be f32");
-  return Packer(model, options).run();
+std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const PackOptions& options) {
+  if (parameters.dtype() != DType::kF32) throw Error("pack: the model must be f32");
+  return Packer(plan, parameters, options).run();
 }
 
 }  // namespace bantam

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/model.h"
+#include "nn/net.h"
 
 namespace bantam {
 
@@ -22,6 +22,9 @@ struct PackOptions {
 };
 
 // The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold.
-std::vector<uint8_t> pack(const Model& model, const PackOptions& options);
+std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const PackOptions& options);
+inline std::vector<uint8_t> pack(const Net& net, const PackOptions& options) {
+  return pack(net.plan, net.parameters, options);
+}
 
 }  // namespace bantam

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "compress/pack/packed_model.h"
-#include "nn/model.h"
+#include "nn/net.h"
 
 namespace bantam {
 
@@ -33,22 +33,24 @@ class Verifier {
  public:
   // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no
   // node has the name of.
-  Verifier(Model& model, std::unique_ptr<PackedModel> packed);
+  Verifier(const Plan& plan, const Parameters& parameters, std::unique_ptr<PackedModel> packed);
+  Verifier(const Net& net, std::unique_ptr<PackedModel> packed)
+      : Verifier(net.plan, net.parameters, std::move(packed)) {}
   ~Verifier();
 
   // The likeliest class of each image, the lower index among equals.
   struct Predictions {
     std::vector<int> trained, packed;
   };
-  // The same images twice: x [n,h,w,c] as the evaluation transform makes them for the net, and their bytes
-  // [n][h][w][c].
-  Predictions add(const Tensor& x, const uint8_t* images);
+  // Images as bytes [n,h,w,c], with what each byte stands for.
+  Predictions add(const Input& images);
 
   const VerifyReport& report() const { return report_; }
   const PackedModel& packed() const { return *sessions_[0]; }
 
  private:
-  Model& model_;
+  const Plan& plan_;
+  const Parameters& parameters_;
   std::vector<std::unique_ptr<PackedModel>> sessions_;  // one for each thread
   VerifyReport report_;
 };

@@ -3,16 +3,20 @@
 #include <doctest/doctest.h>
 
 #include "cmd/trainer/errors.h"
+#include "cmd/trainer/recipe_training.h"
 #include "core/pool.h"
-#include "ops/loss.h"
 #include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
 namespace {
 
-std::unique_ptr<Optimizer> sgd(std::vector<ParameterGroup> groups) {
-  return make_sgd(std::move(groups), {.momentum = 0.9});
+// SGD with momentum, each parameter updated along with backward.
+Recipe recipe_of(int64_t batch) {
+  Recipe r;
+  r.optimizer.name = "sgd";
+  r.train.batch = batch;
+  return r;
 }
 
 NetSpec net(Form form, double width) { return resnet14(cifar_options(form, width)); }
@@ -24,24 +28,14 @@ size_t train(const NetSpec& spec, int64_t batch, const List<Segment>& recompute,
   reset_high_water();
   size_t high = 0;
   {
-    Model model(spec);
-    model.initialize(1);
-    auto optimizer = sgd({{model.parameters(), 1, 0}});
-    const auto& in = std::get<InputConfig>(spec.nodes[0].config);
+    Net model(spec);
+    model.parameters.initialize(1);
+    RecipeTraining training(recipe_of(batch), &model, recompute);
+    const InputConfig& in = model.plan.input();
     const Tensor x = Tensor::full({batch, in.h, in.w, in.c}, 0.5), y = Tensor::zeros({batch}, DType::kI32);
-    Context context;
-    context.training = true;
-    context.recompute = recompute;
-    for (int step = 0; step < 2; ++step) {
-      const Tensor logits = model.forward(context, x), loss = cross_entropy(logits, y);
-      optimizer->begin_step();
-      backward({loss}, {}, [&](Parameter& p) {
-        optimizer->update(p, 0.1);
-        p.zero_grad();
-      });
-    }
+    for (int step = 0; step < 2; ++step) training.step()(x, y, step, 0.1);
     high = pool_stats().high_water_bytes - base;
-    *weights = model.state_dict();
+    *weights = model.parameters.state_dict();
   }
   return high;
 }
@@ -54,9 +48,9 @@ TEST_CASE("mem-limit: what is planned fits, in reality as in the dry run, and gi
     const int64_t batch = 16;
     std::vector<NamedTensor> plain, planned;
     const size_t all = train(spec, batch, {}, &plain);
-    CHECK(plan_memory(spec, batch, sgd, {}, true, all).segments.empty());
+    CHECK(plan_memory(recipe_of(batch), spec, {}, all).segments.empty());
     const size_t limit = all * 94 / 100;
-    const RecomputePlan plan = plan_memory(spec, batch, sgd, {}, true, limit);
+    const RecomputePlan plan = plan_memory(recipe_of(batch), spec, {}, limit);
     CHECK(!plan.segments.empty());
     CHECK(plan.extra > 0);
     CHECK(plan.extra < 1);
@@ -71,7 +65,7 @@ TEST_CASE("mem-limit: what is planned fits, in reality as in the dry run, and gi
 
 TEST_CASE("mem-limit: a looser limit never computes more again, and what cannot be is refused with what is missing") {
   const NetSpec spec = net(Form::kFloat, 1.25);
-  const auto plan = [&](double mib) { return plan_memory(spec, 128, sgd, {}, true, size_t(mib * (1 << 20))); };
+  const auto plan = [&](double mib) { return plan_memory(recipe_of(128), spec, {}, size_t(mib * (1 << 20))); };
   double last = 1;
   for (double mib : {330.0, 350.0, 370.0, 381.0, 500.0}) {
     CAPTURE(mib);

@@ -2,34 +2,34 @@
 
 #include <doctest/doctest.h>
 
+#include "cmd/trainer/recipe_training.h"
 #include "core/parallel.h"
 #include "core/pool.h"
-#include "nn/model.h"
-#include "ops/loss.h"
 #include "tests/nn/cifar_options.h"
 
 using namespace bantam;
 
 namespace {
 
-std::unique_ptr<Optimizer> adam(std::vector<ParameterGroup> groups) { return make_adam(std::move(groups), {}); }
+Recipe recipe_of(const char* optimizer, int64_t batch, const char* fused_update) {
+  Recipe r;
+  r.optimizer.name = optimizer;
+  r.optimizer.fused_update = fused_update;
+  r.train.batch = batch;
+  return r;
+}
 
 // The pool's high-water mark over a real training step and the one after, above what was alive before.
-size_t measured_peak(const NetSpec& spec, int64_t batch) {
+size_t measured_peak(const Recipe& recipe, const NetSpec& spec) {
   const size_t base = pool_stats().live_bytes;
   reset_high_water();
-  Model model(spec);
-  model.initialize(1);
-  auto optimizer = adam({{model.parameters(), 1, 0}});
-  const auto& in = std::get<InputConfig>(spec.nodes[0].config);
+  Net net(spec);
+  net.parameters.initialize(1);
+  RecipeTraining training(recipe, &net);
+  const InputConfig& in = net.plan.input();
+  const int64_t batch = recipe.train.batch;
   const Tensor x = Tensor::full({batch, in.h, in.w, in.c}, 0.5), y = Tensor::zeros({batch}, DType::kI32);
-  Context context;
-  context.training = true;
-  for (int step = 0; step < 2; ++step) {
-    backward(cross_entropy(model.forward(context, x), y));
-    optimizer->step(0.1);
-    for (Parameter* p : model.parameters()) p->zero_grad();
-  }
+  for (int step = 0; step < 2; ++step) training.step()(x, y, step, 0.1);
   return pool_stats().high_water_bytes - base;
 }
 
@@ -40,8 +40,9 @@ TEST_CASE("memory report: the dry run's peak is the pool's high-water mark, with
     for (Form form : {Form::kFloat, Form::kBnn}) {
       if (form == Form::kBnn && std::string(name) != "vgg11" && std::string(name) != "resnet14") continue;
       const NetSpec spec = build_model(name, cifar_options(form, 0.25));
-      const MemoryReport report = memory_report(spec, 32, adam);
-      const double real = double(measured_peak(spec, 32));
+      const Recipe recipe = recipe_of("adam", 32, "off");
+      const MemoryReport report = memory_report(recipe, spec);
+      const double real = double(measured_peak(recipe, spec));
       CHECK(double(report.training.peak_bytes) == doctest::Approx(real).epsilon(0.02));
       size_t sum = 0;
       for (const MemoryItem& item : report.training.at_peak) sum += item.bytes;
@@ -54,12 +55,11 @@ TEST_CASE(
     "500") {
   const int old = threads();
   set_threads(2);
-  const auto sgd = [](std::vector<ParameterGroup> groups) { return make_sgd(std::move(groups), {.momentum = 0.9}); };
-  auto mib = [](const NetSpec& spec, const MakeOptimizer& make) {
-    return double(memory_report(spec, 128, make, {3, true}, true).training.peak_bytes) / (1 << 20);
+  auto mib = [](const NetSpec& spec, const char* optimizer) {
+    return double(memory_report(recipe_of(optimizer, 128, "on"), spec, {3, true}).training.peak_bytes) / (1 << 20);
   };
-  CHECK(mib(vgg11(cifar_options(Form::kBnn, 1)), adam) <= 170);
-  CHECK(mib(resnet14(cifar_options(Form::kBnn, 1.25)), adam) <= 175);
-  CHECK(mib(resnet14(cifar_options(Form::kFloat, 1.25)), sgd) <= 500);
+  CHECK(mib(vgg11(cifar_options(Form::kBnn, 1)), "adam") <= 170);
+  CHECK(mib(resnet14(cifar_options(Form::kBnn, 1.25)), "adam") <= 175);
+  CHECK(mib(resnet14(cifar_options(Form::kFloat, 1.25)), "sgd") <= 500);
   set_threads(old);
 }

@@ -27,14 +27,14 @@ NetInfo some_info() {
   return info;
 }
 
-std::unique_ptr<Optimizer> adam(const Model& model) { return make_adam({{model.parameters(), 1, 0}}, {}); }
+std::unique_ptr<Optimizer> adam(const Net& model) { return make_adam({{model.parameters.all(), 1, 0}}, {}); }
 
 }  // namespace
 
 TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, and equal content gives equal bytes") {
   const NetInfo info = some_info();
-  Model model(info.spec);
-  model.initialize(7);
+  Net model(info.spec);
+  model.parameters.initialize(7);
   auto optimizer = adam(model);
   int n = 0;
   for (const OptimizerState& s : optimizer->state()) {
@@ -50,7 +50,7 @@ TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, a
   state.optimizer_steps = 12;
   const TempFolder folder;
   const std::string a = folder / "a", b = folder / "b";
-  save_net(a, model, info, optimizer.get(), &state);
+  save_net(a, model.parameters, info, optimizer.get(), &state);
 
   NetCheckpoint loaded = load_net(a);
   CHECK(to_json(loaded.info.spec) == to_json(info.spec));
@@ -62,43 +62,44 @@ TEST_CASE("net checkpoint: weights, optimizer and state come back bit for bit, a
   CHECK(loaded.state->loss_sum == state.loss_sum);
   CHECK(loaded.state->best_top1 == state.best_top1);
   CHECK(loaded.state->data_fingerprint == state.data_fingerprint);
-  for (const Parameter* p : model.parameters()) CHECK(same_tensor(p->value, loaded.model->parameter(p->name)->value));
-  auto again = adam(*loaded.model);
-  restore_optimizer(loaded, *loaded.model, again.get());
+  for (const Parameter* p : model.parameters.all())
+    CHECK(same_tensor(p->value, loaded.net->parameters.find(p->name)->value));
+  auto again = adam(*loaded.net);
+  restore_optimizer(loaded, loaded.net->parameters, again.get());
   CHECK(again->steps() == 12);
   const auto before = optimizer->state(), after = again->state();
   for (size_t i = 0; i < before.size(); ++i) CHECK(same_tensor(*before[i].tensor, *after[i].tensor));
-  save_net(b, *loaded.model, loaded.info, again.get(), &*loaded.state);
+  save_net(b, loaded.net->parameters, loaded.info, again.get(), &*loaded.state);
   CHECK(read_file(a, 1 << 30) == read_file(b, 1 << 30));
 
-  auto other = make_sgd({{loaded.model->parameters(), 1, 0}}, {.momentum = 0.9});
-  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, other.get()),
+  auto other = make_sgd({{loaded.net->parameters.all(), 1, 0}}, {.momentum = 0.9});
+  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, loaded.net->parameters, other.get()),
                        doctest::Contains("has no optimizer state"), FileError);
-  auto plain = make_sgd({{loaded.model->parameters(), 1, 0}}, {});
-  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, *loaded.model, plain.get()),
+  auto plain = make_sgd({{loaded.net->parameters.all(), 1, 0}}, {});
+  CHECK_THROWS_WITH_AS(restore_optimizer(loaded, loaded.net->parameters, plain.get()),
                        doctest::Contains("state of another optimizer"), FileError);
 }
 
 TEST_CASE("net checkpoint: weights only have no state, and serve as initial weights") {
   const NetInfo info = some_info();
-  Model model(info.spec), other(info.spec);
-  model.initialize(1);
-  other.initialize(2);
+  Net model(info.spec), other(info.spec);
+  model.parameters.initialize(1);
+  other.parameters.initialize(2);
   const TempFolder folder;
   const std::string a = folder / "a";
-  save_net(a, model, info, nullptr, nullptr);
+  save_net(a, model.parameters, info, nullptr, nullptr);
   CHECK(!load_net(a).state);
   CHECK(load_weights(a, &other) == "20/20 loaded, 0 missing, 0 unexpected");
-  for (const Parameter* p : model.parameters()) CHECK(same_tensor(p->value, other.parameter(p->name)->value));
+  for (const Parameter* p : model.parameters.all()) CHECK(same_tensor(p->value, other.parameters.find(p->name)->value));
 }
 
 TEST_CASE("net checkpoint: what is wrong with a file is said") {
   const NetInfo info = some_info();
-  Model model(info.spec);
-  model.initialize(1);
+  Net model(info.spec);
+  model.parameters.initialize(1);
   const TempFolder folder;
   const std::string a = folder / "a";
-  save_net(a, model, info, nullptr, nullptr);
+  save_net(a, model.parameters, info, nullptr, nullptr);
   const Checkpoint good = load_checkpoint(a);
   const auto changed = [&](auto change) {
     Checkpoint c = good;
@@ -133,8 +134,8 @@ TEST_CASE("net checkpoint: saving takes a piece of memory, however large the net
   NetInfo info = some_info();
   info.spec = vgg11({.form = Form::kBnn, .width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3});
   info.mean = {0.5};
-  Model model(info.spec);  // 9 MiB, and twice that of momenta
-  model.initialize(3);
+  Net model(info.spec);  // 9 MiB, and twice that of momenta
+  model.parameters.initialize(3);
   auto optimizer = adam(model);
   TrainingState state;
   const TempFolder folder;
@@ -143,18 +144,18 @@ TEST_CASE("net checkpoint: saving takes a piece of memory, however large the net
   reset_high_water();
   {
     const HeapCount heap;
-    save_net(streamed, model, info, optimizer.get(), &state);
-    if (HeapCount::works()) CHECK(heap.largest() <= size_class(Model::kPieceBytes));
+    save_net(streamed, model.parameters, info, optimizer.get(), &state);
+    if (HeapCount::works()) CHECK(heap.largest() <= size_class(Parameters::kPieceBytes));
   }
-  CHECK(pool_stats().high_water_bytes - before <= size_class(Model::kPieceBytes));
+  CHECK(pool_stats().high_water_bytes - before <= size_class(Parameters::kPieceBytes));
 
   Checkpoint file = load_checkpoint(streamed);
-  for (const NamedTensor& t : model.state_dict()) {
+  for (const NamedTensor& t : model.parameters.state_dict()) {
     REQUIRE(file.tensors.count(t.name));
     file.tensors[t.name] = t.tensor;
   }
   for (const OptimizerState& s : optimizer->state())
-    file.tensors["optimizer." + s.name] = model.to_file_layout(s.parameter->name, *s.tensor);
+    file.tensors["optimizer." + s.name] = model.parameters.to_file_layout(s.parameter->name, *s.tensor);
   save_checkpoint(copied, file);
   CHECK(read_text(streamed, 1 << 30) == read_text(copied, 1 << 30));
 }

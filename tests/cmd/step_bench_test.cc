@@ -29,11 +29,9 @@ TEST_CASE("bench: the memory of a step is what the dry run predicts, to the byte
     set_threads(1);
     const size_t before = pool_stats().live_bytes;
     const StepBenchRow row = bench_steps(name, recipe, {.threads = 1, .batch = 16, .runs = 1, .warmup = 1});
-    const auto make = [&](std::vector<ParameterGroup> groups) {
-      return make_optimizer(recipe.optimizer, groups[0].parameters);
-    };
-    const MemoryReport memory =
-        memory_report(net_of(recipe, 28, 28, 1, 10), 16, make, {1, true}, updates_along(recipe));
+    Recipe of_16 = recipe;
+    of_16.train.batch = 16;
+    const MemoryReport memory = memory_report(of_16, net_of(recipe, 28, 28, 1, 10), {1, true});
     CHECK(row.pool_high_water_bytes - before == memory.training.peak_bytes);
     CHECK(pool_stats().live_bytes == before);
   }

@@ -78,9 +78,9 @@ Recipe tiny_recipe(const Overrides& more = {}) {
   return parse_recipe("", "tiny", o);
 }
 
-std::unique_ptr<Model> tiny_model() {
-  auto model = std::make_unique<Model>(tiny_net());
-  model->initialize(3);
+std::unique_ptr<Net> tiny_model() {
+  auto model = std::make_unique<Net>(tiny_net());
+  model->parameters.initialize(3);
   return model;
 }
 
@@ -198,7 +198,7 @@ TEST_CASE(
       CHECK((along.text(file) == automatic.text(file)));
     }
     const NetCheckpoint a = load_net(along.path + "/last.safetensors"), b = load_net(after.path + "/last.safetensors");
-    const auto ta = a.model->state_dict(), tb = b.model->state_dict();
+    const auto ta = a.net->parameters.state_dict(), tb = b.net->parameters.state_dict();
     for (size_t i = 0; i < ta.size(); ++i) CHECK_MESSAGE(ta[i].tensor.values() == tb[i].tensor.values(), ta[i].name);
   }
 }
@@ -265,9 +265,9 @@ TEST_CASE(
       run->open_log(checkpoint.state->log_bytes);
       Trainer trainer(recipe, data, run.get(), &progress, std::move(checkpoint));
       // A norm whose slope is beyond f32: its sign, and so the loss, is finite, the gradient before it is not.
-      Tensor& gamma = trainer.model().parameter("bn1.weight")->value;
+      Tensor& gamma = trainer.net().parameters.find("bn1.weight")->value;
       for (int64_t k = 0; k < gamma.size(); ++k) gamma.mutable_data<float>()[k] = 3e38f;
-      const std::vector<double> behind = trainer.model().parameter("fc.weight")->value.values();
+      const std::vector<double> behind = trainer.net().parameters.find("fc.weight")->value.values();
       const std::string error = error_text<NumericError>([&] { trainer.run({}); });
       CAPTURE(error);
       CHECK(error.find("step 4: the gradient's norm is ") == 0);
@@ -275,7 +275,7 @@ TEST_CASE(
       CHECK(error.find("1.weight") != std::string::npos);  // of conv1 or bn1
       CHECK(error.find("gradients are not finite") != std::string::npos);
       CHECK(error.find("the last checkpoint is untouched") != std::string::npos);
-      const bool updated = trainer.model().parameter("fc.weight")->value.values() != behind;
+      const bool updated = trainer.net().parameters.find("fc.weight")->value.values() != behind;
       CHECK(updated == (std::string(fused) == "on"));
     }
     for (const auto& kept : before) CHECK_MESSAGE(hit.text(kept.first) == kept.second, kept.first);
@@ -338,11 +338,7 @@ TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mar
   for (const char* fused : {"on", "off"}) {
     const Recipe recipe = tiny_recipe(
         {{"train.batch", "51"}, {"train.epochs", "2"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}});
-    const auto make = [&](std::vector<ParameterGroup> groups) {
-      return make_optimizer(recipe.optimizer, groups[0].parameters);
-    };
-    const size_t predicted =
-        memory_report(tiny_net(), 51, make, held_batches(recipe), updates_along(recipe)).training.peak_bytes;
+    const size_t predicted = memory_report(recipe, tiny_net(), held_batches(recipe)).training.peak_bytes;
     const DataSource data = tiny_source();
     const Folder folder;
     auto run = RunFolder::create(folder.path);

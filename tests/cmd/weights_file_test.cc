@@ -83,9 +83,9 @@ SafeTensors made(const std::vector<Entry>& entries) {
 
 // What loading says: the counts, or the error.
 std::string loading(const std::vector<Entry>& entries, const WeightRules& rules = {}) {
-  Model model(small_net());
+  Net model(small_net());
   try {
-    return WeightsFile(made(entries), rules).load(&model).text();
+    return WeightsFile(made(entries), rules).load(model.spec(), &model.parameters).text();
   } catch (const FileError& e) {
     return e.reason();
   }
@@ -104,15 +104,15 @@ TEST_CASE("weights file: every tensor goes to its place, from F16, BF16, F32 and
     std::vector<Entry> entries = good();
     for (Entry& e : entries)
       if (e.dtype == StDType::kF32) e.dtype = t;
-    Model model(small_net());
-    const LoadedWeights loaded = WeightsFile(made(entries), {}).load(&model);
+    Net model(small_net());
+    const LoadedWeights loaded = WeightsFile(made(entries), {}).load(model.spec(), &model.parameters);
     CHECK(loaded.text() == "8/8 loaded, 0 missing, 0 unexpected");
     CHECK(loaded.widened == (t == StDType::kF16 || t == StDType::kBF16 ? 7 : 0));
     CHECK(loaded.rounded == (t == StDType::kF64 ? 7 : 0));
-    for (const NamedTensor& n : model.state_dict())
+    for (const NamedTensor& n : model.parameters.state_dict())
       for (const Entry& e : entries)
         if (e.name == n.name) CHECK(n.tensor.values() == e.values);
-    CHECK(model.counters().at("bn.num_batches_tracked") == 11);
+    CHECK(model.parameters.counters().at("bn.num_batches_tracked") == 11);
   }
 }
 
@@ -150,20 +150,21 @@ TEST_CASE("weights file: what is missing, unexpected, of another shape or type i
 TEST_CASE("weights file: patterns allow what is missing, which keeps its value, and leave out what is not wanted") {
   CHECK(loading(changed([](auto& e) { e[6].name = "head.weight"; }), {{"fc.weight"}, {"head.*"}}) ==
         "7/8 loaded, 1 missing, 1 unexpected");
-  Model model(small_net());
-  model.initialize(3);
-  const std::vector<double> before = model.parameter("fc.bias")->value.values();
-  const LoadedWeights loaded = WeightsFile(made(good()), {{"fc.*"}, {"fc.*"}}).load(&model);
+  Net model(small_net());
+  model.parameters.initialize(3);
+  const std::vector<double> before = model.parameters.find("fc.bias")->value.values();
+  const LoadedWeights loaded = WeightsFile(made(good()), {{"fc.*"}, {"fc.*"}}).load(model.spec(), &model.parameters);
   CHECK(loaded.text() == "6/8 loaded, 2 missing, 2 unexpected");
   CHECK(loaded.missing == std::vector<std::string>{"fc.weight", "fc.bias"});
-  CHECK(model.parameter("fc.bias")->value.values() == before);
-  CHECK(model.parameter("conv.weight")->value.values() == std::vector<double>{1, 2});
+  CHECK(model.parameters.find("fc.bias")->value.values() == before);
+  CHECK(model.parameters.find("conv.weight")->value.values() == std::vector<double>{1, 2});
 }
 
 TEST_CASE("weights file: values that are not finite are loaded and named; names of another net are told apart") {
-  Model model(small_net());
+  Net model(small_net());
   const auto entries = changed([](auto& e) { e[2].values[1] = NAN; });
-  CHECK(WeightsFile(made(entries), {}).load(&model).not_finite == std::vector<std::string>{"bn.bias"});
+  CHECK(WeightsFile(made(entries), {}).load(model.spec(), &model.parameters).not_finite ==
+        std::vector<std::string>{"bn.bias"});
   CHECK(WeightsFile(made(good()), {}).has_names_of(small_net()));
   CHECK(!WeightsFile(made(changed([](auto& e) { e[0].name = "conv1.weight"; })), {}).has_names_of(small_net()));
   CHECK(!WeightsFile(made(changed([](auto& e) { e.pop_back(); })), {}).has_names_of(small_net()));

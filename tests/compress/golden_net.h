@@ -7,7 +7,7 @@
 
 #include "compress/pack/pack.h"
 #include "core/rng.h"
-#include "nn/model.h"
+#include "nn/net.h"
 
 namespace bantam {
 
@@ -35,9 +35,9 @@ inline NetSpec golden_spec() {
   return g.build();
 }
 
-inline void set_golden_parameters(Model* model) {
+inline void set_golden_parameters(Net* model) {
   uint64_t stream = 0;
-  std::vector<NamedTensor> state = model->state_dict();
+  std::vector<NamedTensor> state = model->parameters.state_dict();
   for (NamedTensor& t : state) {
     const Rng rng(1, kRngTest, 4, stream++);
     t.tensor = t.tensor.clone();
@@ -45,7 +45,7 @@ inline void set_golden_parameters(Model* model) {
     for (int64_t i = 0; i < t.tensor.size(); ++i)
       t.tensor.mutable_data<float>()[i] = float(int(rng.below(uint64_t(i), 129)) - (variance ? -16 : 64)) / 64.0f;
   }
-  (void)model->load_state_dict(state);
+  (void)model->parameters.load_state_dict(state);
 }
 
 inline std::vector<uint8_t> golden_image() {
@@ -56,7 +56,7 @@ inline std::vector<uint8_t> golden_image() {
 }
 
 inline std::vector<uint8_t> golden_file() {
-  Model model(golden_spec());
+  Net model(golden_spec());
   set_golden_parameters(&model);
   PackOptions o;
   for (int c = 0; c < 3; ++c)

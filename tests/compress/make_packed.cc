@@ -24,10 +24,11 @@ void write(const std::string& path, const void* data, size_t size) {
 }
 
 void make(const std::string& folder, const std::string& name, const NetSpec& spec, int images) {
-  Model model(spec);
+  Net model(spec);
   randomize(&model, 7);
   const auto& in = std::get<InputConfig>(spec.nodes[0].config);
-  const std::vector<uint8_t> file = pack(model, {random_lut(in.c, 7), {}, random_image(spec, 0)});
+  const std::vector<uint8_t> file =
+      pack(model.plan, model.parameters, {random_lut(in.c, 7), {}, random_image(spec, 0)});
   write(folder + "/" + name + ".bnt", file.data(), file.size());
   std::vector<uint8_t> raw;
   for (int i = 0; i < images; ++i) {

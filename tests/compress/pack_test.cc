@@ -30,7 +30,7 @@ struct Comparison {
   std::string first;  // name of the first tensor that differs
 };
 
-Comparison compare(const Model& model, PackedModel& packed, const std::vector<uint8_t>& image,
+Comparison compare(const Net& model, PackedModel& packed, const std::vector<uint8_t>& image,
                    const std::vector<float>& lut) {
   const int64_t c = packed.info().c;
   std::vector<float> x(image.size());
@@ -65,7 +65,7 @@ Comparison compare(const Model& model, PackedModel& packed, const std::vector<ui
 }
 
 Comparison pack_and_compare(const NetSpec& spec, uint64_t seed, int images = 1) {
-  Model model(spec);
+  Net model(spec);
   randomize(&model, seed);
   const std::vector<float> lut = random_lut(std::get<InputConfig>(spec.nodes[0].config).c, seed);
   PackedModel packed(pack(model, {lut, {}, {}}));
@@ -105,8 +105,8 @@ ThresholdCount count_thresholds(const std::vector<uint8_t>& file) {
 }
 
 std::string error_of(const NetSpec& spec) {
-  Model model(spec);
-  model.initialize(1);
+  Net model(spec);
+  model.parameters.initialize(1);
   return error_text<Error>(
       [&] { (void)pack(model, {random_lut(std::get<InputConfig>(spec.nodes[0].config).c, 1), {}, {}}); });
 }
@@ -141,7 +141,7 @@ TEST_CASE("pack: LeNet, VGG-11 and ResNet-14, narrow, equal their evaluation for
 TEST_CASE("pack: all binary layers of VGG-11 whose result is signed again become integer comparisons") {
   ModelOptions o;
   o.form = Form::kBnn, o.width = 0.125, o.h = o.w = 32, o.c = 3;
-  Model model(vgg11(o));
+  Net model(vgg11(o));
   randomize(&model, 5);
   // Seven binary convolutions; the last one's Hardtanh feeds the linear layer as floats.
   CHECK(count_thresholds(pack(model, {random_lut(3, 1), {}, {}})).ops == 6);
@@ -155,7 +155,7 @@ TEST_CASE(
   for (uint64_t seed = 0; seed < 240; ++seed) {
     CAPTURE(seed);
     const NetSpec spec = random_net(seed);
-    Model model(spec);
+    Net model(spec);
     randomize(&model, seed);
     const std::vector<float> lut = random_lut(std::get<InputConfig>(spec.nodes[0].config).c, seed);
     const std::vector<uint8_t> file = pack(model, {lut, {}, {}});
@@ -209,9 +209,9 @@ TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
 TEST_CASE("pack: a parameter that is not finite is refused by name and place") {
   ModelOptions o;
   o.form = Form::kBnn;
-  Model model(quickstart_net(o));
+  Net model(quickstart_net(o));
   randomize(&model, 1);
-  Parameter* p = model.parameters().front();
+  Parameter* p = model.parameters.all().front();
   p->value.mutable_data<float>()[5] = std::numeric_limits<float>::infinity();
   const std::string what = error_text<Error>([&] { (void)pack(model, {random_lut(1, 1), {}, {}}); });
   CHECK(what.find(p->name + " is not finite at 5") != std::string::npos);
@@ -232,7 +232,7 @@ TEST_CASE("pack: unpacked weights are the signs, or the values, of what was pack
 TEST_CASE("pack: the same model gives the same bytes, and every single-bit flip of them is refused") {
   ModelOptions o;
   o.form = Form::kBnn;
-  Model model(quickstart_net(o));
+  Net model(quickstart_net(o));
   randomize(&model, 2);
   std::vector<uint8_t> file = pack(model, {random_lut(1, 2), {}, {}});
   CHECK(file == pack(model, {random_lut(1, 2), {}, {}}));
@@ -257,7 +257,7 @@ TEST_CASE("pack: the golden net packs to the committed bytes, and the committed 
       for (int i = 0; i < 256; ++i) v.push_back(float(i - 128 + c) / 64.0f);
     return v;
   }();
-  Model model(golden_spec());
+  Net model(golden_spec());
   set_golden_parameters(&model);
   PackedModel packed(want);
   CHECK(compare(model, packed, golden_image(), lut).differing == 0);

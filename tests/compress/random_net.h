@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "nn/model.h"
+#include "nn/net.h"
 
 namespace bantam {
 
@@ -31,8 +31,8 @@ inline std::vector<float> random_lut(int64_t channels, uint64_t seed) {
 }
 
 // Parameters and statistics. A mean is often an integer: a sum of +-1 then lies exactly on the norm's zero.
-inline void randomize(Model* model, uint64_t seed) {
-  model->initialize(seed);
+inline void randomize(Net* model, uint64_t seed) {
+  model->parameters.initialize(seed);
   const auto ends_with = [](const std::string& s, const std::string& end) {
     return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0;
   };
@@ -40,7 +40,7 @@ inline void randomize(Model* model, uint64_t seed) {
     const int i = model->spec().find(node);
     return i >= 0 && model->spec().nodes[size_t(i)].kind == Kind::kBatchNorm;
   };
-  std::vector<NamedTensor> state = model->state_dict();
+  std::vector<NamedTensor> state = model->parameters.state_dict();
   uint64_t stream = 0;
   for (NamedTensor& t : state) {
     const Rng rng(seed, kRngTest, 2, stream++);
@@ -65,7 +65,7 @@ inline void randomize(Model* model, uint64_t seed) {
     }
     t.tensor = fresh;
   }
-  (void)model->load_state_dict(state);
+  (void)model->parameters.load_state_dict(state);
 }
 
 // A net of one real layer, some binary blocks and a real head.

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/model.h"
+#include "nn/net.h"
 
 namespace bantam {
 
@@ -17,10 +17,10 @@ struct ReferenceValue {
 };
 
 // Values of every node, by name. `image` is the input node's value.
-inline std::map<std::string, ReferenceValue> reference_net(const Model& model, const std::vector<float>& image) {
+inline std::map<std::string, ReferenceValue> reference_net(const Net& model, const std::vector<float>& image) {
   const NetSpec& spec = model.spec();
   std::vector<ReferenceValue> values;
-  const auto parameter = [&](const std::string& name) { return model.parameter(name)->value.data<float>(); };
+  const auto parameter = [&](const std::string& name) { return model.parameters.find(name)->value.data<float>(); };
   const auto sign = [](float x) { return x >= 0 ? 1.0f : -1.0f; };
   for (const NodeSpec& node : spec.nodes) {
     ReferenceValue out;
@@ -78,7 +78,7 @@ inline std::map<std::string, ReferenceValue> reference_net(const Model& model, c
         break;
       }
       case Kind::kBatchNorm: {
-        const Model::NormAffine a = model.norm_affine(node.name);
+        const Parameters::NormAffine a = model.parameters.norm_affine(node);
         each([&](float x, size_t c) { return std::fma(x, a.scale[c], a.shift[c]); });
         break;
       }

@@ -45,7 +45,7 @@ class Guarded {
 std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
   ModelOptions o;
   o.form = form, o.width = 0.25, o.h = o.w = 32, o.c = 3;
-  Model model(resnet14(o));
+  Net model(resnet14(o));
   randomize(&model, 11);
   return pack(model, {random_lut(3, 1), {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, std::move(test_image)});
 }

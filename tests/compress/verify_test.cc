@@ -18,16 +18,16 @@ namespace {
 struct Images {
   Images(const NetSpec& spec, const std::vector<float>& lut, int64_t n) {
     const auto& in = std::get<InputConfig>(spec.nodes[0].config);
-    x = Tensor::empty({n, in.h, in.w, in.c});
+    bytes = Tensor::empty({n, in.h, in.w, in.c}, DType::kU8);
     for (int64_t i = 0; i < n; ++i) {
       const std::vector<uint8_t> image = random_image(spec, uint64_t(i) + 50);
-      for (size_t j = 0; j < image.size(); ++j)
-        x.mutable_data<float>()[size_t(i) * image.size() + j] = lut[j % size_t(in.c) * 256 + image[j]];
-      bytes.insert(bytes.end(), image.begin(), image.end());
+      std::copy(image.begin(), image.end(), bytes.mutable_data<uint8_t>() + i * int64_t(image.size()));
     }
+    table = Tensor::empty({in.c, 256});
+    std::copy(lut.begin(), lut.end(), table.mutable_data<float>());
   }
-  std::vector<uint8_t> bytes;
-  Tensor x;
+  Input input() const { return {bytes, table}; }
+  Tensor bytes, table;
 };
 
 NetSpec small_bnn() {
@@ -38,7 +38,7 @@ NetSpec small_bnn() {
 
 }  // namespace
 
-TEST_CASE("verify: packed zoo nets equal Model::forward in evaluation, 0 differing values at every tensor") {
+TEST_CASE("verify: packed zoo nets equal the evaluation forward, 0 differing values at every tensor") {
   for (const char* name : {"quickstart", "vgg11", "resnet14"})
     for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
       CAPTURE(name);
@@ -46,12 +46,12 @@ TEST_CASE("verify: packed zoo nets equal Model::forward in evaluation, 0 differi
       ModelOptions o;
       o.form = form;
       if (std::string(name) != "quickstart") o.width = 0.125, o.h = o.w = 32, o.c = 3;
-      Model model(build_model(name, o));
+      Net model(build_model(name, o));
       randomize(&model, 21);
       const std::vector<float> lut = random_lut(o.c, 3);
       Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
       const Images images(model.spec(), lut, 5);
-      const Verifier::Predictions p = v.add(images.x, images.bytes.data());
+      const Verifier::Predictions p = v.add(images.input());
       CHECK(p.trained.size() == 5);
       CHECK(p.trained == p.packed);
       for (const VerifiedTensor& t : v.report().tensors) {
@@ -65,34 +65,34 @@ TEST_CASE("verify: packed zoo nets equal Model::forward in evaluation, 0 differi
     }
 }
 
-TEST_CASE("verify: torchvision's ResNets and VGGs, packed, equal Model::forward in evaluation, 0 differing values") {
+TEST_CASE("verify: torchvision's ResNets and VGGs, packed, equal the evaluation forward, 0 differing values") {
   const struct {
     const char* name;
     int64_t side;
   } nets[] = {{"resnet18", 32}, {"resnet50", 32}, {"vgg11-torchvision", 224}, {"vgg11_bn", 224}};
   for (const auto& n : nets) {
     CAPTURE(std::string(n.name));
-    Model model(build_model(n.name, {.width = 0.0625, .h = n.side, .w = n.side, .c = 3}));
+    Net model(build_model(n.name, {.width = 0.0625, .h = n.side, .w = n.side, .c = 3}));
     randomize(&model, 22);
     const std::vector<float> lut = random_lut(3, 4);
     Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
     const Images images(model.spec(), lut, 2);
-    v.add(images.x, images.bytes.data());
+    v.add(images.input());
     CHECK(v.report().equal());
     CHECK(v.report().images == 2);
   }
 }
 
-TEST_CASE("verify: 240 generated nets equal Model::forward in evaluation, 0 differing values") {
+TEST_CASE("verify: 240 generated nets equal the evaluation forward, 0 differing values") {
   int64_t values = 0;
   for (uint64_t seed = 1000; seed < 1240; ++seed) {
     CAPTURE(seed);
-    Model model(random_net(seed));
+    Net model(random_net(seed));
     randomize(&model, seed);
     const std::vector<float> lut = random_lut(std::get<InputConfig>(model.spec().nodes[0].config).c, seed);
     Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
     const Images images(model.spec(), lut, 2);
-    (void)v.add(images.x, images.bytes.data());
+    (void)v.add(images.input());
     for (const VerifiedTensor& t : v.report().tensors) {
       CAPTURE(t.name);
       REQUIRE(t.differing == 0);
@@ -104,25 +104,25 @@ TEST_CASE("verify: 240 generated nets equal Model::forward in evaluation, 0 diff
 }
 
 TEST_CASE("verify: a model that was trained on after packing is told apart, tensor by tensor") {
-  Model model(small_bnn());
+  Net model(small_bnn());
   randomize(&model, 4);
   const std::vector<float> lut = random_lut(3, 3);
   Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
   // One weight of the first layer, turned a little; one sign of a binary layer.
-  model.parameters()[0]->value.mutable_data<float>()[0] += 0.5f;
+  model.parameters.all()[0]->value.mutable_data<float>()[0] += 0.5f;
   const Images images(model.spec(), lut, 3);
-  (void)v.add(images.x, images.bytes.data());
+  (void)v.add(images.input());
   CHECK_FALSE(v.report().equal());
   CHECK(v.report().tensors[0].differing == 0);  // the input
   CHECK(v.report().tensors[1].differing > 0);
 }
 
 TEST_CASE("verify: a packed model of another net is refused") {
-  Model model(small_bnn());
+  Net model(small_bnn());
   randomize(&model, 4);
   ModelOptions o;
   o.form = Form::kBnn;
-  Model other(quickstart_net(o));
+  Net other(quickstart_net(o));
   randomize(&other, 4);
   const std::vector<uint8_t> file = pack(other, {random_lut(1, 3), {}, {}});
   CHECK_THROWS_AS((void)Verifier(model, std::make_unique<PackedModel>(file)), Error);

@@ -53,7 +53,7 @@ void fuzz_one(ByteSpan input) {
   }
   try {
     NetBuilder g(1, 1, 1, 2);
-    Model model(
+    Net model(
         (g.linear("layer", g.unary(Kind::kFlatten, "flatten", 0), {.out_features = 2, .bias = false, .weight = {}}),
          g.build()));
     WeightsFile(SafeTensors::view(input), {{}, {"e*"}}).load(&model);

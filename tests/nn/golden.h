@@ -9,7 +9,7 @@
 
 #include "core/base/crc32.h"
 #include "core/rng.h"
-#include "nn/model.h"
+#include "tests/nn/net_calls.h"
 
 namespace bantam::golden {
 
@@ -27,8 +27,8 @@ inline Tensor uniform(uint64_t key, const Shape& shape, float scale, float offse
 
 inline uint64_t key_of(const std::string& name) { return crc32(name.data(), name.size()); }
 
-inline void fill(Model& model) {
-  for (Parameter* p : model.parameters()) {
+inline void fill(Net& model) {
+  for (Parameter* p : model.parameters.all()) {
     const Shape s = p->value.shape();
     const bool slope = p->name.find("prelu") != std::string::npos, weight = p->name.ends_with("weight");
     float scale = 0.25f, offset = 0;
@@ -38,22 +38,22 @@ inline void fill(Model& model) {
       scale = 0.125f, offset = 0.25f;
     else if (weight)
       scale = 0.5f, offset = 1;
-    p->value = uniform(key_of(p->name), s, scale, offset, model.dtype());
+    p->value = uniform(key_of(p->name), s, scale, offset, model.parameters.dtype());
   }
 }
 
 // Running statistics, another rule (tests/fixtures/make_torchvision.py).
-inline void fill_statistics(Model& model) {
+inline void fill_statistics(Net& model) {
   std::vector<NamedTensor> all;
-  std::map<std::string, int64_t> counters = model.counters();
-  for (const NamedTensor& t : model.state_dict()) {
+  std::map<std::string, int64_t> counters = model.parameters.counters();
+  for (const NamedTensor& t : model.parameters.state_dict()) {
     const bool mean = t.name.ends_with(".running_mean"), var = t.name.ends_with(".running_var");
     if (mean || var)
-      all.push_back(
-          {t.name, uniform(key_of(t.name), t.tensor.shape(), mean ? 0.5f : 1.0f, mean ? 0 : 1, model.dtype())});
+      all.push_back({t.name, uniform(key_of(t.name), t.tensor.shape(), mean ? 0.5f : 1.0f, mean ? 0 : 1,
+                                     model.parameters.dtype())});
   }
   for (auto& [name, batches] : counters) batches = 7;
-  model.load_state_dict(all, counters);
+  model.parameters.load_state_dict(all, counters);
 }
 
 struct Images {

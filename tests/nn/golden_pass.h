@@ -16,20 +16,20 @@
 namespace bantam::golden {
 
 struct Pass {
-  std::unique_ptr<Model> model;
+  std::unique_ptr<Net> model;
   Tensor logits, loss;
 };
 
 // In training, from the rule's weights; `prepare` may change more of the model.
 inline Pass forward_backward(const NetSpec& spec, int64_t batch, DType dtype,
-                             const std::function<void(Model&)>& prepare = {}) {
+                             const std::function<void(Net&)>& prepare = {}) {
   Pass r;
-  r.model = std::make_unique<Model>(spec, dtype);
+  r.model = std::make_unique<Net>(spec, dtype);
   fill(*r.model);
   if (prepare) prepare(*r.model);
   const Shape in = infer_shapes(spec, batch)[0];
   const Images batch_0 = images(0, batch, in[1], in[2], in[3], dtype);
-  r.logits = r.model->forward({.training = true}, batch_0.x);
+  r.logits = scores(*r.model, Context::training(), batch_0.x);
   r.loss = cross_entropy(r.logits, batch_0.y);
   backward(r.loss);
   return r;
@@ -49,7 +49,7 @@ inline void compare(const Fixture& f, const std::string& c, const Pass& r, doubl
   CHECK(std::abs(r.loss.item() - f.tensor(c + "/loss").item()) < allowed * r.loss.item());
   CHECK(relative_error(r.logits, f.tensor(c + "/logits")) < allowed);
   int compared = 0;
-  for (const Parameter* p : r.model->parameters()) {
+  for (const Parameter* p : r.model->parameters.all()) {
     INFO(c << " " << p->name);
     REQUIRE(p->grad.defined());
     if (f.has(c + "/grad/" + p->name)) {
@@ -59,7 +59,7 @@ inline void compare(const Fixture& f, const std::string& c, const Pass& r, doubl
     } else {
       // Zero in theory: a bias that a norm takes away again. Rounding noise there, and here: below that of the weights.
       CHECK(f.tensor(c + "/zero/" + p->name).item() < 1e-13);
-      const Parameter* weight = r.model->parameter(p->name.substr(0, p->name.rfind('.')) + ".weight");
+      const Parameter* weight = r.model->parameters.find(p->name.substr(0, p->name.rfind('.')) + ".weight");
       double bias = 0, largest = 0;
       for (double v : p->grad.values()) bias = std::max(bias, std::abs(v));
       for (double v : weight->grad.values()) largest = std::max(largest, std::abs(v));
@@ -67,7 +67,7 @@ inline void compare(const Fixture& f, const std::string& c, const Pass& r, doubl
     }
     ++compared;
   }
-  CHECK(compared == int(r.model->parameters().size()));
+  CHECK(compared == int(r.model->parameters.all().size()));
 }
 
 }  // namespace bantam::golden

@@ -39,14 +39,14 @@ namespace {
 
 // Which piece of a kinked function (relu, prelu, hardtanh, sign and its surrogates) every value of a pass lies on.
 std::vector<int8_t> pieces_of(const NetSpec& spec, const Tensor& x) {
-  Model model(spec, x.dtype());
+  Net model(spec, x.dtype());
   golden::fill(model);
   std::set<std::string> kinked;  // nodes that such a function reads
   for (const NodeSpec& node : spec.nodes)
     for (Kind kind : {Kind::kRelu, Kind::kPRelu, Kind::kHardtanh, Kind::kQuantize})
       if (node.kind == kind) kinked.insert(spec.nodes[size_t(node.inputs[0])].name);
   std::vector<int8_t> pieces;
-  Context context{.training = true, .tap = {}};
+  Context context = Context::training();
   context.tap = [&](const NodeSpec& node, const Tensor& value) {
     if (!kinked.count(node.name)) return;
     for (int64_t i = 0; i < value.size(); ++i) {
@@ -55,7 +55,7 @@ std::vector<int8_t> pieces_of(const NetSpec& spec, const Tensor& x) {
     }
   };
   const NoGrad no_grad;
-  model.forward(context, x);
+  scores(model, context, x);
   return pieces;
 }
 
@@ -64,12 +64,12 @@ std::vector<int8_t> pieces_of(const NetSpec& spec, const Tensor& x) {
 // A value near a kink may round to its other side, and the gradient with it: that is no error of the gradient. So the
 // batch is the first of the rule's in which f32 and f64 are on the same side everywhere.
 TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients equal f64's to 1e-4, away from kinks") {
-  struct Net {
+  struct Case {
     const char* name;
     double width;
     int64_t images;
   };
-  for (const Net& n : {Net{"resnet14", 0.25, 8}, Net{"vgg11", 0.125, 4}, Net{"quickstart", 1, 4}})
+  for (const Case& n : {Case{"resnet14", 0.25, 8}, Case{"vgg11", 0.125, 4}, Case{"quickstart", 1, 4}})
     for (Form form : kForms) {
       CAPTURE(n.name);
       CAPTURE(int(form));
@@ -82,17 +82,18 @@ TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients e
       while (key < 32 && pieces_of(spec, images(key, DType::kF32).x) != pieces_of(spec, images(key, DType::kF64).x))
         ++key;
       REQUIRE(key < 32);
-      Model f32(spec), f64(spec, DType::kF64);
-      for (Model* model : {&f32, &f64}) {
+      Net f32(spec), f64(spec, DType::kF64);
+      for (Net* model : {&f32, &f64}) {
         golden::fill(*model);
-        const golden::Images batch = images(key, model->dtype());
-        backward(cross_entropy(model->forward({.training = true}, batch.x), batch.y));
+        const golden::Images batch = images(key, model->parameters.dtype());
+        backward(cross_entropy(scores(*model, Context::training(), batch.x), batch.y));
       }
-      for (const Parameter* p : f32.parameters()) {
+      for (const Parameter* p : f32.parameters.all()) {
         CAPTURE(p->name);
-        const Tensor& want = f64.parameter(p->name)->grad;
+        const Tensor& want = f64.parameters.find(p->name)->grad;
         const bool bias = p->name.ends_with(".bias");  // before a norm nothing but rounding is left of it
-        const Parameter* weight = bias ? f64.parameter(p->name.substr(0, p->name.size() - 4) + "weight") : nullptr;
+        const Parameter* weight =
+            bias ? f64.parameters.find(p->name.substr(0, p->name.size() - 4) + "weight") : nullptr;
         double worst = 0, largest = 0;
         for (int64_t i = 0; i < want.size(); ++i) worst = std::max(worst, std::abs(p->grad.at(i) - want.at(i)));
         for (const Tensor* t : {&want, weight ? &weight->grad : &want})
@@ -132,16 +133,16 @@ void follow(const std::string& c, const NetSpec& spec, int64_t batch,
   const Fixture f("nets");
   const std::vector<double> want = f.tensor("curve/" + c + "/loss").values();
   CHECK(want.size() == 20);
-  Model model(spec, DType::kF64);
+  Net model(spec, DType::kF64);
   golden::fill(model);
   ParameterGroup group;
-  group.parameters = model.parameters();
+  group.parameters = model.parameters.all();
   const std::unique_ptr<Optimizer> optimizer = make(group);
   const Shape in = infer_shapes(spec, batch)[0];
   for (size_t step = 0; step < want.size(); ++step) {
     const golden::Images images = golden::images(100 + step % 4, batch, in[1], in[2], in[3], DType::kF64);
-    for (Parameter* p : model.parameters()) p->zero_grad();
-    const Tensor loss = cross_entropy(model.forward({.training = true}, images.x), images.y);
+    for (Parameter* p : model.parameters.all()) p->zero_grad();
+    const Tensor loss = cross_entropy(scores(model, Context::training(), images.x), images.y);
     backward(loss);
     optimizer->step(lr);
     INFO(c << " step " << step);

@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "nn/model.h"
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "tests/nn/cifar_options.h"
+#include "tests/nn/net_calls.h"
 #include "tests/ops/gradcheck.h"
 
 using namespace bantam;
@@ -32,10 +32,7 @@ NetSpec block_net() {
 }
 
 Context training(List<Segment> recompute, int64_t step) {
-  Context c;
-  c.training = true;
-  c.seed = 3;
-  c.step = step;
+  Context c = Context::training(3, step);
   c.recompute = std::move(recompute);
   return c;
 }
@@ -45,9 +42,8 @@ Context training(List<Segment> recompute, int64_t step) {
 TEST_CASE(
     "segments: a net can be cut where one value is all that later nodes read, and not inside of what runs as one") {
   const NetSpec net = block_net(), bnn = vgg11(cifar_options(Form::kBnn, 0.125));
-  CHECK(names(net, Model(net).cuts()) ==
-        std::vector<std::string>{"input", "conv0", "prelu0", "relu2", "flatten", "fc"});
-  const std::vector<std::string> cuts = names(bnn, Model(bnn).cuts());
+  CHECK(names(net, Plan(net).cuts()) == std::vector<std::string>{"input", "conv0", "prelu0", "relu2", "flatten", "fc"});
+  const std::vector<std::string> cuts = names(bnn, Plan(bnn).cuts());
   for (const char* in : {"hardtanh1", "hardtanh2", "hardtanh3", "fc"})
     CHECK(std::count(cuts.begin(), cuts.end(), in) == 1);
   for (const char* out : {"conv1", "bn1", "act2", "conv2", "pool2"})
@@ -56,7 +52,7 @@ TEST_CASE(
 
 TEST_CASE("segments: computing pieces again in backward changes no bit of loss, gradients and running statistics") {
   const auto check = [](const NetSpec& spec, int64_t side, int64_t channels) {
-    const std::vector<int> cuts = Model(spec).cuts();
+    const std::vector<int> cuts = Plan(spec).cuts();
     std::vector<List<Segment>> plans = {{{cuts.front(), cuts.back()}}};
     plans.emplace_back();  // every piece
     for (size_t i = 0; i + 1 < cuts.size(); ++i) plans.back().push_back({cuts[i], cuts[i + 1]});
@@ -64,23 +60,23 @@ TEST_CASE("segments: computing pieces again in backward changes no bit of loss, 
     for (size_t i = 1; i + 2 < cuts.size(); i += 4) plans.back().push_back({cuts[i], cuts[i + 2]});
     const Tensor x = random_f32({6, side, side, channels}, 9);
     const Tensor y = Tensor::of({6}, {0, 1, 2, 0, 1, 2}, DType::kI32);
-    Model plain(spec);
-    plain.initialize(4);
-    const Tensor loss = cross_entropy(plain.forward(training({}, 5), x), y);
+    Net plain(spec);
+    plain.parameters.initialize(4);
+    const Tensor loss = cross_entropy(scores(plain, training({}, 5), x), y);
     backward(loss);
     for (const auto& plan : plans) {
-      Model model(spec);
-      model.initialize(4);
-      const Tensor again = cross_entropy(model.forward(training(plan, 5), x), y);
+      Net model(spec);
+      model.parameters.initialize(4);
+      const Tensor again = cross_entropy(scores(model, training(plan, 5), x), y);
       CHECK(again.item() == loss.item());
       backward(again);
-      for (const Parameter* p : plain.parameters()) {
-        REQUIRE(model.parameter(p->name)->grad.defined());
-        CHECK_MESSAGE(model.parameter(p->name)->grad.values() == p->grad.values(), p->name);
+      for (const Parameter* p : plain.parameters.all()) {
+        REQUIRE(model.parameters.find(p->name)->grad.defined());
+        CHECK_MESSAGE(model.parameters.find(p->name)->grad.values() == p->grad.values(), p->name);
       }
-      const auto a = model.state_dict(), b = plain.state_dict();
+      const auto a = model.parameters.state_dict(), b = plain.parameters.state_dict();
       for (size_t i = 0; i < a.size(); ++i) CHECK_MESSAGE(a[i].tensor.values() == b[i].tensor.values(), a[i].name);
-      CHECK(model.counters() == plain.counters());
+      CHECK(model.parameters.counters() == plain.parameters.counters());
     }
   };
   check(block_net(), 6, 2);
@@ -91,12 +87,12 @@ TEST_CASE("segments: computing pieces again in backward changes no bit of loss, 
 TEST_CASE("segments: a piece that is computed again keeps only its input") {
   const NetSpec spec = resnet14(cifar_options(Form::kFloat, 0.25));
   const DryRun dry;
-  Model model(spec);
-  const std::vector<int> cuts = model.cuts();
+  Net model(spec);
+  const std::vector<int> cuts = model.plan.cuts();
   auto held = [&](List<Segment> plan) {
     const Tensor x = Tensor::empty({64, 32, 32, 3});
     const size_t before = pool_stats().live_bytes;
-    const Tensor y = model.forward(training(std::move(plan), 0), x);
+    const Tensor y = scores(model, training(std::move(plan), 0), x);
     return pool_stats().live_bytes - before;
   };
   CHECK(held({{cuts.front(), cuts.back()}}) < 64 * 1024);
@@ -105,13 +101,13 @@ TEST_CASE("segments: a piece that is computed again keeps only its input") {
 
 TEST_CASE("segments: gradients, and the segment's node is in the graph") {
   const NetSpec spec = block_net();
-  Model model(spec, DType::kF64);
-  model.initialize(6);
-  const std::vector<int> cuts = model.cuts();
+  Net model(spec, DType::kF64);
+  model.parameters.initialize(6);
+  const std::vector<int> cuts = model.plan.cuts();
   // From prelu0 on; the first layer is the input's only way in. Seeds without a kink near.
   const TensorFn f = [&](const Tensors& in) {
-    for (Parameter* p : model.parameters()) p->zero_grad();
-    return model.forward(training({{cuts[2], cuts[3]}}, 0), in[0]);
+    for (Parameter* p : model.parameters.all()) p->zero_grad();
+    return scores(model, training({{cuts[2], cuts[3]}}, 0), in[0]);
   };
   CHECK(gradcheck("segment", f, {random_f64({3, 6, 6, 2}, 2)}) == "");
 }

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "nn/model.h"
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
 #include "tests/heap_count.h"
+#include "tests/nn/net_calls.h"
 
 using namespace bantam;
 
@@ -71,23 +71,22 @@ TEST_CASE("heap: a training step allocates nothing, once two have been taken") {
       CAPTURE(int(c.form));
       CAPTURE(int(c.how));
       CAPTURE(n);
-      Model model(build_model(
+      Net model(build_model(
           net, {.form = c.form, .width = c.width, .classes = 10, .h = c.size, .w = c.size, .c = c.channels}));
-      model.initialize(1);
-      const std::vector<ParameterGroup> groups = {{model.parameters(), 1, 1e-4}};
+      model.parameters.initialize(1);
+      const std::vector<ParameterGroup> groups = {{model.parameters.all(), 1, 1e-4}};
       auto optimizer = c.sgd ? make_sgd(groups, {.momentum = 0.9}) : make_adam(groups, {});
       const Rng rng(9, kRngTest, 0);
       Tensor x = Tensor::empty({c.batch, c.size, c.size, c.channels}), y = Tensor::zeros({c.batch}, DType::kI32);
       for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = float(rng.normal(uint64_t(i)));
-      Context context;
-      context.training = true;
-      if (c.how == How::kSegment) context.recompute = {{model.cuts()[1], model.cuts()[3]}};
+      Context context = Context::training();
+      if (c.how == How::kSegment) context.recompute = {{model.plan.cuts()[1], model.plan.cuts()[3]}};
       wake_all_threads();
       uint64_t ours = 0, of_tbb = 0;
       for (context.step = 1; context.step <= 5; ++context.step) {
         const HeapCount heap;
         {
-          const Tensor loss = cross_entropy(model.forward(context, x), y);
+          const Tensor loss = cross_entropy(scores(model, context, x), y);
           if (c.how == How::kAlong) {
             optimizer->begin_step();
             backward({loss}, {}, [&](Parameter& p) {
@@ -96,9 +95,9 @@ TEST_CASE("heap: a training step allocates nothing, once two have been taken") {
             });
           } else {
             backward(loss);
-            clip_gradients(model.parameters(), 1);
+            clip_gradients(model.parameters.all(), 1);
             optimizer->step(1e-3);
-            for (Parameter* p : model.parameters()) p->zero_grad();
+            for (Parameter* p : model.parameters.all()) p->zero_grad();
           }
         }
         if (context.step > 2) ours += heap.ours(), of_tbb += heap.of_tbb();

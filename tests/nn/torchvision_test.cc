@@ -29,11 +29,11 @@ NetSpec spec_of(const Case& c) {
 }
 
 Tensor evaluate(const Case& c, DType dtype) {
-  Model model(spec_of(c), dtype);
+  Net model(spec_of(c), dtype);
   golden::fill(model);
   golden::fill_statistics(model);
   const NoGrad no_grad;
-  return model.forward({}, golden::images(0, c.images, c.side, c.side, 3, dtype).x);
+  return scores(model, {}, golden::images(0, c.images, c.side, c.side, 3, dtype).x);
 }
 
 }  // namespace
@@ -46,10 +46,10 @@ TEST_CASE(
     CAPTURE(std::string(c.name));
     const golden::Pass pass = golden::forward_backward(spec_of(c), c.images, DType::kF64, golden::fill_statistics);
     golden::compare(f, c.name, pass, 1e-10);
-    for (const NamedTensor& t : pass.model->state_dict())
+    for (const NamedTensor& t : pass.model->parameters.state_dict())
       if (t.name.ends_with(".running_mean") || t.name.ends_with(".running_var"))
         golden::compare_projections(f, c.name, t.name, t.tensor, 1e-10);
-    for (const auto& [name, batches] : pass.model->counters()) CHECK(batches == 8);
+    for (const auto& [name, batches] : pass.model->parameters.counters()) CHECK(batches == 8);
   }
 }
 

@@ -76,6 +76,7 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
   check("mse", [](const Tensors& in) { return mse(in[0], in[1]); }, {image, image});
   check("dropout", [](const Tensors& in) { return dropout(in[0], 0.5, Rng(1, kRngDropout)); }, {image});
   check("concat", [](const Tensors& in) { return concat({in[0], in[1]}); }, {image, image});
+  check("leading_block", [](const Tensors& in) { return leading_block(in[0], {1, 2, 2, 1}); }, {image});
   check("slice", [](const Tensors& in) { return slice(in[0], 1, 2, 5); }, {image});
   check("pad", [](const Tensors& in) { return pad(in[0], {0, 1, 1, 0}, {0, 1, 1, 0}, 1); }, {image});
   check("reshape", [](const Tensors& in) { return reshape(in[0], {4, -1}); }, {image});

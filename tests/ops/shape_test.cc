@@ -64,6 +64,16 @@ TEST_CASE("concat: channels side by side, rows one below the other") {
   CHECK_THROWS_AS(concat({a, counting({2, 2}, DType::kF64)}), Error);
   CHECK_THROWS_AS(concat({}), Error);
 }
+TEST_CASE("leading_block: the first elements of each axis") {
+  const Tensor x = counting({2, 2, 3});
+  CHECK(leading_block(x, {1, 2, 2}).values() == Values{0, 1, 3, 4});
+  CHECK(leading_block(x, {2, 1, 3}).values() == Values{0, 1, 2, 6, 7, 8});
+  CHECK(leading_block(x, x.shape()).values() == x.values());
+  CHECK_THROWS_WITH_AS(leading_block(x, {2, 2, 4}), "leading_block: [2,2,4] of [2,2,3]", Error);
+  CHECK_THROWS_AS(leading_block(x, {2, 2}), Error);
+  const TensorFn f = [](const Tensors& in) { return leading_block(in[0], {2, 3, 1}); };
+  CHECK(gradcheck("leading_block", f, {random_f64({3, 3, 2}, 1)}) == "");
+}
 TEST_CASE("slice: of an axis, also counted from the end") {
   const Tensor x = counting({2, 3});
   CHECK(slice(x, 1, 1, 3).values() == Values{1, 2, 4, 5});

@@ -1,0 +1,35 @@
+#include "cmd/trainer/recipe_training.h"
+
+#include "ops/loss.h"
+
+namespace bantam {
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::vector<Parameter*>& parameters) {
+  std::vector<ParameterGroup> groups = {{parameters, 1, c.weight_decay}};
+  if (c.name == "sgd") return make_sgd(std::move(groups), {.momentum = c.momentum, .nesterov = c.nesterov});
+  return make_adam(std::move(groups), {.beta1 = c.beta1, .beta2 = c.beta2, .delta = c.eps});
+}
+
+UpdateMode update_mode(const Recipe& recipe) {
+  const bool along =
+      recipe.optimizer.fused_update == "on" || (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
+  return along ? UpdateMode::kAlong : UpdateMode::kAfter;
+}
+
+RecipeTraining::RecipeTraining(const Recipe& recipe, Net* net, List<Segment> recompute)
+    : optimizer_(make_optimizer(recipe.optimizer, net->parameters.all())) {
+  Context context = Context::training(uint64_t(recipe.train.seed), 0, sum_order(recipe));
+  context.recompute = std::move(recompute);
+  const CrossEntropyOptions loss{.label_smoothing = recipe.train.label_smoothing};
+  StepSpec spec;
+  spec.passes.push_back(
+      {&net->plan, std::move(context), [loss](const Outputs& out, const Tensor& labels, std::span<const Outputs>) {
+         return cross_entropy(out.scores, labels, loss);
+       }});
+  for (const auto& hook : hooks_) spec.hooks.push_back(hook.get());
+  spec.update = update_mode(recipe);
+  spec.clip_norm = recipe.train.clip_norm;
+  step_ = std::make_unique<TrainingStep>(&net->parameters, optimizer_.get(), std::move(spec));
+}
+
+}  // namespace bantam

@@ -1,0 +1,28 @@
+#include "compress/latent_clip.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+
+namespace bantam {
+
+LatentClip::LatentClip(const NetSpec& spec, const Parameters& parameters, double bound) : bound_(bound) {
+  for (const NodeSpec& node : spec.nodes)
+    if (const QuantSpec* w = weight_quant(node); w && w->scheme != Scheme::kNone)
+      latent_.insert(parameters.find(node.name + ".weight"));
+}
+
+void LatentClip::after_update(Parameter& p, double) {
+  if (!latent_.count(&p)) return;
+  const auto clip = [&]<class T>(T* w) {
+    parallel_for(p.value.size(), kElementGrain, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) w[i] = std::clamp(w[i], T(-bound_), T(bound_));  // NaN stays
+    });
+  };
+  if (p.value.dtype() == DType::kF64)
+    clip(p.value.mutable_data<double>());
+  else
+    clip(p.value.mutable_data<float>());
+}
+
+}  // namespace bantam

@@ -1,0 +1,76 @@
+// A convolution, also grouped; of sign weights and sign inputs, one on bits.
+#include <cmath>
+
+#include "nn/kinds/kind.h"
+#include "nn/kinds/pass.h"
+#include "ops/conv2d.h"
+#include "ops/quant/binary_conv2d.h"
+#include "ops/quant/sign.h"
+
+namespace bantam {
+namespace {
+
+Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
+  const auto& c = config_of<ConvConfig>(node);
+  check_image(node, in[0]);
+  check_range(node, "out_channels", c.out_channels, 1, kMaxDim);
+  check_range(node, "groups", c.groups, 1, kMaxDim);
+  check_range(node, "pad_value", c.pad_value, -1, 1);
+  if (in[0][3] % c.groups || c.out_channels % c.groups)
+    fail(node, std::to_string(in[0][3]) + " input and " + std::to_string(c.out_channels) +
+                   " output channels do not divide into " + std::to_string(c.groups) + " groups");
+  return {n, slide(node, in[0][1], c.kernel_h, c.stride_h, c.pad_h, c.dilation_h),
+          slide(node, in[0][2], c.kernel_w, c.stride_w, c.pad_w, c.dilation_w), c.out_channels};
+}
+
+NodeParameters parameters_of(const NodeView& v) {
+  const auto& c = v.config<ConvConfig>();
+  const int64_t in = v.in()[3] / c.groups;
+  NodeParameters p;
+  const double fan_out = double(c.out_channels / c.groups * c.kernel_h * c.kernel_w);
+  p[Role::kWeight] = {.name = v.node().name + ".weight",
+                      .shape = {c.out_channels, c.kernel_h, c.kernel_w, in},
+                      .layout = {FileLayout::kConv, c.kernel_h, c.kernel_w, in},
+                      .initial = {Initial::kNormal, std::sqrt(2 / fan_out)}};
+  if (c.bias)
+    p[Role::kBias] = {.name = v.node().name + ".bias",
+                      .shape = {c.out_channels},
+                      .decay = false,
+                      .initial = initial_bias(v.spec.init, c.kernel_h * c.kernel_w * in)};
+  return p;
+}
+
+}  // namespace
+
+Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias,
+                SumOrder order) {
+  const auto& c = std::get<ConvConfig>(plan.spec().nodes[conv].config);
+  const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
+  if (plan.is_binary(conv)) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
+  return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias,
+                params);
+}
+
+extern const KindRoom kConvRoom;
+constinit const KindRoom kConvRoom = {
+    .kind = Kind::kConv,
+    .name = "conv",
+    .inputs = 1,
+    .config = [] { return Config(ConvConfig{}); },
+    .shape = shape_of,
+    .run =
+        [](const NodePass& p) {
+          return real(convolve(p.pass.plan, p.index, p.in, p.parameter(Role::kWeight), p.parameter(Role::kBias),
+                               p.context().order));
+        },
+    .channels = Channels::kNew,
+    .parameters = parameters_of,
+    .macs =
+        [](const NodeView& v) {
+          const auto& c = v.config<ConvConfig>();
+          return v.out().size() * c.kernel_h * c.kernel_w * (v.in()[3] / c.groups);
+        },
+    .weight = [](const NodeSpec& node) { return &std::get<ConvConfig>(node.config).weight; },
+};
+
+}  // namespace bantam

@@ -1,0 +1,27 @@
+// Activations as codes and values; integer layers read the codes alone.
+#include "nn/kinds/kind.h"
+#include "nn/kinds/pass.h"
+#include "ops/quant/sign.h"
+
+namespace bantam {
+
+extern const KindRoom kQuantizeRoom;
+constinit const KindRoom kQuantizeRoom = {
+    .kind = Kind::kQuantize,
+    .name = "quantize",
+    .inputs = 1,
+    .config = [] { return Config(QuantizeConfig{}); },
+    .shape =
+        [](const NodeSpec& node, const std::vector<Shape>& in, int64_t) {
+          config_of<QuantizeConfig>(node);
+          return in[0];
+        },
+    .run =
+        [](const NodePass& p) {
+          const QuantSpec& quant = p.config<QuantizeConfig>().quant;
+          if (quant.scheme == Scheme::kNone) return real(p.x());
+          return sign(p.x(), quant.surrogate, p.pass.plan.real_value_used(p.index));
+        },
+};
+
+}  // namespace bantam

@@ -1,0 +1,149 @@
+#include "nn/quantize.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/tensor.h"
+#include "nn/kinds/kind.h"
+#include "nn/norm_groups.h"
+
+namespace bantam {
+namespace {
+
+bool matches(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] != '*') return !name.empty() && pattern[0] == name[0] && matches(pattern.substr(1), name.substr(1));
+  for (size_t i = 0; i <= name.size(); ++i)
+    if (matches(pattern.substr(1), name.substr(i))) return true;
+  return false;
+}
+
+QuantSpec* weight_of(NodeSpec& node) { return const_cast<QuantSpec*>(weight_quant(std::as_const(node))); }
+
+// The schemes that each layer takes.
+struct Schemes {
+  Scheme weight = Scheme::kNone, activation = Scheme::kNone;
+};
+std::map<int, Schemes> schemes_of(const NetSpec& spec, const QuantRecipe& recipe) {
+  std::vector<int> layers;
+  for (int i = 0; i < int(spec.nodes.size()); ++i)
+    if (weight_quant(spec.nodes[size_t(i)])) layers.push_back(i);
+  std::map<int, Schemes> all;
+  for (int i : layers) {
+    const bool real = (i == layers.front() && !recipe.first) || (i == layers.back() && !recipe.last);
+    all[i] = real ? Schemes{} : Schemes{recipe.weight.scheme, recipe.activation.scheme};
+  }
+  for (const QuantRecipe::Layer& other : recipe.layers) {
+    bool used = false;
+    for (int i : layers) {
+      if (!matches(other.pattern, spec.nodes[size_t(i)].name)) continue;
+      used = true;
+      if (other.weight) all[i].weight = *other.weight;
+      if (other.activation) all[i].activation = *other.activation;
+    }
+    if (!used) throw Error("quantize: no layer's name matches " + other.pattern);
+  }
+  return all;
+}
+
+// Whether a value cannot be below zero, as far as the kinds of the nodes tell.
+bool never_negative(const NetSpec& spec, int i) {
+  const KindRoom& room = room_of(spec.nodes[size_t(i)].kind);
+  if (room.sign == SignRule::kNeverNegative) return true;
+  const std::vector<int>& in = spec.nodes[size_t(i)].inputs;
+  return room.sign == SignRule::kAsInputs && !in.empty() &&
+         std::all_of(in.begin(), in.end(), [&](int j) { return never_negative(spec, j); });
+}
+
+}  // namespace
+
+std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text) {
+  const auto trimmed = [](std::string s) {
+    s.erase(0, s.find_first_not_of(' '));
+    s.erase(s.find_last_not_of(' ') + 1);
+    return s;
+  };
+  const auto split = [&](const std::string& s, char at) {
+    std::vector<std::string> parts;
+    for (size_t begin = 0; begin <= s.size();) {
+      const size_t end = std::min(s.find(at, begin), s.size());
+      parts.push_back(trimmed(s.substr(begin, end - begin)));
+      begin = end + 1;
+    }
+    return parts;
+  };
+  std::vector<QuantRecipe::Layer> layers;
+  if (trimmed(text).empty()) return layers;
+  for (const std::string& part : split(text, ';')) {
+    const size_t colon = part.find(':');
+    if (colon == std::string::npos || trimmed(part.substr(0, colon)).empty())
+      throw Error("'" + part + "' is no 'PATTERN: weight = SCHEME, activation = SCHEME'");
+    QuantRecipe::Layer layer{trimmed(part.substr(0, colon)), {}, {}};
+    for (const std::string& setting : split(part.substr(colon + 1), ',')) {
+      const size_t equals = setting.find('=');
+      const std::string key = trimmed(setting.substr(0, equals));
+      const std::string word = equals == std::string::npos ? "" : trimmed(setting.substr(equals + 1));
+      if (key != "weight" && key != "activation") throw Error("'" + setting + "' sets neither weight nor activation");
+      if (word != "none" && word != "sign") throw Error("'" + word + "' is no scheme; there are none, sign");
+      (key == "weight" ? layer.weight : layer.activation) = word == "sign" ? Scheme::kSign : Scheme::kNone;
+    }
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
+  for (const NodeSpec& node : spec.nodes)
+    if (const QuantSpec* w = weight_quant(node); node.kind == Kind::kQuantize || (w && w->scheme != Scheme::kNone))
+      throw Error("quantize: " + node.name + " is quantized already");
+  const std::map<int, Schemes> schemes = schemes_of(spec, recipe);
+  const auto reads_codes = [&](int layer) {
+    const auto it = schemes.find(layer);
+    return it != schemes.end() && it->second.activation != Scheme::kNone;
+  };
+  std::vector<std::vector<int>> readers(spec.nodes.size());
+  for (int i = 0; i < int(spec.nodes.size()); ++i)
+    for (int j : spec.nodes[size_t(i)].inputs) readers[size_t(j)].push_back(i);
+
+  NetSpec out = spec;
+  out.nodes.clear();
+  std::vector<int> at(spec.nodes.size());  // where each node's value is now
+  std::map<int, int> codes;                // and that of its quantize node, if it has one
+  for (int i = 0; i < int(spec.nodes.size()); ++i) {
+    NodeSpec node = spec.nodes[size_t(i)];
+    const auto own = schemes.find(i);
+    const bool quantized_input = reads_codes(i);
+    if (quantized_input && never_negative(spec, node.inputs[0]) && !codes.count(node.inputs[0]))
+      throw Error("quantize: " + node.name + ": the sign of its input would always be +1, since " +
+                  spec.nodes[size_t(node.inputs[0])].name +
+                  " is never negative and is read by others, too; an order of layers without a relu there serves");
+    for (int& j : node.inputs) j = quantized_input ? codes.at(j) : at[size_t(j)];
+    if (own != schemes.end() && own->second.weight != Scheme::kNone)
+      *weight_of(node) = {own->second.weight, recipe.weight.surrogate};
+    const std::vector<int>& by = readers[size_t(i)];
+    const bool some = std::any_of(by.begin(), by.end(), reads_codes);
+    const bool all = some && std::all_of(by.begin(), by.end(), reads_codes);
+    const QuantizeConfig config{{Scheme::kSign, recipe.activation.surrogate}};
+    const bool output =
+        i + 1 == int(spec.nodes.size()) || std::count(spec.extra_outputs.begin(), spec.extra_outputs.end(), i);
+    at[size_t(i)] = int(out.nodes.size());
+    if (node.kind == Kind::kRelu && all && !output) {
+      node.kind = Kind::kQuantize;
+      node.config = config;
+      codes[i] = at[size_t(i)];
+      out.nodes.push_back(std::move(node));
+      continue;
+    }
+    const std::string name = node.name;
+    out.nodes.push_back(std::move(node));
+    if (some && !never_negative(spec, i)) {
+      codes[i] = int(out.nodes.size());
+      out.nodes.push_back({name + ".codes", Kind::kQuantize, {at[size_t(i)]}, config});
+    }
+  }
+  for (int& i : out.extra_outputs) i = at[size_t(i)];
+  infer_shapes(out);
+  return out;
+}
+
+}  // namespace bantam

@@ -1,0 +1,38 @@
+// Precision as a transformation: a float net as the zoo builds it -> its quantized form. [T 3.2.2]
+//
+// A layer is a convolution or a linear layer. Each gets the scheme of its weights; with quantized activations, each
+// layer's input becomes a quantize node: in place of a relu that only such layers read (the sign of what a relu lets
+// through would always be +1), behind the value otherwise. The first and the last layer stay real unless said
+// otherwise.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nn/net_spec.h"
+
+namespace bantam {
+
+struct QuantRecipe {
+  QuantSpec weight{Scheme::kNone, Surrogate::kIdentity};
+  QuantSpec activation{Scheme::kNone, Surrogate::kClip};
+  bool first = false, last = false;  // are the first and the last layer quantized, too?
+
+  // What other schemes the layers take whose names match a pattern, where '*' stands for any text. Later ones win, and
+  // win over `first` and `last`.
+  struct Layer {
+    std::string pattern;
+    std::optional<Scheme> weight, activation;
+  };
+  std::vector<Layer> layers = {};
+};
+
+// "conv2: weight = none; layer3.*: weight = sign, activation = none" -> the list. Throws Error saying what is wrong.
+std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text);
+
+// Throws Error naming the layer: a sign of values that are never negative; a pattern that no layer matches; a net that
+// is quantized already.
+NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe);
+
+}  // namespace bantam
