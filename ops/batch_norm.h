@@ -1,5 +1,5 @@
 // Batch normalization over all axes but the last; x [..., C], everything else [C], f32 or f64.
-// [T 2.3; Ioffe, Szegedy 2015] With n values a channel, m their mean and v = sum (x - m)^2 / n (biased):
+// [T 2.3] [Ioffe, Szegedy 2015] With n values a channel, m their mean and v = sum (x - m)^2 / n (biased):
 //
 //   training    y = (x - m) r gamma + beta, r = 1 / sqrt(v + eps)
 //               running_mean = (1 - momentum) running_mean + momentum m

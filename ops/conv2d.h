@@ -1,4 +1,4 @@
-// 2-D convolution (cross-correlation, as everywhere in the field).
+// 2-D convolution [Eq. 1.1], as everywhere in the field without turning the filter round (cross-correlation).
 //   x [N,H,W,C], weight [K,kh,kw,C/groups], bias [K] or undefined -> y [N,OH,OW,K],
 //   OH = (H + 2 ph - dh (kh - 1) - 1) / sh + 1
 //   y[n,oy,ox,k] = bias[k] + sum_{ky,kx,c} x[n, oy sh + ky dh - ph, ox sw + kx dw - pw, g C/groups + c]

@@ -1,4 +1,4 @@
-// Dropout, x of any shape, f32 or f64. [T 2.3; Srivastava et al. 2014]
+// Dropout, x of any shape, f32 or f64. [T 2.3] [Srivastava et al. 2014]
 //
 //   y = keep ? x / (1 - p) : 0, where element i is kept if the i-th uniform number of `rng` is at least p
 //   gradient: keep ? dy / (1 - p) : 0; saves the mask, a bit an element

@@ -1,8 +1,9 @@
-// Losses: scalars of shape [], of f32 or f64 predictions. [T 2.1]
+// Losses: scalars of shape [], of f32 or f64 predictions; means over examples. [Eq. 2.1] [Eq. 2.3]
 //
 //   cross_entropy   -sum_k q_k log p_k, p = softmax(logits), the mean over the N rows that are not ignored;
 //                   q = (1 - s) onehot(label) + s / K with label smoothing s
 //                   gradient (p - q) dloss / count; saves the logits and the labels
+//                   minus the log-likelihood [Eq. 2.5], so that the least is the most likely [Eq. 2.4]
 //   mse             mean of (prediction - target)^2
 //                   gradient +-2 (prediction - target) dloss / size; saves both
 #pragma once

@@ -1,4 +1,4 @@
-// Softmax over the last axis; x [..., C], f32 or f64. The largest element leaves first, so nothing overflows.
+// Softmax over the last axis [T 1.1]; x [..., C], f32 or f64. The largest element leaves first, so nothing overflows.
 //
 //   softmax       y = e^x / sum e^x          dx = y (dy - sum dy y)       saves output
 //   log_softmax   y = x - log sum e^x        dx = dy - e^y sum dy         saves output

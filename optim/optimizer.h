@@ -13,7 +13,7 @@
 
 namespace bantam {
 
-// Parameters that share a rule. Weight decay (L2: g += weight_decay * w) applies to those whose `decay` flag is set.
+// Parameters that share a rule. Weight decay (L2: g += weight_decay * w) [T 2.3] applies to those whose `decay` is set.
 struct ParameterGroup {
   std::vector<Parameter*> parameters;
   double lr_scale = 1;
@@ -56,15 +56,15 @@ class Optimizer {
   int64_t steps_ = 0;
 };
 
-// [T Alg. 1] theta -= lr * g; with momentum v = momentum * v + g (v = g at the first step), and theta -= lr * v, or
-// lr * (g + momentum * v) with Nesterov's; PyTorch's definition, dampening 0.
+// [Eq. 3.1] [Alg. 1] theta -= lr * g; with momentum v = momentum * v + g (v = g at the first step), and
+// theta -= lr * v, or lr * (g + momentum * v) with Nesterov's; PyTorch's definition, dampening 0.
 struct SgdConfig {
   double momentum = 0;
   bool nesterov = false;
 };
 std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup> groups, const SgdConfig& config);
 
-// [T Alg. 2, with the sign and the place of delta as in Kingma & Ba] s = b1 s + (1 - b1) g; r = b2 r + (1 - b2) g^2;
+// [Alg. 2], with the sign and the place of delta as in Kingma & Ba: s = b1 s + (1 - b1) g; r = b2 r + (1 - b2) g^2;
 // theta -= lr * s_hat / (sqrt(r_hat) + delta), s_hat = s / (1 - b1^t), r_hat = r / (1 - b2^t).
 struct AdamConfig {
   double beta1 = 0.9, beta2 = 0.999;

@@ -1,4 +1,4 @@
-// Learning rate by step: a pure function, so that resuming needs no state.
+// Learning rate by step, eta_k of [Alg. 1]: a pure function, so that resuming needs no state.
 #pragma once
 
 #include <cstdint>

@@ -79,6 +79,19 @@ breaks "text is ASCII" core/tensor.h '// \0303\0251'
 breaks "lines of C and C++ have at most 120 columns" core/tensor.h "// $(printf '%118d' 0)0"
 breaks "every source is built" nn/extra.cc '// unused'
 breaks "every header is used" nn/extra.h '// unused'
+form="the table of equations has a row of one form for each"
+breaks "$form" docs/equations.md '| [Eq. 3.1] | twice | `optim/optimizer.h` | "sgd: plain" |'
+breaks "$form" docs/equations.md '| 3.2 | no tag | `optim/optimizer.h` | "sgd: plain" |'
+there="each equation's header and test exist and bear its tag"
+breaks "$there" docs/equations.md '| [Eq. 3.1] | no header | `optim/gone.h` | "sgd: plain" |'
+breaks "$there" docs/equations.md '| [Eq. 3.1] | untagged header | `ops/loss.h` | "sgd: plain" |'
+breaks "$there" docs/equations.md '| [Eq. 3.1] | no test | `optim/optimizer.h` | "sgd: gone" |'
+breaks "$there" docs/equations.md '| [Eq. 3.1] | untagged test | `optim/optimizer.h` | "adam: ten steps" |'
+tags="each tag of the thesis has its form, and an equation's its row"
+breaks "$tags" core/tensor.h '// [Eq. 9.9]'
+breaks "$tags" tests/core/tensor_test.cc '// [Alg. 9]'
+breaks "$tags" core/tensor.h '// [T 3.2.2.1, Eq. 3.10]'
+breaks "$tags" core/tensor.h '// [Eq 3.10]'
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

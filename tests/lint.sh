@@ -1,7 +1,7 @@
 #!/bin/sh
 # The house's rules that a compiler does not check: who may include whom, where each third party lives, what the folders
-# of the runtime may include, ASCII, the width of lines, and that no source lies unused. One test a rule; ends with
-# `N passed, N failed`.
+# of the runtime may include, ASCII, the width of lines, that no source lies unused, and that docs/equations.md says where
+# the thesis's equations are. One test a rule; ends with `N passed, N failed`.
 # usage: sh tests/lint.sh [FOLDER]   (the repository, or another tree to check)
 set -u
 export LC_ALL=C
@@ -113,6 +113,54 @@ found=$(for file in $(echo "$sources" | grep '\.h$'); do
   echo "$includes" | grep -qF " $file" || echo "$file is included by nobody"
 done)
 rule "every header is used" "$found"
+
+# Tags of the thesis (docs/equations.md). `rows`: of the table, as lines TAG HEADER TEST, split by tabs. `tagged`: TAG NAME
+# for each tag in the line above a TEST_CASE.
+table=docs/equations.md
+tag='[[]((Eq|Alg)[.] [1-9][0-9]*([.][1-9][0-9]*)?|T [1-9][0-9]*([.][1-9][0-9]*)*(-[1-9][0-9.]*)?)[]]'
+tab=$(printf '\t')
+rows=$(sed -nE "s/^\\| ($tag) \\| .+ \\| \`([^\`]+)\` \\| \"(.+)\" \\|\$/\\1$tab\\7$tab\\8/p" $table)
+# shellcheck disable=SC2086  # words on purpose
+tagged=$(awk -v tag="$tag" '
+  function cases(tags, name) {
+    for (sub(/^[^"]*"/, "", name); match(tags, tag); tags = substr(tags, RSTART + RLENGTH))
+      print substr(tags, RSTART, RLENGTH) "\t" name
+  }
+  FNR == 1 { above = ""; broken = 0 }
+  broken { cases(above, $0); broken = 0 }
+  /^TEST_CASE\($/ { broken = 1; next }
+  /^TEST_CASE\("/ { cases(above, $0) }
+  { above = /^\/\// ? $0 : "" }' $(echo "$sources" | grep '^tests/') /dev/null)
+
+found=$(
+  grep '^|' $table | sed 1,2d | grep -vE "^\\| $tag \\| .+ \\| \`[^\`]+\` \\| \".+\" \\|\$" | sed 's/$/: has another form/'
+  # A section may have several rows, each for another header.
+  echo "$rows" | sed -E "/^\[T/!s/$tab.*//; s/$tab[^$tab]*\$//" | sort | uniq -d | sed 's/$/: has two rows/'
+)
+rule "the table of equations has a row of one form for each" "$found"
+
+found=$(echo "$rows" | while IFS=$tab read -r name header test; do
+  if ! [ -f "$header" ]; then
+    echo "$name: there is no $header"
+  elif ! grep -qF "$name" "$header"; then
+    echo "$name: $header does not bear the tag"
+  fi
+  printf '%s\n' "$tagged" | awk -v want="$name$tab$test" 'index($0, want) == 1 { found = 1 } END { exit !found }' ||
+    echo "$name: no test \"$test...\" bears the tag in the line above it"
+done)
+rule "each equation's header and test exist and bear its tag" "$found"
+
+# shellcheck disable=SC2046  # words on purpose
+found=$(grep -HnoE '\[(T [0-9A-Za-z]|(Eq|Alg)[a-z]*[. ])[^]]*\]' $(echo "$files" | grep -E '\.(h|c|cc|py|toml|md)$') /dev/null |
+  while IFS= read -r place; do
+    name=${place#*:*:}
+    if ! echo "$name" | grep -qE "^$tag\$"; then
+      echo "$place: is no form of a tag"
+    elif [ "${name#\[T}" = "$name" ] && ! echo "$rows" | grep -qF "$name$tab"; then
+      echo "$place: has no row in $table"
+    fi
+  done)
+rule "each tag of the thesis has its form, and an equation's its row" "$found"
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -1,6 +1,6 @@
 // Rounding, signs, saturation, bit order: defined once, used by training and by the device alike.
 //
-//   sign(x)    +1 for x >= 0 (so for -0.0 too), -1 otherwise, NaN included. [T 3.2.2; one fixed rule]
+//   sign(x)    +1 for x >= 0 (so for -0.0 too), -1 otherwise, NaN included: one fixed rule. [T 3.2.2]
 //   bit order  channel c of a pixel lies in word c / 64, bit c % 64 (least significant first); 1 is +1, 0 is -1.
 //              A pixel's channels start on a word of their own; the pad bits of its last word are 0.
 //   rounding   half to even (std::nearbyint in the default mode).

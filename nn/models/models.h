@@ -8,7 +8,7 @@
 
 namespace bantam {
 
-// What is binary in a net. [T 3.2.2, 4; the float form is BinaryConnect's with real weights]
+// What is binary in a net. [T 3.2.2] [T 4]; the float form is BinaryConnect's with real weights.
 enum class Form : uint8_t {
   kFloat,          // real weights, ReLU at the input of each hidden convolution
   kBinaryConnect,  // sign weights, ReLU at the input

@@ -1,4 +1,4 @@
-// Convolution and linear layer of sign activations and sign weights. [T 3.2.2, Eq. 3.9; binary codebook]
+// Convolution and linear layer of sign activations and sign weights, both of the binary codebook. [Eq. 3.9]
 //
 //   y[n,oy,ox,k] = bias[k] + sum over (ky, kx, c) of a * sign(weight[k,ky,kx,c]),
 //   a in {-1, +1}, or pad_value in the padding

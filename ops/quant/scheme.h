@@ -5,12 +5,12 @@
 
 namespace bantam {
 
-// [T 3.2.2]
+// The codebook: of its entries the nearest is taken. [Eq. 3.8]
 enum class Scheme : uint8_t {
   kNone,  // real values
   kSign,  // 1 bit: sign(x), +1 for x >= 0 (BinaryConnect's and BNN's weights, BNN's activations)
 };
-// The gradient that stands in for that of the quantizer (straight-through estimator). [T 3.2.2.1, Eq. 3.10]
+// The gradient that stands in for that of the quantizer (straight-through estimator). [Eq. 3.10]
 enum class Surrogate : uint8_t {
   kIdentity,  // dx = dq
   kClip,      // dx = dq where |x| <= 1, else 0

@@ -103,6 +103,7 @@ TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients e
     }
 }
 
+// [T 3.2.2]
 TEST_CASE("resnet14 at width 0.25, binaryconnect and bnn: loss and each gradient in f64 equal PyTorch's to 1e-10") {
   const Fixture f("nets");
   for (Form form : {Form::kBinaryConnect, Form::kBnn})

@@ -31,7 +31,8 @@ TEST_CASE("models: the quickstart net needs at most 6 million multiply-accumulat
     CHECK(macs(quickstart_net({.form = form})) == 14 * 14 * 32 * 9 + 14 * 14 * 64 * 288 + 7 * 7 * 64 * 576 + 31360);
 }
 
-TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes [T 4.4]") {
+// [T 4.4]
+TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes") {
   const NetSpec vgg = vgg11(kCifar);
   auto shapes = infer_shapes(vgg, 2);
   CHECK(shapes[size_t(vgg.find("conv8"))] == Shape{2, 2, 2, 512});

@@ -21,6 +21,7 @@ const TensorFn kPrelu = [](const Tensors& in) { return prelu(in[0], in[1]); };
 
 }  // namespace
 
+// [T 1.1]
 TEST_CASE("relu: keeps what is positive") {
   for (DType t : {DType::kF32, DType::kF64}) {
     CHECK(relu(Tensor::of({4}, {-2, -0.0, 0.5, kNan}, t)).values() == Values{0, 0, 0.5, 0});

@@ -17,6 +17,7 @@ const TensorFn kTrain = [](const Tensors& in) { return batch_norm(in[0], in[1], 
 
 }  // namespace
 
+// [T 2.3]
 TEST_CASE("batch_norm: of 1, 3 with gain 2 and shift 10, by hand; running statistics move by momentum") {
   for (DType t : {DType::kF32, DType::kF64}) {
     Tensor mean = Tensor::zeros({1}, t), var = Tensor::full({1}, 1, t);

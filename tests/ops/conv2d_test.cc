@@ -59,6 +59,21 @@ TEST_CASE("conv2d: a 2x2 window over a 3x3 image, worked by hand, with its gradi
   }
 }
 
+// [Eq. 1.1]
+TEST_CASE("conv2d: the sum over m of f[m] g[n - m], if the weight is f turned round and padding its length - 1") {
+  const std::vector<double> f = {1, 10, 100}, g = {1, 2, 3, 4};
+  std::vector<double> want;
+  for (int n = 0; n < 6; ++n) {
+    double sum = 0;
+    for (int m = 0; m < 3; ++m)
+      if (n - m >= 0 && n - m < 4) sum += f[size_t(m)] * g[size_t(n - m)];
+    want.push_back(sum);
+  }
+  CHECK(want == std::vector<double>{1, 12, 123, 234, 340, 400});
+  const Tensor turned = Tensor::of({1, 1, 3, 1}, {100, 10, 1});
+  CHECK(conv2d(Tensor::of({1, 1, 4, 1}, g), turned, {}, {.pad_w = 2}).values() == want);
+}
+
 TEST_CASE("conv2d: gradients equal finite differences for every stride, padding, dilation and grouping of the table") {
   for (const NamedConv& c : kTestConvs) {
     const ConvShape& s = c.shape;

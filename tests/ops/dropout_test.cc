@@ -14,6 +14,7 @@ const Rng kRng(3, kRngDropout, 7, 11);
 const TensorFn kDrop = [](const Tensors& in) { return dropout(in[0], 0.3, kRng); };
 }  // namespace
 
+// [T 2.3]
 TEST_CASE("dropout: an element is dropped exactly where its uniform number is below p, else divided by 1 - p") {
   const Tensor x = random_f64({101}, 1), y = dropout(x, 0.25, kRng);
   for (int64_t i = 0; i < 101; ++i) CHECK(y.at(i) == (kRng.uniform(uint64_t(i)) < 0.25f ? 0.0 : x.at(i) * (1 / 0.75)));

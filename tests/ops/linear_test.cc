@@ -10,6 +10,7 @@
 
 using namespace bantam;
 
+// [T 1.1]
 TEST_CASE("linear: two samples through two outputs, worked by hand, with gradients") {
   for (DType dtype : {DType::kF32, DType::kF64}) {
     Parameter x("x", Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)),

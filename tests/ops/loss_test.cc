@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "ops/arith.h"
+#include "ops/softmax.h"
 #include "tests/ops/gradcheck.h"
 #include "tests/ops/same_for_threads.h"
 
@@ -34,6 +36,53 @@ TEST_CASE("cross_entropy: the gradient is (p - q) / N, by hand") {
   Parameter x("x", Tensor::of({2, 2}, {0, 0, 0, 0}));
   backward(cross_entropy(x.tensor(), labels_of({0, 1})));
   CHECK(x.grad.values() == Values{-0.25, 0.25, 0.25, -0.25});
+}
+// [Eq. 2.1]
+TEST_CASE("cross_entropy: the mean over the empirical distribution, where an example that stands twice weighs twice") {
+  const double l = std::log(3.0);
+  const Tensor x = Tensor::of({3, 2}, {0, l, 0, l, 0, l}, DType::kF64);
+  CHECK(cross_entropy(x, labels_of({0, 1, 0})).item() ==
+        doctest::Approx(2.0 / 3 * std::log(4.0) + 1.0 / 3 * std::log(4.0 / 3)).epsilon(1e-14));
+}
+// [Eq. 2.3]
+TEST_CASE("cross_entropy, mse: the loss of m examples is the sum of their losses divided by m") {
+  // Probabilities of the labels: 1/2, 1/4, 3/4.
+  const std::vector<Tensor> rows = {Tensor::of({1, 2}, {0, 0}, DType::kF64),
+                                    Tensor::of({1, 2}, {0, std::log(3.0)}, DType::kF64),
+                                    Tensor::of({1, 2}, {std::log(3.0), 0}, DType::kF64)};
+  double sum = 0;
+  for (const Tensor& row : rows) sum += cross_entropy(row, labels_of({0})).item();
+  const Tensor all = Tensor::of({3, 2}, {0, 0, 0, std::log(3.0), std::log(3.0), 0}, DType::kF64);
+  const double loss = cross_entropy(all, labels_of({0, 0, 0})).item();
+  CHECK(loss == doctest::Approx(sum / 3).epsilon(1e-14));
+  CHECK(loss == doctest::Approx((std::log(2.0) + std::log(4.0) + std::log(4.0 / 3)) / 3).epsilon(1e-14));
+  CHECK(mse(Tensor::of({4}, {1, 2, 5, 0}), Tensor::of({4}, {1, 4, 1, 2})).item() == (0 + 4 + 16 + 4) / 4.0);
+}
+// [Eq. 2.4]
+TEST_CASE("cross_entropy: is least where the labels are likeliest, at the frequencies 3/4 and 1/4 of 0, 0, 0, 1") {
+  const Tensor labels = labels_of({0, 0, 0, 1});
+  int least = 0, likeliest = 0;
+  double loss_of_least = 1e9, likelihood_of_likeliest = 0;
+  for (int k = 1; k < 8; ++k) {  // the model says 0 with probability k / 8, whatever the example
+    Parameter theta("theta", Tensor::of({1, 2}, {std::log(double(k)), std::log(8.0 - k)}, DType::kF64));
+    const Tensor loss = cross_entropy(broadcast_to(theta.tensor(), {4, 2}), labels);
+    const double likelihood = k * k * k * (8 - k) / 4096.0;
+    CHECK(-4 * loss.item() == doctest::Approx(std::log(likelihood)).epsilon(1e-13));
+    if (loss.item() < loss_of_least) least = k, loss_of_least = loss.item();
+    if (likelihood > likelihood_of_likeliest) likeliest = k, likelihood_of_likeliest = likelihood;
+    backward(loss);
+    CHECK(theta.grad.at(0) == doctest::Approx(k / 8.0 - 0.75).epsilon(1e-13));  // 0 at the frequency alone
+  }
+  CHECK(least == 6);
+  CHECK(likeliest == 6);
+}
+// [Eq. 2.5]
+TEST_CASE("cross_entropy: is minus the mean of the labels' log-probabilities under the softmax") {
+  const double l = std::log(3.0);
+  const Tensor x = Tensor::of({3, 2}, {0, l, 0, l, 0, 0}, DType::kF64), log_p = log_softmax(x);
+  const double loss = cross_entropy(x, labels_of({0, 1, 1})).item();
+  CHECK(loss == doctest::Approx(-(log_p.at(0) + log_p.at(3) + log_p.at(5)) / 3).epsilon(1e-14));
+  CHECK(loss == doctest::Approx(-std::log(0.25 * 0.75 * 0.5) / 3).epsilon(1e-14));
 }
 TEST_CASE("cross_entropy: label smoothing of 0.2 mixes in the uniform distribution") {
   // p = (1/4, 3/4), q = (0.9, 0.1).

@@ -14,6 +14,7 @@ const TensorFn kSoftmax = [](const Tensors& in) { return softmax(in[0]); };
 const TensorFn kLogSoftmax = [](const Tensors& in) { return log_softmax(in[0]); };
 }  // namespace
 
+// [T 1.1]
 TEST_CASE("softmax, log_softmax: of 0, ln 3 is 1/4, 3/4") {
   for (DType t : {DType::kF32, DType::kF64}) {
     const Tensor x = Tensor::of({1, 2}, {0, std::log(3.0)}, t);

@@ -6,11 +6,15 @@
 #include <limits>
 
 #include "core/parallel.h"
+#include "ops/linear.h"
+#include "ops/loss.h"
+#include "optim/schedule.h"
 #include "tests/core/tensors.h"
 
 using namespace bantam;
 
-TEST_CASE("sgd: plain, momentum and Nesterov steps by hand [T Alg. 1]") {
+// [Eq. 3.1]
+TEST_CASE("sgd: plain, momentum and Nesterov steps by hand") {
   for (DType dtype : {DType::kF32, DType::kF64}) {
     Parameter p("p", Tensor::of({1}, {1.0}, dtype));
     p.grad = Tensor::of({1}, {0.5}, dtype);
@@ -33,6 +37,28 @@ TEST_CASE("sgd: plain, momentum and Nesterov steps by hand [T Alg. 1]") {
   }
 }
 
+// [Alg. 1]
+TEST_CASE("sgd: two steps by hand: a minibatch's mean gradient, and each step's own learning rate") {
+  // f(x) = theta x, L = (f - y)^2, so that an example's gradient is 2 (theta x - y) x.
+  const Schedule eta{ScheduleKind::kMultiStep, 0.125, 2, 0, {1}, {0.0625}};
+  for (DType dtype : {DType::kF32, DType::kF64}) {
+    Parameter theta("theta", Tensor::of({1, 1}, {0}, dtype));
+    auto sgd = make_sgd({{{&theta}, 1, 0.0}}, {});
+    const auto step = [&](int64_t k, const std::vector<double>& x, const std::vector<double>& y) {
+      theta.zero_grad();
+      backward(mse(linear(Tensor::of({2, 1}, x, dtype), theta.tensor()), Tensor::of({2, 1}, y, dtype)));
+      sgd->step(learning_rate(eta, k));
+    };
+    step(0, {1, 2}, {1, 4});  // gradients -2 and -16
+    CHECK(theta.grad.item() == -9);
+    CHECK(theta.value.item() == 0.125 * 9);
+    step(1, {2, 1}, {0.25, 1.125});  // 8 and 0
+    CHECK(theta.grad.item() == 4);
+    CHECK(theta.value.item() == 1.125 - 0.0625 * 4);
+  }
+}
+
+// [T 2.3]
 TEST_CASE("sgd: weight decay reaches only parameters that ask for it, and groups scale the learning rate") {
   Parameter p("p", Tensor::of({1}, {2.0})), q("q", Tensor::of({1}, {2.0}), false), r("r", Tensor::of({1}, {2.0}));
   for (Parameter* x : {&p, &q, &r}) x->grad = Tensor::zeros({1});
@@ -43,7 +69,24 @@ TEST_CASE("sgd: weight decay reaches only parameters that ask for it, and groups
   CHECK(r.value.item() == 2.0 - 1.0 * 0.25 * 2);
 }
 
-TEST_CASE("adam: the first step moves by lr whatever the gradient's size, delta stands outside the root [T Alg. 2]") {
+// [Alg. 2]
+TEST_CASE("adam: two steps by hand, line for line") {
+  Parameter p("p", Tensor::of({1}, {0}, DType::kF64));
+  auto adam = make_adam({{{&p}, 1, 0.0}}, {.beta1 = 0.5, .beta2 = 0.5, .delta = 2});
+  const auto state = adam->state();
+  p.grad = Tensor::of({1}, {2}, DType::kF64);
+  adam->step(6);
+  CHECK(state[0].tensor->item() == 1);  // s, corrected: 1 / (1 - 1/2) = 2
+  CHECK(state[1].tensor->item() == 2);  // r, corrected: 4
+  CHECK(p.value.item() == doctest::Approx(-6.0 * 2 / (2 + 2)).epsilon(1e-14));
+  p.grad = Tensor::of({1}, {-2}, DType::kF64);
+  adam->step(6);
+  CHECK(state[0].tensor->item() == -0.5);  // 1/2 - 1, corrected by 1 - 1/4: -2/3
+  CHECK(state[1].tensor->item() == 3);     // 1 + 2, corrected: 4
+  CHECK(p.value.item() == doctest::Approx(-3 + 6 * (2.0 / 3) / (2 + 2)).epsilon(1e-14));
+}
+
+TEST_CASE("adam: the first step moves by lr whatever the gradient's size, delta stands outside the root") {
   Parameter p("p", Tensor::of({2}, {0, 0}, DType::kF64));
   p.grad = Tensor::of({2}, {1e-3, -40}, DType::kF64);
   auto adam = make_adam({{{&p}, 1, 0.0}}, {});

@@ -93,6 +93,16 @@ TEST_CASE("binary_conv2d: by hand: one pixel of two channels, forward and all gr
   CHECK(b.grad.values() == std::vector<double>{3});
 }
 
+// [Eq. 3.9]
+TEST_CASE("binary_conv2d: each filter sums the input channels' quantized map by its quantized kernel, worked by hand") {
+  const Tensor a = Tensor::of({1, 1, 3, 2}, {0.5, -1, -2, 0.25, 3, -0.125});  // signs + - +; - + -
+  const Tensor f = Tensor::of({2, 1, 2, 2}, {0.25, -1, -4, 2,                 // filter 1: + -; - +
+                                             1, 0.5, 1, -0.5});               // filter 2: + +; + -
+  const Tensor o = binary_conv2d(sign(a, Surrogate::kClip), f, Surrogate::kIdentity);
+  CHECK(o.shape() == Shape{1, 1, 2, 2});
+  CHECK(o.values() == std::vector<double>{2 + 2, 0 - 2, -2 - 2, 0 + 2});
+}
+
 TEST_CASE("binary_conv2d: forward equals conv2d on the +-1 values bit for bit, with and without bias") {
   uint64_t seed = 10;
   for (const Case& c : kCases) {
