@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "cmd/trainer/machine.h"
+#include "cmd/report/machine.h"
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "ops/conv_work.h"

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "cmd/trainer/machine.h"
+#include "cmd/report/machine.h"
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "ops/kernels/gemm_f32_ref.h"

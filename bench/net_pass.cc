@@ -13,7 +13,7 @@
 #include <map>
 #include <string>
 
-#include "cmd/trainer/weights_file.h"
+#include "cmd/run/weights_file.h"
 #include "core/checkpoint.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"

@@ -15,8 +15,8 @@
 #include <sstream>
 #include <string>
 
-#include "cmd/trainer/machine.h"
-#include "cmd/trainer/recipe_step.h"
+#include "cmd/report/machine.h"
+#include "cmd/run/recipe_step.h"
 #include "core/json.h"
 #include "core/parallel.h"
 #include "core/pool.h"

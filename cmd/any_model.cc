@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/recipe.h"
+#include "cmd/errors.h"
+#include "cmd/recipe/recipe.h"
 #include "core/file.h"
 #include "core/parallel.h"
 

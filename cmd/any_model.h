@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cmd/trainer/data_source.h"
-#include "cmd/trainer/evaluate.h"
-#include "cmd/trainer/net_checkpoint.h"
+#include "cmd/recipe/data_source.h"
+#include "cmd/run/evaluate.h"
+#include "cmd/run/net_checkpoint.h"
 #include "compress/pack/packed_model.h"
 
 namespace bantam {

@@ -2,11 +2,12 @@
 #include <filesystem>
 
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/net_checkpoint.h"
-#include "cmd/trainer/text.h"
-#include "cmd/trainer/train.h"
+#include "cmd/recipe/build.h"
+#include "cmd/recipe/data_source.h"
+#include "cmd/report/text.h"
+#include "cmd/run/net_checkpoint.h"
 #include "core/checkpoint.h"
 #include "core/file.h"
 #include "core/parallel.h"

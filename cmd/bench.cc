@@ -3,11 +3,11 @@
 
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/step_bench.h"
-#include "cmd/trainer/terminal.h"
-#include "cmd/trainer/text.h"
+#include "cmd/report/terminal.h"
+#include "cmd/report/text.h"
+#include "cmd/run/step_bench.h"
 #include "core/parallel.h"
 #include "core/rng.h"
 

@@ -5,10 +5,10 @@
 
 #include <functional>
 
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/nearest.h"
-#include "cmd/trainer/recipe.h"
-#include "cmd/trainer/text.h"
+#include "cmd/errors.h"
+#include "cmd/recipe/recipe.h"
+#include "cmd/report/text.h"
+#include "core/nearest.h"
 #include "core/parallel.h"
 
 namespace bantam {

@@ -2,13 +2,13 @@
 #include <filesystem>
 
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/fields.h"
-#include "cmd/trainer/nearest.h"
-#include "cmd/trainer/net_checkpoint.h"
-#include "cmd/trainer/text.h"
-#include "cmd/trainer/weights_file.h"
+#include "cmd/recipe/fields.h"
+#include "cmd/report/text.h"
+#include "cmd/run/net_checkpoint.h"
+#include "cmd/run/weights_file.h"
+#include "core/nearest.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
 

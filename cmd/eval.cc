@@ -1,11 +1,11 @@
 // bantam eval: accuracy of a checkpoint or a packed model.
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/svg.h"
-#include "cmd/trainer/terminal.h"
-#include "cmd/trainer/text.h"
+#include "cmd/report/svg.h"
+#include "cmd/report/terminal.h"
+#include "cmd/report/text.h"
 #include "core/parallel.h"
 
 namespace bantam {

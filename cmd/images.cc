@@ -2,9 +2,9 @@
 #include <filesystem>
 
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/data_source.h"
-#include "cmd/trainer/errors.h"
+#include "cmd/recipe/data_source.h"
 #include "data/image.h"
 
 namespace bantam {

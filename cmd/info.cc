@@ -3,15 +3,15 @@
 
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/data_source.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/memory_plan.h"
-#include "cmd/trainer/memory_report.h"
-#include "cmd/trainer/net_report.h"
-#include "cmd/trainer/recipe.h"
-#include "cmd/trainer/text.h"
-#include "cmd/trainer/train.h"
+#include "cmd/recipe/build.h"
+#include "cmd/recipe/data_source.h"
+#include "cmd/recipe/recipe.h"
+#include "cmd/run/memory_report.h"
+#include "cmd/report/net_report.h"
+#include "cmd/report/text.h"
+#include "cmd/run/memory_plan.h"
 #include "core/parallel.h"
 
 namespace bantam {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "cmd/command_line.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/tensor.h"

@@ -3,10 +3,10 @@
 
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/net_report.h"
-#include "cmd/trainer/text.h"
+#include "cmd/report/net_report.h"
+#include "cmd/report/text.h"
 #include "compress/pack/pack.h"
 #include "core/file.h"
 #include "core/parallel.h"

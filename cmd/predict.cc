@@ -5,9 +5,9 @@
 
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/text.h"
+#include "cmd/report/text.h"
 #include "core/parallel.h"
 #include "data/resize.h"
 

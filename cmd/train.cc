@@ -2,12 +2,13 @@
 #include <filesystem>
 
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/interrupt.h"
-#include "cmd/trainer/memory_plan.h"
-#include "cmd/trainer/text.h"
-#include "cmd/trainer/train.h"
+#include "cmd/recipe/build.h"
+#include "cmd/report/text.h"
+#include "cmd/run/interrupt.h"
+#include "cmd/run/memory_plan.h"
+#include "cmd/run/train.h"
 #include "core/hash.h"
 #include "core/parallel.h"
 

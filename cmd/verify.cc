@@ -7,10 +7,10 @@
 
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
+#include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/trainer/errors.h"
-#include "cmd/trainer/terminal.h"
-#include "cmd/trainer/text.h"
+#include "cmd/report/terminal.h"
+#include "cmd/report/text.h"
 #include "core/parallel.h"
 #include "data/transforms.h"
 

@@ -23,7 +23,8 @@ rule() { # NAME FINDINGS
 # shellcheck disable=SC2086  # words on purpose
 includes=$(grep -HoE '^ *# *include *[<"][^>"]+' $sources /dev/null | sed -E 's/: *# *include *[<"]/ /')
 
-# Folders from low to high, each with the folders that it sees besides itself. A folder is the longest match.
+# Folders from low to high, each with the folders that it sees besides itself. A folder is the longest match; a file can
+# be a room of its own.
 found=$(echo "$includes" | awk '
   BEGIN {
     sees["core/base"] = ""
@@ -35,14 +36,18 @@ found=$(echo "$includes" | awk '
     sees["nn"] = sees["ops"] " ops"
     sees["optim"] = sees["data"] = sees["nn"]
     sees["compress"] = sees["nn"] " nn optim data compress/runtime"
-    sees["cmd"] = sees["compress"] " compress"
+    sees["cmd/errors.h"] = ""
+    sees["cmd/report"] = sees["compress"] " compress cmd/errors.h"
+    sees["cmd/recipe"] = sees["cmd/report"] " cmd/report"
+    sees["cmd/run"] = sees["cmd/recipe"] " cmd/recipe"
+    sees["cmd"] = sees["cmd/run"] " cmd/run"
     sees["tests"] = sees["bench"] = sees["cmd"] " cmd"
     sees["bench"] = sees["bench"] " tests"  # the table of shapes
     sees["examples"] = "compress/runtime"
   }
   function room(path,   p) {
-    for (p = path; sub(/\/[^\/]*$/, "", p);) if (p in sees) return p
-    return ""
+    for (p = path; !(p in sees);) if (!sub(/\/[^\/]*$/, "", p)) return ""
+    return p
   }
   {
     from = room($1); to = room($2)

@@ -1,7 +1,7 @@
 // A recipe's text, and after the first NUL the overrides of a command line, one KEY=VALUE a line.
-#include "cmd/trainer/recipe.h"
+#include "cmd/recipe/recipe.h"
 
-#include "cmd/trainer/errors.h"
+#include "cmd/errors.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace bantam {

@@ -1,6 +1,6 @@
 #include "core/safetensors.h"
 
-#include "cmd/trainer/weights_file.h"
+#include "cmd/run/weights_file.h"
 #include "core/checkpoint.h"
 #include "core/tensor.h"
 #include "tests/fuzz/fuzz.h"

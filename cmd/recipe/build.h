@@ -1,0 +1,26 @@
+// What a recipe builds: its net, its optimizer, its schedule.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cmd/recipe/recipe.h"
+#include "compress/step/step.h"
+#include "data/dataset.h"
+#include "nn/net_spec.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+namespace bantam {
+
+// The net of a recipe for images of this size.
+NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes);
+// The same for training on these images. Throws UsageError where the recipe wants others (model.classes).
+NetSpec net_of(const Recipe& recipe, const Dataset& data);
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
+// Whether each parameter is updated as soon as its gradient is complete (optimizer.fused_update).
+UpdateMode update_mode(const Recipe& recipe);
+Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch);
+
+}  // namespace bantam

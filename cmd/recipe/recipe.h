@@ -1,0 +1,126 @@
+// A recipe: everything that decides what a training run computes, as data. Recipes are TOML files (cmd/recipes/); each
+// key can be overridden with --set key=value; a run folder holds the resolved recipe, every key written out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cmd/recipe/fields.h"
+#include "ops/conv_work.h"
+
+namespace bantam {
+
+struct DataConfig {
+  std::string name = "fashion-mnist";
+  std::vector<double> mean;  // per channel, of pixels in [0, 1]; one value serves all channels
+  std::vector<double> stddev;
+  int64_t image_size = 0;
+  int64_t eval_resize = 0;
+  bool flip = false;
+  std::string crop = "pad";
+  int64_t pad_crop = 0;
+  std::vector<double> crop_scale = {0.08, 1};
+  std::vector<double> crop_ratio = {0.75, 1.3333333333333333};
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;
+  double lighting = 0;
+  int64_t holdout = 0;
+  int64_t train_images = 0;
+};
+
+struct ModelConfig {
+  std::string name = "quickstart";
+  std::string form = "float";
+  double width = 1.0;
+  std::string stem = "imagenet";
+  int64_t classes = 0;  // 0: the data set's
+};
+
+struct OptimizerConfig {
+  std::string name = "adam";
+  double lr = 1e-3;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double weight_decay = 0;
+  std::string fused_update = "auto";
+};
+
+struct ScheduleConfig {
+  std::string kind = "constant";
+  std::vector<double> milestones;  // epochs of the full schedule
+  std::vector<double> factors;     // of optimizer.lr, from that milestone on
+  double full_epochs = 0;
+  double warmup_epochs = 0;
+};
+
+struct TrainConfig {
+  int64_t epochs = 3;
+  int64_t batch = 128;
+  int64_t seed = 0;
+  double clip_norm = 0;
+  double label_smoothing = 0;
+  int64_t log_every = 50;
+  int64_t eval_every = 1;
+  int64_t eval_batch = 200;
+  double save_every_seconds = 60;
+  std::string winograd = "2x2";
+};
+
+struct Recipe {
+  std::string about;
+  DataConfig data;
+  ModelConfig model;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  TrainConfig train;
+};
+
+// The lists. A new config struct needs one of these and a line in the last.
+void fields(DataConfig& c, FieldList& f);
+void fields(ModelConfig& c, FieldList& f);
+void fields(OptimizerConfig& c, FieldList& f);
+void fields(ScheduleConfig& c, FieldList& f);
+void fields(TrainConfig& c, FieldList& f);
+FieldList fields(Recipe& r);
+
+// How its training may sum up convolutions, for Context::order.
+SumOrder sum_order(const Recipe& recipe);
+
+// Keys set on the command line: ("optimizer.lr", "0.01"), applied in order.
+using Overrides = std::vector<std::pair<std::string, std::string>>;
+
+// Parses the TOML text and applies the overrides. Throws UsageError "SOURCE:LINE:COLUMN: what", with the nearest known
+// key; a key that has no effect with the others (optimizer.momentum with Adam) is an error too, and so are values that
+// do not fit together (two milestones and one factor).
+Recipe parse_recipe(std::string_view toml, const std::string& source, const Overrides& overrides = {});
+
+// The resolved recipe as TOML: every key that has an effect, in the lists' order. parse_recipe(dump(r)) == r.
+std::string dump(const Recipe& recipe);
+
+// The keys with their meanings, ranges and defaults, for --help.
+std::string document_recipe_keys();
+
+// Splits "key=value". Throws UsageError.
+std::pair<std::string, std::string> split_override(const std::string& text);
+
+// The recipes that are built into the program: name and TOML text, by name.
+struct BuiltInRecipe {
+  const char* name;
+  const char* toml;
+};
+const std::vector<BuiltInRecipe>& built_in_recipes();
+
+// The text of a recipe and what to call it in messages: a file where the name has a slash or ends in ".toml", else a
+// built-in one. Throws UsageError with the nearest known name, FileError for a file that cannot be read.
+struct RecipeText {
+  std::string source, toml;
+};
+RecipeText find_recipe(const std::string& name);
+// Whether a word that may stand for a recipe or for a file of weights is a recipe: it ends in ".toml", or it is a plain
+// name and there is no such file or folder.
+bool names_recipe(const std::string& what);
+
+}  // namespace bantam

@@ -1,0 +1,24 @@
+#include "cmd/recipe/training.h"
+
+#include "cmd/recipe/build.h"
+#include "ops/loss.h"
+
+namespace bantam {
+
+RecipeTraining::RecipeTraining(const Recipe& recipe, Net* net, List<Segment> recompute)
+    : optimizer_(make_optimizer(recipe.optimizer, net->parameters.all())) {
+  Context context = Context::training(uint64_t(recipe.train.seed), 0, sum_order(recipe));
+  context.recompute = std::move(recompute);
+  const CrossEntropyOptions loss{.label_smoothing = recipe.train.label_smoothing};
+  StepSpec spec;
+  spec.passes.push_back(
+      {&net->plan, std::move(context), [loss](const Outputs& out, const Tensor& labels, std::span<const Outputs>) {
+         return cross_entropy(out.scores, labels, loss);
+       }});
+  for (const auto& hook : hooks_) spec.hooks.push_back(hook.get());
+  spec.update = update_mode(recipe);
+  spec.clip_norm = recipe.train.clip_norm;
+  step_ = std::make_unique<TrainingStep>(&net->parameters, optimizer_.get(), std::move(spec));
+}
+
+}  // namespace bantam

@@ -1,0 +1,125 @@
+#include "cmd/recipe/recipe.h"
+
+#include <doctest/doctest.h>
+
+#include "cmd/errors.h"
+#include "tests/core/error_text.h"
+
+using namespace bantam;
+
+namespace {
+
+std::string error_of(const std::string& toml, const Overrides& overrides = {}) {
+  return error_text<UsageError>([&] { parse_recipe(toml, "r.toml", overrides); });
+}
+
+}  // namespace
+
+TEST_CASE("recipe: values of every type are read") {
+  const Recipe r = parse_recipe(
+      "about = \"x\"\n[data]\nflip = true\nmean = [0.5, 1]\nstddev = [1, 2]\n[optimizer]\nlr = 1\n[train]\nbatch = 7\n",
+      "r.toml");
+  CHECK(r.about == "x");
+  CHECK(r.data.flip);
+  CHECK(r.data.mean == std::vector<double>{0.5, 1});
+  CHECK(r.optimizer.lr == 1.0);
+  CHECK(r.train.batch == 7);
+}
+
+TEST_CASE("recipe: each key can be overridden, and the dump shows it") {
+  Recipe defaults;
+  const FieldList list = fields(defaults);
+  CHECK(list.all().size() >= 30);
+  for (const Field& f : list.all()) {
+    CAPTURE(f.key);
+    Overrides overrides;
+    if (!f.condition_key.empty()) overrides.push_back({f.condition_key, f.condition_values[0]});
+    std::string other;  // a legal value that is not the default
+    if (std::holds_alternative<bool*>(f.member)) other = "true";
+    if (std::holds_alternative<int64_t*>(f.member)) other = "17";
+    if (std::holds_alternative<double*>(f.member)) other = "0.123";
+    if (std::holds_alternative<std::string*>(f.member))
+      other = f.range.choices.empty()                        ? "word"
+              : f.text() == "\"" + f.range.choices[0] + "\"" ? f.range.choices[1]
+                                                             : f.range.choices[0];
+    if (std::holds_alternative<std::vector<double>*>(f.member)) other = "[1, 2.5]";
+    if (f.key == "data.crop_scale") other = "[0.2, 0.9]";  // shares of an area
+    overrides.push_back({f.key, other});
+    if (f.key == "data.mean") overrides.push_back({"data.stddev", "1,2"});
+    if (f.key == "data.stddev") overrides.push_back({"data.mean", "1,2"});
+    if (f.key == "schedule.milestones") overrides.push_back({"schedule.factors", "1,2"});
+    if (f.key == "schedule.factors") overrides.push_back({"schedule.milestones", "1,2"});
+    const Recipe r = parse_recipe("", "r.toml", overrides);
+    Recipe copy = r;
+    CHECK(fields(copy).at(f.key).text() != Field(f).text());
+    CHECK(dump(parse_recipe(dump(r), "dump")) == dump(r));
+    const std::string name = f.key.substr(f.key.find('.') + 1);
+    CHECK(("\n" + dump(r)).find("\n" + name + " = " + fields(copy).at(f.key).text() + "\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("recipe: built-in ones parse, say what they are for, and survive their dump") {
+  CHECK(built_in_recipes().size() == 10);
+  for (const BuiltInRecipe& b : built_in_recipes()) {
+    CAPTURE(b.name);
+    const Recipe r = parse_recipe(b.toml, b.name);
+    CHECK(!r.about.empty());
+    CHECK(r.data.mean.size() == (r.data.name.find("mnist") == std::string::npos ? 3 : 1));
+    CHECK(dump(parse_recipe(dump(r), "dump")) == dump(r));
+  }
+}
+
+TEST_CASE("recipe: a mistake is named with its place and the nearest key") {
+  CHECK(error_of("[optimizer]\nmomentun = 0.9\n") ==
+        "r.toml:2:12: unknown key 'optimizer.momentun' (did you mean 'optimizer.momentum'?)");
+  CHECK(error_of("[trian]\nepochs = 1\n") == "r.toml:2:10: unknown key 'trian.epochs' (did you mean 'train.epochs'?)");
+  CHECK(error_of("epochs = 1\n") == "r.toml:1:10: unknown key 'epochs' (did you mean 'train.epochs'?)");
+  CHECK(error_of("[foo]\n").find("unknown key 'foo'") != std::string::npos);
+  CHECK(error_of("", {{"lr", "1"}}) == "--set lr=1: unknown key 'lr' (did you mean 'optimizer.lr'?)");
+}
+
+TEST_CASE("recipe: wrong types and ranges are refused") {
+  CHECK(error_of("[train]\nbatch = 1.5\n") == "r.toml:2:9: train.batch: 1.5 is not an integer (1 to 65536)");
+  CHECK(error_of("[train]\nbatch = 0\n") == "r.toml:2:9: train.batch: 0 is out of range, it must be 1 to 65536");
+  CHECK(error_of("[optimizer]\nlr = \"0.1\"\n").find("optimizer.lr: \"0.1\" is not a number (above 0)") !=
+        std::string::npos);
+  CHECK(error_of("[optimizer]\nlr = 0\n").find("it must be above 0") != std::string::npos);
+  CHECK(error_of("[optimizer]\nlr = nan\n").find("out of range") != std::string::npos);
+  CHECK(error_of("[optimizer]\nlr = inf\n").find("out of range") != std::string::npos);
+  CHECK(error_of("[optimizer]\nlr = 1979-05-27\n").find("neither a table nor a date") != std::string::npos);
+  CHECK(error_of("[data]\nmean = [\"a\"]\n").find("a list holds numbers only") != std::string::npos);
+  CHECK(error_of("[model]\nname = \"vgg1\"\n").find("(did you mean 'vgg11'?)") != std::string::npos);
+  CHECK(error_of("[train]\nepochs = 1\nepochs = 2\n") != "accepted");
+  CHECK(error_of("[train\n").substr(0, 7) == "r.toml:");
+  CHECK(error_of("", {{"train.batch", "12x"}}) ==
+        "--set train.batch=12x: train.batch: '12x' is not an integer (1 to 65536)");
+  CHECK(error_of("", {{"data.flip", "yes"}}).find("is not true or false") != std::string::npos);
+  CHECK(
+      error_of("", {{"schedule.kind", "multistep"}, {"schedule.milestones", "1,"}}).find("is not a list of numbers") !=
+      std::string::npos);
+  CHECK(error_of(std::string((1 << 20) + 1, '\n')).find("at most 1 MiB") != std::string::npos);
+}
+
+TEST_CASE("recipe: a key without effect is refused, never ignored") {
+  CHECK(error_of("[optimizer]\nname = \"adam\"\nmomentum = 0.5\n") ==
+        "r.toml: optimizer.momentum has no effect with optimizer.name = \"adam\"; it goes with sgd");
+  CHECK(error_of("[model]\nname = \"resnet14\"\n", {{"optimizer.momentum", "0.5"}}).find("has no effect") !=
+        std::string::npos);
+  // An override may put the recipe's own keys out of action.
+  CHECK(error_of("[optimizer]\nbeta1 = 0.5\n", {{"optimizer.name", "sgd"}}) == "accepted");
+}
+
+TEST_CASE("recipe: values that do not fit together are refused") {
+  CHECK(error_of("[data]\nmean = [1, 2]\nstddev = [1]\n").find("data.mean has 2 values, data.stddev has 1") !=
+        std::string::npos);
+  CHECK(error_of("[schedule]\nkind = \"multistep\"\nmilestones = [1, 2]\nfactors = [1]\n")
+            .find("schedule.factors has 1") != std::string::npos);
+  CHECK(error_of("[schedule]\nkind = \"multistep\"\nmilestones = [2, 2]\nfactors = [1, 1]\n").find("must rise") !=
+        std::string::npos);
+}
+
+TEST_CASE("recipe: --set wants key=value") {
+  CHECK(split_override("a.b=c=d") == std::pair<std::string, std::string>{"a.b", "c=d"});
+  CHECK_THROWS_AS(split_override("abc"), UsageError);
+  CHECK_THROWS_AS(split_override("=1"), UsageError);
+}
