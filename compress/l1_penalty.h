@@ -1,4 +1,4 @@
-// L1 penalty on weights [T 2.3; Eq. 3.7's f without its proximal step]
+// L1 penalty on weights [T 2.3]
 //
 //   R(w) = lambda * sum |w|,  dR/dw = lambda * sign(w), 0 where w = 0
 //

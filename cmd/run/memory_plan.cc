@@ -8,6 +8,7 @@
 #include "cmd/recipe/data_source.h"
 #include "cmd/errors.h"
 #include "cmd/report/net_report.h"
+#include "cmd/recipe/build.h"
 #include "cmd/recipe/training.h"
 #include "cmd/report/text.h"
 #include "cmd/run/train.h"

@@ -101,7 +101,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("step: an L1 penalty adds lambda * sign(w) to the gradient of weights alone [T 2.3]") {
+// [T 2.3]
+TEST_CASE("step: an L1 penalty adds lambda * sign(w) to the gradient of weights alone") {
   Net net(dense(), DType::kF64), plain(dense(), DType::kF64);
   for (Net* n : {&net, &plain}) n->parameters.initialize(1);
   Tensor& w = net.parameters.find("fc.weight")->value;
