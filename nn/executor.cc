@@ -39,7 +39,14 @@ constexpr size_t kSmallInput = size_t(256) << 10;
 
 }  // namespace
 
-Tensor Model::forward(const Context& context, const Tensor& x) {
+Tensor Model::forward(const Context& context, const Tensor& x) { return run(context, x, &norms_); }
+
+Tensor Model::evaluate(const Context& context, const Tensor& x) const {
+  if (context.training) throw Error("model: an evaluation in training");
+  return run(context, x, nullptr);
+}
+
+Tensor Model::run(const Context& context, const Tensor& x, Norms* statistics) const {
   const auto& in = std::get<InputConfig>(spec_.nodes[0].config);
   if (x.rank() != 4 || x.dim(1) != in.h || x.dim(2) != in.w || x.dim(3) != in.c)
     throw Error("model: the net takes " + to_string(Shape{x.rank() ? x.dim(0) : 0, in.h, in.w, in.c}) +
@@ -52,12 +59,12 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
   List<int> chain(spec_.nodes.size(), 0);
   const bool keep_bytes = context.training && !context.tap;
   values[0].value = keep_bytes ? x : real_value(x, context);
-  const Pass pass{context, x.dim(0), nullptr, false};
+  const Pass pass{context, statistics, x.dim(0), nullptr, false};
   int next = 0;
   if (context.training && !context.tap)
     for (const Segment& s : context.recompute) {
       run_nodes(next, s.begin, pass, &values, &chain);
-      values[size_t(s.end)].value = run_segment(s, context, values[size_t(s.begin)]);
+      values[size_t(s.end)].value = run_segment(s, context, values[size_t(s.begin)], statistics);
       values[size_t(s.begin)] = {};
       next = s.end + 1;
     }
@@ -65,7 +72,7 @@ Tensor Model::forward(const Context& context, const Tensor& x) {
   return values.back().value;
 }
 
-void Model::run_nodes(int first, int last, const Pass& pass, List<Quantized>* all, List<int>* chain) {
+void Model::run_nodes(int first, int last, const Pass& pass, List<Quantized>* all, List<int>* chain) const {
   List<Quantized>& values = *all;
   const Context& context = pass.context;
   const bool grouped = context.training && !context.tap;
@@ -116,13 +123,14 @@ void Model::plan_reads() {
   }
 }
 
-Tensor Model::run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& values, List<int>* chain) {
+Tensor Model::run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& values,
+                        List<int>* chain) const {
   const NodeSpec& node = spec_.nodes[size_t(g.norm)];
   AllocLabel label("output", &node.name);
   const WorkScope work({name_of(node.kind), &node.name});
   const auto& c = std::get<BatchNormConfig>(node.config);
   NormForm form{.momentum = c.momentum, .eps = c.eps};
-  Norm& norm = norms_.at(node.name);
+  Norm& norm = pass.statistics->at(node.name);
   NormInputs in{.slope = {},
                 .gamma = tensor_of(size_t(g.norm), ".weight", pass),
                 .beta = tensor_of(size_t(g.norm), ".bias", pass),
@@ -206,7 +214,7 @@ Piece Model::piece_of(size_t conv, int pool, const Context& context) const {
   };
 }
 
-Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>& values) {
+Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>& values) const {
   const Context& context = pass.context;
   const NodeSpec& node = spec_.nodes[index];
   const auto value_of = [&](int j) { return real_value(values[size_t(j)].value, context); };
@@ -230,12 +238,14 @@ Quantized Model::run_node(size_t index, const Pass& pass, const List<Quantized>&
     }
     case Kind::kBatchNorm: {
       const auto& c = std::get<BatchNormConfig>(node.config);
-      Norm& norm = norms_.at(node.name);
-      if (context.training) ++norm.batches;
       const Tensor gamma = tensor_of(index, ".weight", pass), beta = tensor_of(index, ".bias", pass);
-      if (context.training)
-        return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
-      return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
+      if (!context.training) {
+        const Norm& norm = norms_.at(node.name);
+        return real(batch_norm_eval(x, gamma, beta, norm.running_mean, norm.running_var, c.eps));
+      }
+      Norm& norm = pass.statistics->at(node.name);
+      ++norm.batches;
+      return real(batch_norm(x, gamma, beta, &norm.running_mean, &norm.running_var, c.momentum, c.eps));
     }
     case Kind::kRelu: return real(relu(x));
     case Kind::kPRelu: return real(prelu(x, tensor_of(index, ".weight", pass)));

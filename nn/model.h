@@ -65,6 +65,8 @@ class Model {
   // x [N,H,W,C] -> logits [N,classes]. In training, norms use the batch's statistics and move their running ones.
   // x is of the model's type, or u8 (an f32 model). Throws Error if x is not what the input node says.
   Tensor forward(const Context& context, const Tensor& x);
+  // The same in evaluation, which changes nothing in the model. Throws Error if the context is one of training.
+  Tensor evaluate(const Context& context, const Tensor& x) const;
 
   // Nodes at which the net can be cut: all that later nodes read is their value, and they are no codes. The input and
   // the output are the first and the last.
@@ -129,8 +131,10 @@ class Model {
   // Rows first, first + 1, ... of a tensor in memory's layout.
   static void rows_to_file(const FileLayout& layout, const Tensor& t, int64_t first, int64_t rows, void* out);
   Parameter& add_parameter(const std::string& name, const Shape& shape, bool decay, FileLayout layout);
+  using Norms = std::map<std::string, Norm>;
   struct Pass {
     const Context& context;
+    Norms* statistics;  // that training moves; null in evaluation
     int64_t images;
     const List<std::pair<const Parameter*, Tensor>>* leaves;  // that stand for the parameters, or null
     bool again;                                        // in backward: what is done once has been done
@@ -148,12 +152,13 @@ class Model {
   // Of an input of bytes its values.
   static Tensor real_value(const Tensor& x, const Context& context);
   void plan_reads();
+  Tensor run(const Context& context, const Tensor& x, Norms* statistics) const;
   // chain: of each value, through how many norms it would be made again.
-  void run_nodes(int first, int last, const Pass& pass, List<Quantized>* values, List<int>* chain);
-  Tensor run_group(const NormGroup& group, const Pass& pass, const List<Quantized>& values, List<int>* chain);
-  Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values);
+  void run_nodes(int first, int last, const Pass& pass, List<Quantized>* values, List<int>* chain) const;
+  Tensor run_group(const NormGroup& group, const Pass& pass, const List<Quantized>& values, List<int>* chain) const;
+  Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values) const;
   List<Parameter*> parameters_of(const Segment& segment) const;
-  Tensor run_segment(const Segment& segment, const Context& context, const Quantized& x);
+  Tensor run_segment(const Segment& segment, const Context& context, const Quantized& x, Norms* statistics) const;
 
   NetSpec spec_;
   DType dtype_;
@@ -162,7 +167,7 @@ class Model {
   // Of each node: its weight (slopes) and bias, null where it has none.
   std::vector<std::pair<Parameter*, Parameter*>> own_;
   std::map<std::string, FileLayout> layouts_;
-  std::map<std::string, Norm> norms_;
+  Norms norms_;
   std::vector<Shape> shapes_;               // of every node's output, for one image
   // A convolution whose only reader is a max pool, and that may be computed again.
   std::vector<bool> cheap_before_pool_;

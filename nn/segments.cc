@@ -39,7 +39,8 @@ List<Parameter*> Model::parameters_of(const Segment& segment) const {
   return all;
 }
 
-Tensor Model::run_segment(const Segment& segment, const Context& context, const Quantized& x) {
+Tensor Model::run_segment(const Segment& segment, const Context& context, const Quantized& x,
+                          Norms* statistics) const {
   const List<Parameter*> parameters = parameters_of(segment);
   const auto run = [=, this](const Quantized& in, const Tensors& rest, bool again) {
     List<std::pair<const Parameter*, Tensor>> leaves;
@@ -47,7 +48,7 @@ Tensor Model::run_segment(const Segment& segment, const Context& context, const 
     List<Quantized> values(spec_.nodes.size());
     List<int> chain(spec_.nodes.size(), 0);
     values[size_t(segment.begin)] = in;
-    run_nodes(segment.begin + 1, segment.end, {context, in.value.dim(0), &leaves, again}, &values, &chain);
+    run_nodes(segment.begin + 1, segment.end, {context, statistics, in.value.dim(0), &leaves, again}, &values, &chain);
     return values[size_t(segment.end)].value;
   };
   Tensors rest;
@@ -74,7 +75,7 @@ Model::SegmentCost Model::cost_of(const Segment& segment, int64_t images, SumOrd
   List<Quantized> values(spec_.nodes.size());
   List<int> chain(spec_.nodes.size(), 0);
   values[size_t(segment.begin)].value = input.tensor();
-  run_nodes(segment.begin + 1, segment.end, {context, images, nullptr, true}, &values, &chain);
+  run_nodes(segment.begin + 1, segment.end, {context, &norms_, images, nullptr, true}, &values, &chain);
   const Tensor y = values[size_t(segment.end)].value;
   values.clear();
   cost.output = size_class(y.bytes());

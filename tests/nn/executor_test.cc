@@ -140,6 +140,9 @@ TEST_CASE("executor: evaluation uses running statistics, training moves them, an
   // One image at a time gives the same: nothing depends on the batch.
   const Tensor b = model.forward({}, x.slice_outer(2, 3));
   for (int64_t k = 0; k < 10; ++k) CHECK(a.at(20 + k) == b.at(k));
+  const Model& unchanged = model;
+  CHECK(unchanged.evaluate({}, x).values() == a.values());
+  CHECK_THROWS_WITH_AS(unchanged.evaluate(training(), x), "model: an evaluation in training", Error);
   model.forward(training(), x);
   CHECK(model.counters().at("bn1.num_batches_tracked") == 1);
   bool moved = false;
