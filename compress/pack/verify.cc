@@ -37,20 +37,20 @@ void compare(const bnt_view& v, const float* want, VerifiedTensor* t) {
 
 }  // namespace
 
-Verifier::Verifier(Model& model, std::unique_ptr<PackedModel> packed) : model_(model) {
+Verifier::Verifier(const Model& model, std::unique_ptr<PackedModel> packed) : net_(model) {
   sessions_.push_back(std::move(packed));
   const bnt_info& info = sessions_[0]->info();
-  const auto& in = std::get<InputConfig>(model.spec().nodes[0].config);
+  const auto& in = std::get<InputConfig>(net_.spec().nodes[0].config);
   const auto differ = [](const std::string& what) {
     throw Error("verify: the packed model is of another net: " + what);
   };
   if (info.h != in.h || info.w != in.w || info.c != in.c) differ("its images are of another size");
-  if (info.classes != model.spec().classes) differ("it has " + std::to_string(info.classes) + " classes");
+  if (info.classes != net_.spec().classes) differ("it has " + std::to_string(info.classes) + " classes");
 
-  const std::vector<Shape> shapes = infer_shapes(model.spec());
+  const std::vector<Shape> shapes = infer_shapes(net_.spec());
   const std::vector<uint8_t> blank(size_t(info.h) * info.w * info.c);
   (void)sessions_[0]->run_traced(blank.data(), [&](const bnt_view& v) {
-    const int node = model.spec().find(v.name);
+    const int node = net_.spec().find(v.name);
     if (node < 0) differ("no node has the name " + std::string(v.name));
     if (shapes[size_t(node)].size() != elements(v)) differ("node " + std::string(v.name) + " has another shape");
     report_.tensors.push_back({v.name, v.dtype == BNT_BITS ? "bits" : "f32", v.dims[0], v.dims[1], v.dims[2], 0, 0, 0});
@@ -65,13 +65,10 @@ Verifier::Predictions Verifier::add(const Tensor& x, const uint8_t* images) {
   // The evaluation forward, keeping the nodes that the packed model has.
   std::map<std::string, Tensor> want;
   for (const VerifiedTensor& t : report_.tensors) want[t.name];
-  const NoGrad no_grad;
-  Context context;
-  context.tap = [&](const NodeSpec& node, const Tensor& value) {
+  const Tensor logits = net_.evaluate(x, [&](const NodeSpec& node, const Tensor& value) {
     const auto it = want.find(node.name);
     if (it != want.end()) it->second = value.detach();
-  };
-  const Tensor logits = model_.forward(context, x).detach();
+  });
   for (const auto& [name, value] : want)
     if (!value.defined() || !value.has_data()) throw Error("verify: the evaluation forward did not show node " + name);
 

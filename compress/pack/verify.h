@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "compress/pack/packed_model.h"
-#include "nn/model.h"
+#include "compress/pack/trained_net.h"
 
 namespace bantam {
 
@@ -33,7 +33,7 @@ class Verifier {
  public:
   // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no
   // node has the name of.
-  Verifier(Model& model, std::unique_ptr<PackedModel> packed);
+  Verifier(const Model& model, std::unique_ptr<PackedModel> packed);
   ~Verifier();
 
   // The likeliest class of each image, the lower index among equals.
@@ -48,7 +48,7 @@ class Verifier {
   const PackedModel& packed() const { return *sessions_[0]; }
 
  private:
-  Model& model_;
+  TrainedNet net_;
   std::vector<std::unique_ptr<PackedModel>> sessions_;  // one for each thread
   VerifyReport report_;
 };
