@@ -14,6 +14,16 @@ namespace {
 
 int64_t elements(const bnt_view& v) { return int64_t(v.dims[0]) * v.dims[1] * v.dims[2]; }
 
+const char* type_name(const bnt_view& v) {
+  switch (v.dtype) {
+    case BNT_F32: return "f32";
+    case BNT_BITS: return "bits";
+    case BNT_I32: break;  // no tensor has it yet
+  }
+  throw Error("verify: tensor " + std::string(v.name) + " has a type that cannot be compared");
+}
+
+// Of a tensor whose type has a name.
 float value_at(const bnt_view& v, int64_t i) {
   if (v.dtype == BNT_F32) return static_cast<const float*>(v.data)[i];
   const int64_t c = v.dims[2], channel = i % c;
@@ -29,7 +39,7 @@ void compare(const bnt_view& v, const float* want, VerifiedTensor* t) {
   if (v.dtype == BNT_F32 && memcmp(v.data, want, size_t(n) * sizeof(float)) == 0) return;
   for (int64_t i = 0; i < n; ++i) {
     const float got = value_at(v, i);
-    if (memcmp(&got, &want[i], sizeof got) == 0) continue;
+    if (memcmp(&got, &want[i], sizeof got) == 0 || (std::isnan(got) && std::isnan(want[i]))) continue;
     ++t->differing;
     t->largest = std::max(t->largest, std::fabs(double(got) - double(want[i])));
   }
@@ -53,7 +63,7 @@ Verifier::Verifier(const Model& model, std::unique_ptr<PackedModel> packed) : ne
     const int node = net_.spec().find(v.name);
     if (node < 0) differ("no node has the name " + std::string(v.name));
     if (shapes[size_t(node)].size() != elements(v)) differ("node " + std::string(v.name) + " has another shape");
-    report_.tensors.push_back({v.name, v.dtype == BNT_BITS ? "bits" : "f32", v.dims[0], v.dims[1], v.dims[2], 0, 0, 0});
+    report_.tensors.push_back({v.name, type_name(v), v.dims[0], v.dims[1], v.dims[2], 0, 0, 0});
   });
 }
 

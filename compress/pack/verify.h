@@ -1,5 +1,6 @@
 // Is the packed model the trained net? Every tensor that the packed run materializes, and the scores, against the value
-// of the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ).
+// of the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ;
+// all NaNs are equal: which one an operation makes is the processor's choice).
 #pragma once
 
 #include <cstdint>
