@@ -1,10 +1,12 @@
 #include "compress/pack/pack.h"
 
 #include <cmath>
+#include <memory>
 
 #include "compress/pack/arena.h"
 #include "compress/pack/lower.h"
 #include "compress/pack/packed_model.h"
+#include "compress/pack/self_check.h"
 
 namespace bantam {
 namespace {
@@ -44,16 +46,10 @@ void describe(PackState* s, const PackOptions& options) {
   file.switches.push_back(full_width(*s));
 }
 
-// What this packer writes, the runtime's reader accepts.
-std::vector<uint8_t> checked(std::vector<uint8_t> bytes) {
-  (void)PackedModel(bytes);
-  return bytes;
-}
-
 // The bytes, with the self test's scores if there is an image.
 std::vector<uint8_t> finish(PackState* s, const std::vector<uint8_t>& image) {
   FileBuilder& file = s->file;
-  if (image.empty()) return checked(file.bytes());
+  if (image.empty()) return file.bytes();
   if (image.size() != size_t(file.header.h) * file.header.w * file.header.c)
     throw Error("pack: the test image is not of the net's size");
   std::vector<uint8_t> test = image;
@@ -62,7 +58,7 @@ std::vector<uint8_t> finish(PackState* s, const std::vector<uint8_t>& image) {
   PackedModel runner(file.bytes());
   const std::vector<float> scores = runner.run(image.data(), 1);
   file.set_payload(file.header.self_test, round_up(image.size(), 4), scores.data(), scores.size() * 4);
-  return checked(file.bytes());
+  return file.bytes();
 }
 
 }  // namespace
@@ -76,7 +72,10 @@ std::vector<uint8_t> pack(const Model& model, const PackOptions& options) {
     if (!s.covered[size_t(i)] && !s.vanishes(i)) lower(&s, i);
   s.file.header.output = f32_of(&s, s.output());
   place_tensors(&s.file);
-  return finish(&s, options.test_image);
+  std::vector<uint8_t> bytes = finish(&s, options.test_image);
+  auto packed = std::make_unique<PackedModel>(bytes);  // what this packer writes, the runtime's reader accepts
+  check_packed(model, std::move(packed), options);
+  return bytes;
 }
 
 }  // namespace bantam
