@@ -35,7 +35,7 @@ int run_pack(const PackArgs& args) {
   options.class_names = net.info.class_names;
   options.test_image = test_image(size_t(in.size()));
   const Bytes bytes = pack(*net.model, options);
-  const PackedModel packed(bytes);  // read back before it is written: what stands on the disk has been checked
+  const PackedModel packed(bytes);  // for its sizes
   atomic_write(args.out, as_text(bytes));
 
   const uint64_t checkpoint_bytes = std::filesystem::file_size(net.path);
