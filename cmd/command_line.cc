@@ -263,7 +263,8 @@ struct CommandLine {
 
   void add_pack() {
     Sub& s = add("pack", "turn a checkpoint into a packed model", "pack runs/bnn/best.safetensors -o net.bnt",
-                 "Writes the model that the small runtime (bnt.h) runs: bits, thresholds, one arena.");
+                 "Writes the model that the small runtime (bnt.h) runs: bits, thresholds, one arena. Before, both run\n"
+                 "on a few images: if a value of any tensor differs from the checkpoint's, nothing is written.");
     s.required.push_back(
         s.app->add_option("CHECKPOINT", pack.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
     s.required.push_back(s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt"));

@@ -61,6 +61,7 @@ struct NoConfig {};
 #define BANTAM_KIND_VALUE(name, word) k##name,
 enum class Kind : uint8_t { BANTAM_KINDS(BANTAM_KIND_VALUE) };
 #undef BANTAM_KIND_VALUE
+std::vector<Kind> all_kinds();
 const char* name_of(Kind kind);  // "conv", "batch_norm", ...
 bool kind_from_name(const std::string& name, Kind* kind);  // false if there is none
 

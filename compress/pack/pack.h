@@ -4,7 +4,7 @@
 // one max pool behind it into its rows; a binary layer whose chain ends in a sign becomes integer comparisons
 // (thresholds.h). A linear layer is a convolution whose window is the whole image: [h][w][c] is the order in which it
 // is flattened. What has no fused form runs as an op of its own; results are those of the evaluation forward, bit for
-// bit, either way.
+// bit, either way. What each kind of node becomes stands in lower.h, how nodes join in fusion.h.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct PackOptions {
   std::vector<uint8_t> test_image;       // [h][w][c], or empty: stored with its scores for bnt_self_test
 };
 
-// The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold.
+// The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold, and Error naming
+// the tensor if the packed net then computes anything else than the trained one in the canonical order [self_check.h].
 std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const PackOptions& options);
 inline std::vector<uint8_t> pack(const Net& net, const PackOptions& options) {
   return pack(net.plan, net.parameters, options);

@@ -2,23 +2,10 @@
 
 #include "bantam_fault.h"
 #include "core/base/fixed_point.h"
-#include "ops/kernels/elementwise_ref.h"
+#include "core/tensor.h"
 
 namespace bantam::packed {
 namespace {
-
-float apply(const ScalarStage& s, float x) {
-  switch (s.kind) {
-    case StageKind::kBias: return x + s.a;
-    case StageKind::kAffine: return ref::affine(x, s.a, s.b);
-    case StageKind::kRelu: return ref::relu(x);
-    case StageKind::kPRelu: return ref::prelu(x, s.a);
-    case StageKind::kHardtanh: return ref::clamp(x, -1.0f, 1.0f);
-    case StageKind::kAdd:
-    case StageKind::kMaxPool: break;
-  }
-  return x;
-}
 
 // [begin, end] on which a predicate changes at most once: the first sum at which it no longer has the value that it has
 // at begin, or end + 1.
@@ -34,17 +21,29 @@ template <class P> int32_t first_change(int32_t begin, int32_t end, const P& pre
 
 }  // namespace
 
+const ScalarForm* scalar_form(StageKind kind) {
+  for (const ScalarForm& form : scalar_forms())
+    if (form.kind == kind) return &form;
+  return nullptr;
+}
+
 float evaluate(const std::vector<ScalarStage>& stages, float x) {
-  for (const ScalarStage& s : stages) x = apply(s, x);
+  for (const ScalarStage& s : stages) {
+    const ScalarForm* form = scalar_form(s.kind);
+    if (!form) throw Error("thresholds: stage " + std::to_string(int(s.kind)) + " is no function of one value");
+    x = form->apply(s, x);
+  }
   return x;
 }
 
 bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out) {
-  // Split the sums at the turn of each falling prelu: between splits every stage is monotone in f32, too, because
+  for (const ScalarStage& s : stages)
+    if (!scalar_form(s.kind)) return false;
+  // Split the sums where a stage turns (a falling prelu): between splits every stage is monotone in f32, too, because
   // rounding is.
   std::vector<int32_t> starts = {-limit};
   for (size_t i = 0; i < stages.size(); ++i) {
-    if (stages[i].kind != StageKind::kPRelu || !(stages[i].a < 0.0f)) continue;
+    if (scalar_form(stages[i].kind)->slope(stages[i]) != Slope::kTurnsAtZero) continue;
     const std::vector<ScalarStage> before(stages.begin(), stages.begin() + std::ptrdiff_t(i));
     const auto positive = [&](int32_t sum) { return evaluate(before, float(sum)) >= 0.0f; };
     std::vector<int32_t> finer;
@@ -92,9 +91,14 @@ bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Thres
 int direction(const std::vector<ScalarStage>& stages) {
   int d = 1;
   for (const ScalarStage& s : stages) {
-    if (s.kind == StageKind::kPRelu && s.a < 0.0f) return 0;
-    if (s.kind == StageKind::kAffine && s.a < 0.0f) d = -d;
-    if (s.kind == StageKind::kAffine && !(s.a < 0.0f) && !(s.a > 0.0f)) d = 1;  // constant from here on
+    const ScalarForm* form = scalar_form(s.kind);
+    if (!form) return 0;
+    switch (form->slope(s)) {
+      case Slope::kRises: break;
+      case Slope::kFalls: d = -d; break;
+      case Slope::kConstant: d = 1; break;  // from here on
+      case Slope::kTurnsAtZero: return 0;
+    }
   }
   return d;
 }

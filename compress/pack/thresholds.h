@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "compress/runtime/format.h"
@@ -19,11 +20,24 @@ namespace bantam::packed {
 
 // A stage with its values for one channel.
 struct ScalarStage {
-  StageKind kind = StageKind::kBias;  // any but kAdd and kMaxPool
+  StageKind kind = StageKind::kBias;
   float a = 0.0f, b = 0.0f;
 };
 
-// The evaluation forward's value for one channel. [ops/kernels/elementwise_ref.h]
+// How a stage's result depends on its input.
+enum class Slope : uint8_t { kFalls, kConstant, kRises, kTurnsAtZero };
+
+// A kind of stage as a function of one value, if it is one: the evaluation forward's very expression.
+// [ops/kernels/elementwise_ref.h]
+struct ScalarForm {
+  StageKind kind;
+  float (*apply)(const ScalarStage& s, float x);
+  Slope (*slope)(const ScalarStage& s);
+};
+std::span<const ScalarForm> scalar_forms();         // [lower_elementwise.cc]
+const ScalarForm* scalar_form(StageKind kind);      // null: the kind has none, and thresholds cannot stand in for it
+
+// The evaluation forward's value for one channel. Throws Error if a stage has no scalar form.
 float evaluate(const std::vector<ScalarStage>& stages, float x);
 
 // bit(sum) = (lo <= sum && sum <= hi) ^ flip. A constant has lo > hi.
@@ -34,13 +48,13 @@ struct Threshold {
 };
 
 // The threshold that equals [evaluate(stages, float(sum)) >= 0] for every sum in [-limit, limit], limit < 2^24. False
-// if there is none (two turns, or values that overflow to NaN on the way). With limit <= kExhaustiveLimit every sum is
-// tried.
+// if there is none (a stage without scalar form, two turns, or values that overflow to NaN on the way). With limit <=
+// kExhaustiveLimit every sum is tried.
 constexpr int32_t kExhaustiveLimit = 1 << 17;
 bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out);
 
 // How the sign of the stages' result depends on their input: rising (+1), falling (-1), either way for a constant (+1),
-// or 0 where it turns. After a max pool, +1 makes the OR of the window's bits and -1 their AND.
+// or 0 where it turns or is not known. After a max pool, +1 makes the OR of the window's bits and -1 their AND.
 int direction(const std::vector<ScalarStage>& stages);
 
 }  // namespace bantam::packed

@@ -14,6 +14,16 @@ namespace {
 
 int64_t elements(const bnt_view& v) { return int64_t(v.dims[0]) * v.dims[1] * v.dims[2]; }
 
+const char* type_name(const bnt_view& v) {
+  switch (v.dtype) {
+    case BNT_F32: return "f32";
+    case BNT_BITS: return "bits";
+    case BNT_I32: break;  // no tensor has it yet
+  }
+  throw Error("verify: tensor " + std::string(v.name) + " has a type that cannot be compared");
+}
+
+// Of a tensor whose type has a name.
 float value_at(const bnt_view& v, int64_t i) {
   if (v.dtype == BNT_F32) return static_cast<const float*>(v.data)[i];
   const int64_t c = v.dims[2], channel = i % c;
@@ -29,7 +39,7 @@ void compare(const bnt_view& v, const float* want, VerifiedTensor* t) {
   if (v.dtype == BNT_F32 && memcmp(v.data, want, size_t(n) * sizeof(float)) == 0) return;
   for (int64_t i = 0; i < n; ++i) {
     const float got = value_at(v, i);
-    if (memcmp(&got, &want[i], sizeof got) == 0) continue;
+    if (memcmp(&got, &want[i], sizeof got) == 0 || (std::isnan(got) && std::isnan(want[i]))) continue;
     ++t->differing;
     t->largest = std::max(t->largest, std::fabs(double(got) - double(want[i])));
   }
@@ -37,24 +47,23 @@ void compare(const bnt_view& v, const float* want, VerifiedTensor* t) {
 
 }  // namespace
 
-Verifier::Verifier(const Plan& plan, const Parameters& parameters, std::unique_ptr<PackedModel> packed)
-    : plan_(plan), parameters_(parameters) {
+Verifier::Verifier(const TrainedNet& net, std::unique_ptr<PackedModel> packed) : net_(net) {
   sessions_.push_back(std::move(packed));
   const bnt_info& info = sessions_[0]->info();
-  const InputConfig& in = plan.input();
+  const auto& in = std::get<InputConfig>(net_.spec().nodes[0].config);
   const auto differ = [](const std::string& what) {
     throw Error("verify: the packed model is of another net: " + what);
   };
   if (info.h != in.h || info.w != in.w || info.c != in.c) differ("its images are of another size");
-  if (info.classes != plan.spec().classes) differ("it has " + std::to_string(info.classes) + " classes");
+  if (info.classes != net_.spec().classes) differ("it has " + std::to_string(info.classes) + " classes");
 
-  const std::vector<Shape>& shapes = plan.shapes();
+  const std::vector<Shape>& shapes = net_.shapes();
   const std::vector<uint8_t> blank(size_t(info.h) * info.w * info.c);
   (void)sessions_[0]->run_traced(blank.data(), [&](const bnt_view& v) {
-    const int node = plan.spec().find(v.name);
+    const int node = net_.spec().find(v.name);
     if (node < 0) differ("no node has the name " + std::string(v.name));
     if (shapes[size_t(node)].size() != elements(v)) differ("node " + std::string(v.name) + " has another shape");
-    report_.tensors.push_back({v.name, v.dtype == BNT_BITS ? "bits" : "f32", v.dims[0], v.dims[1], v.dims[2], 0, 0, 0});
+    report_.tensors.push_back({v.name, type_name(v), v.dims[0], v.dims[1], v.dims[2], 0, 0, 0});
   });
 }
 
@@ -67,13 +76,10 @@ Verifier::Predictions Verifier::add(const Input& input) {
   // The evaluation forward, keeping the nodes that the packed model has.
   std::map<std::string, Tensor> want;
   for (const VerifiedTensor& t : report_.tensors) want[t.name];
-  const NoGrad no_grad;
-  Context context;
-  context.tap = [&](const NodeSpec& node, const Tensor& value) {
+  const Tensor logits = net_.evaluate(input, [&](const NodeSpec& node, const Tensor& value) {
     const auto it = want.find(node.name);
     if (it != want.end()) it->second = value.detach();
-  };
-  const Tensor logits = forward(plan_, parameters_, input, context).scores.detach();
+  });
   for (const auto& [name, value] : want)
     if (!value.defined() || !value.has_data()) throw Error("verify: the evaluation forward did not show node " + name);
 

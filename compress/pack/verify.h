@@ -1,5 +1,6 @@
 // Is the packed model the trained net? Every tensor that the packed run materializes, and the scores, against the value
-// of the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ).
+// of the node of that name in the evaluation forward: equal means equal bit for bit (0.0 and -0.0 differ;
+// all NaNs are equal: which one an operation makes is the processor's choice).
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #include <vector>
 
 #include "compress/pack/packed_model.h"
-#include "nn/net.h"
+#include "compress/pack/trained_net.h"
 
 namespace bantam {
 
@@ -33,9 +34,9 @@ class Verifier {
  public:
   // Throws Error if the file is not sound, or not of this net: another input size, class count, or a tensor that no
   // node has the name of.
-  Verifier(const Plan& plan, const Parameters& parameters, std::unique_ptr<PackedModel> packed);
+  Verifier(const TrainedNet& net, std::unique_ptr<PackedModel> packed);
   Verifier(const Net& net, std::unique_ptr<PackedModel> packed)
-      : Verifier(net.plan, net.parameters, std::move(packed)) {}
+      : Verifier(TrainedNet(net.plan, net.parameters), std::move(packed)) {}
   ~Verifier();
 
   // The likeliest class of each image, the lower index among equals.
@@ -49,8 +50,7 @@ class Verifier {
   const PackedModel& packed() const { return *sessions_[0]; }
 
  private:
-  const Plan& plan_;
-  const Parameters& parameters_;
+  TrainedNet net_;
   std::vector<std::unique_ptr<PackedModel>> sessions_;  // one for each thread
   VerifyReport report_;
 };

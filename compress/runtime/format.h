@@ -138,9 +138,14 @@ struct TensorRecord {
     io.u32(h), io.u32(w), io.u32(c), io.u32(arena);
     for (uint32_t& r : reserved2) io.u32(r);
   }
-  uint64_t bytes() const {
-    return uint64_t(h) * w * (Type(type) == Type::kBits ? words_for(c) * uint64_t(8) : uint64_t(c) * 4);
+  uint64_t pixel_bytes() const {
+    switch (Type(type)) {
+      case Type::kF32: return uint64_t(c) * 4;
+      case Type::kBits: return words_for(c) * uint64_t(8);
+    }
+    return 0;  // no type: the reader refuses it
   }
+  uint64_t bytes() const { return uint64_t(h) * w * pixel_bytes(); }
 };
 
 // rows = source(in); rows = stage(rows) ...; out_f32 = rows; out_bits = sign(rows).
@@ -185,8 +190,17 @@ struct OpRecord {
     io.u32(n_stages), io.u32(band), io.u32(reserved);
   }
   bool is_conv() const {
-    const Source s = Source(source);
-    return s == Source::kConv || s == Source::kConvSigns || s == Source::kXnor || s == Source::kDepthwise;
+    switch (Source(source)) {
+      case Source::kConv:
+      case Source::kConvSigns:
+      case Source::kXnor:
+      case Source::kDepthwise: return true;
+      case Source::kPixels:
+      case Source::kLoad:
+      case Source::kUnpack:
+      case Source::kGlobalAverage: return false;
+    }
+    return false;  // no source: the reader refuses it
   }
 };
 

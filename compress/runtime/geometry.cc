@@ -50,7 +50,11 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     case Source::kConv: g->weight_bytes = op.groups * depth * padded_cols * 4; break;
     case Source::kConvSigns: g->weight_bytes = op.groups * depth * padded_cols / 8; break;
     case Source::kDepthwise: g->weight_bytes = depth * round_up(op.k, 16) * 4; break;
-    default: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
+    case Source::kXnor: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
+    case Source::kPixels:
+    case Source::kLoad:
+    case Source::kUnpack:
+    case Source::kGlobalAverage: return bad(OpRecord::kAtSource);  // no convolution
   }
   if (g->weight_bytes > kMaxFileBytes) return bad(OpRecord::kAtK);
   if (depth * op.k > kMaxMacs / (g->h * g->w)) return bad(OpRecord::kAtK);
@@ -84,9 +88,35 @@ bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
   if (op.pad_h || op.pad_w) return bad(OpRecord::kAtPad);
   if (op.dilation_h || op.dilation_w) return bad(OpRecord::kAtDilation);
   if (op.weights) return bad(OpRecord::kAtWeights);
-  const bool mean = Source(op.source) == Source::kGlobalAverage;
-  g->h = mean ? 1 : g->in_h, g->w = mean ? 1 : g->in_w, g->c = g->in_c;
-  return true;
+  g->h = g->in_h, g->w = g->in_w, g->c = g->in_c;
+  switch (Source(op.source)) {
+    case Source::kPixels:
+    case Source::kLoad:
+    case Source::kUnpack: return true;
+    case Source::kGlobalAverage: g->h = g->w = 1; return true;
+    case Source::kConv:
+    case Source::kConvSigns:
+    case Source::kXnor:
+    case Source::kDepthwise: break;  // above
+  }
+  return bad(OpRecord::kAtSource);
+}
+
+// Which operands a kind of stage has.
+struct Operands {
+  bool a, b, tensor, window;
+};
+Operands operands_of(StageKind kind) {
+  switch (kind) {
+    case StageKind::kBias:
+    case StageKind::kPRelu: return {true, false, false, false};
+    case StageKind::kAffine: return {true, true, false, false};
+    case StageKind::kRelu:
+    case StageKind::kHardtanh: return {false, false, false, false};
+    case StageKind::kAdd: return {false, false, true, false};
+    case StageKind::kMaxPool: return {false, false, false, true};
+  }
+  return {};  // no kind: refused before
 }
 
 bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, Fault* fault) {
@@ -100,11 +130,11 @@ bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, F
     if (s.reserved) return bad(i, StageRecord::kAtReserved);
     for (uint32_t r : s.reserved2)
       if (r) return bad(i, StageRecord::kAtReserved2);
-    const bool has_a = kind == StageKind::kBias || kind == StageKind::kAffine || kind == StageKind::kPRelu;
-    if ((s.a != 0) != has_a) return bad(i, StageRecord::kAtA);
-    if ((s.b != 0) != (kind == StageKind::kAffine)) return bad(i, StageRecord::kAtB);
-    if ((s.tensor != kNone) != (kind == StageKind::kAdd)) return bad(i, StageRecord::kAtTensor);
-    if (kind != StageKind::kMaxPool) {
+    const Operands has = operands_of(kind);
+    if ((s.a != 0) != has.a) return bad(i, StageRecord::kAtA);
+    if ((s.b != 0) != has.b) return bad(i, StageRecord::kAtB);
+    if ((s.tensor != kNone) != has.tensor) return bad(i, StageRecord::kAtTensor);
+    if (!has.window) {
       if (s.kh || s.kw || s.sh || s.sw || s.ph || s.pw) return bad(i, StageRecord::kAtWindow);
       continue;
     }

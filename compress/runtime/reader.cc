@@ -19,6 +19,29 @@ bool overlap(const TensorRecord& a, const TensorRecord& b) {
   return a.arena < b.arena + b.bytes() && b.arena < a.arena + a.bytes();
 }
 
+bool is_type(uint8_t type) {
+  switch (Type(type)) {
+    case Type::kF32:
+    case Type::kBits: return true;
+  }
+  return false;
+}
+
+// The type of the tensor that a source reads; kPixels reads none.
+Type type_read_by(Source source) {
+  switch (source) {
+    case Source::kUnpack:
+    case Source::kXnor: return Type::kBits;
+    case Source::kPixels:
+    case Source::kLoad:
+    case Source::kConv:
+    case Source::kConvSigns:
+    case Source::kGlobalAverage:
+    case Source::kDepthwise: break;
+  }
+  return Type::kF32;
+}
+
 // Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns
 // false.
 class Checker {
@@ -85,7 +108,7 @@ class Checker {
       const uint64_t at = p_.tensors + uint64_t(i) * TensorRecord::kBytes;
       const TensorRecord t = m_.tensor(i);
       if (t.name >= h_.strings_bytes) return fail(at + TensorRecord::kAtName);
-      if (Type(t.type) != Type::kF32 && Type(t.type) != Type::kBits) return fail(at + TensorRecord::kAtType);
+      if (!is_type(t.type)) return fail(at + TensorRecord::kAtType);
       if (t.reserved[0] || t.reserved[1] || t.reserved[2]) return fail(at + TensorRecord::kAtReserved);
       if (t.reserved2[0] || t.reserved2[1]) return fail(at + TensorRecord::kAtReserved2);
       if (t.h == 0 || t.h > kMaxSide) return fail(at + TensorRecord::kAtH);
@@ -147,9 +170,8 @@ class Checker {
       const Source source = Source(op.source);
       if (source == Source::kPixels) {
         if (op.in != kNone) return fail(at + OpRecord::kAtIn);
-      } else {
-        const Type type = source == Source::kUnpack || source == Source::kXnor ? Type::kBits : Type::kF32;
-        if (!readable(at + OpRecord::kAtIn, op.in, type)) return false;
+      } else if (!readable(at + OpRecord::kAtIn, op.in, type_read_by(source))) {
+        return false;
       }
       if (op.n_stages > kMaxStages) return fail(at + OpRecord::kAtStages);
       if (op.first_stage != stages_seen || op.n_stages > h_.n_stages - stages_seen)
@@ -195,7 +217,7 @@ class Checker {
       const StageRecord& s = stages[i];
       if (s.a && !payload(stage_at(op, i) + StageRecord::kAtA, s.a, g.c * 4)) return false;
       if (s.b && !payload(stage_at(op, i) + StageRecord::kAtB, s.b, g.c * 4)) return false;
-      if (StageKind(s.kind) != StageKind::kAdd) continue;
+      if (s.tensor == kNone) continue;
       if (!readable(stage_at(op, i) + StageRecord::kAtTensor, s.tensor, Type::kF32)) return false;
       const TensorRecord t = m_.tensor(s.tensor);
       const bool after = g.pool >= 0 && i > g.pool;
@@ -217,7 +239,7 @@ class Checker {
       if (t.h != g.out_h || t.w != g.out_w || t.c != g.c) return fail(field);
       if (op.in != kNone && overlap(t, m_.tensor(op.in))) return fail(field);
       for (uint32_t s = 0; s < op.n_stages; ++s)
-        if (StageKind(stages[s].kind) == StageKind::kAdd && overlap(t, m_.tensor(stages[s].tensor))) return fail(field);
+        if (stages[s].tensor != kNone && overlap(t, m_.tensor(stages[s].tensor))) return fail(field);
       if (i == 1 && out[0] != kNone && overlap(t, m_.tensor(out[0]))) return fail(field);
     }
     for (int i = 0; i < 2; ++i) {

@@ -17,6 +17,12 @@ constexpr const KindRoom* kRooms[] = {BANTAM_KINDS(BANTAM_KIND_ROOM)};
 
 const KindRoom& room_of(Kind kind) { return *kRooms[size_t(kind)]; }
 
+std::vector<Kind> all_kinds() {
+  std::vector<Kind> all;
+  for (const KindRoom* room : kRooms) all.push_back(room->kind);
+  return all;
+}
+
 const char* name_of(Kind kind) { return room_of(kind).name; }
 
 bool kind_from_name(const std::string& name, Kind* kind) {

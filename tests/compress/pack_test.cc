@@ -7,6 +7,7 @@
 #include <iterator>
 #include <limits>
 
+#include "compress/pack/lower.h"
 #include "compress/pack/packed_file.h"
 #include "compress/pack/packed_model.h"
 #include "compress/pack/weights.h"
@@ -104,6 +105,59 @@ ThresholdCount count_thresholds(const std::vector<uint8_t>& file) {
   return n;
 }
 
+// Adds a node of this kind behind x, which has c channels of 6x5 pixels. `other` has x's shape.
+int add_node(NetBuilder* g, Kind kind, int x, int64_t c, int other) {
+  const std::string name = "it";
+  switch (kind) {
+    case Kind::kInput: return x;  // the net has its one
+    case Kind::kConv: return g->conv(name, x, {.out_channels = c, .kernel_h = 3, .kernel_w = 2, .weight = {}});
+    case Kind::kLinear: return g->linear(name, g->unary(Kind::kFlatten, "flat", x), {.out_features = c, .weight = {}});
+    case Kind::kBatchNorm: return g->batch_norm(name, x);
+    case Kind::kPRelu: return g->prelu(name, x, {.slopes = c, .parameter = name});
+    case Kind::kMaxPool: return g->max_pool(name, x);
+    case Kind::kAvgPool: return g->avg_pool(name, x);
+    case Kind::kAdaptiveAvgPool: return g->adaptive_avg_pool(name, x, {.out_h = 6, .out_w = 5});
+    case Kind::kAdd: return g->add(name, x, other);
+    case Kind::kMul: return g->mul(name, x, other);
+    case Kind::kConcat: return g->concat(name, {x, other});
+    case Kind::kQuantize: return g->quantize(name, x);
+    case Kind::kDropout: return g->dropout(name, x, {.p = 0.5});
+    case Kind::kRelu:
+    case Kind::kHardtanh:
+    case Kind::kSigmoid:
+    case Kind::kTanh:
+    case Kind::kSoftmax:
+    case Kind::kGlobalAvgPool:
+    case Kind::kFlatten: return g->unary(kind, name, x);
+  }
+  throw Error("add_node: no such kind");
+}
+
+// Where a node stands: behind a convolution that nobody else reads, behind one that a second branch reads, or between
+// a binary convolution and a sign.
+enum class Place { kInChain, kAlone, kBeforeSign };
+NetSpec net_with(Kind kind, Place place) {
+  constexpr int64_t kChannels = 70;
+  ConvConfig same;
+  same.out_channels = kChannels, same.kernel_h = same.kernel_w = 3, same.pad_h = same.pad_w = 1, same.bias = true;
+  ConvConfig binary = same;
+  binary.weight = {Scheme::kSign, Surrogate::kIdentity};
+  NetBuilder g(6, 5, 3, 4);
+  const auto head = [&](const std::string& name, int x, bool flat) {
+    if (!flat) x = g.unary(Kind::kGlobalAvgPool, name + ".mean", x);
+    return g.linear(name, x, {.out_features = 4, .weight = {}});
+  };
+  const bool flat = kind == Kind::kLinear || kind == Kind::kGlobalAvgPool || kind == Kind::kFlatten;
+  const int other = g.conv("other", g.input(), same);
+  int x = g.conv("before", g.input(), same);
+  if (place == Place::kBeforeSign) x = g.conv("binary", g.quantize("signs", x), binary);
+  const int it = add_node(&g, kind, x, kChannels, other);
+  const int y = place == Place::kBeforeSign ? g.quantize("sign", it) : it;
+  const int scores = head("fc", y, flat);
+  g.add("scores", scores, head("fc2", place == Place::kAlone ? x : other, false));
+  return g.build();
+}
+
 std::string error_of(const NetSpec& spec) {
   Net model(spec);
   model.parameters.initialize(1);
@@ -180,6 +234,25 @@ TEST_CASE(
   MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops,
           " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
           " flips, ", all.constants, " constants, ", all.ands, " ANDs");
+}
+
+TEST_CASE("pack: each kind of node packs and equals its evaluation forward wherever it stands, or is refused by name") {
+  int deployable = 0;
+  for (const Kind kind : all_kinds()) {
+    const std::string name = name_of(kind);
+    CAPTURE(name);
+    const bool has_form = lowering_of(kind) != nullptr;
+    for (Place place : {Place::kInChain, Place::kAlone, Place::kBeforeSign}) {
+      CAPTURE(int(place));
+      const NetSpec spec = net_with(kind, place);
+      if (has_form)
+        CHECK(pack_and_compare(spec, uint64_t(int(kind)), 2).differing == 0);
+      else
+        CHECK(error_of(spec) == "pack: it (" + name + "): the packed format has no such operation");
+    }
+    deployable += has_form;
+  }
+  CHECK(deployable >= 14);
 }
 
 TEST_CASE("pack: what the format cannot hold is refused by name and reason") {

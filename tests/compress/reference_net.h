@@ -119,6 +119,11 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
       case Kind::kAdd:
         for (size_t i = 0; i < out.v.size(); ++i) out.v[i] = in.v[i] + values[size_t(node.inputs[1])].v[i];
         break;
+      case Kind::kAdaptiveAvgPool: {
+        const auto& c = std::get<AdaptivePoolConfig>(node.config);
+        if (c.out_h != in.h || c.out_w != in.w) throw Error("reference_net: no pooling to another size");
+        break;
+      }
       case Kind::kFlatten: out = {1, 1, int64_t(in.v.size()), in.v}; break;
       case Kind::kDropout: break;
       case Kind::kQuantize:

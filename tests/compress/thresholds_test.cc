@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/rng.h"
+#include "core/tensor.h"
 
 using namespace bantam;
 using namespace bantam::packed;
@@ -67,6 +68,19 @@ TEST_CASE("thresholds: a chain that turns twice is refused") {
   // ||x| - 10| - 5 is below 0 in two intervals.
   Threshold t;
   CHECK_FALSE(find_threshold({{kPRelu, -1.0f, 0}, {kBias, -10.0f, 0}, {kPRelu, -1.0f, 0}, {kBias, -5.0f, 0}}, 64, &t));
+}
+
+TEST_CASE("thresholds: every stage but a sum and a pool is a function of one value; those two have no threshold") {
+  for (uint8_t k = 0; k < kStageKinds; ++k) {
+    const StageKind kind = StageKind(k);
+    CAPTURE(int(k));
+    const bool scalar = kind != StageKind::kAdd && kind != StageKind::kMaxPool;
+    CHECK((scalar_form(kind) != nullptr) == scalar);
+    Threshold t;
+    CHECK(find_threshold({{kBias, 0.5f, 0}, {kind, 1.0f, 0}}, 64, &t) == scalar);
+    CHECK(direction({{kind, 1.0f, 0}}) == (scalar ? 1 : 0));
+    if (!scalar) CHECK_THROWS_AS((void)evaluate({{kind, 1.0f, 0}}, 2.0f), Error);
+  }
 }
 
 TEST_CASE("thresholds: random chains agree with the f32 expression for every sum, means on integers included") {

@@ -1,0 +1,37 @@
+#include "compress/pack/bands.h"
+
+#include <algorithm>
+
+namespace bantam::packed {
+namespace {
+
+Geometry derived(const PackState& s, const Chain& chain) {
+  Geometry g;
+  Fault fault;
+  if (!derive(chain.op, chain.in, chain.stages.data(), &g, &fault)) {
+    const int at = fault.stage >= 0 ? chain.nodes[size_t(fault.stage)] : chain.root;
+    refuse(s, at, "the packed format cannot hold it (field at byte " + std::to_string(fault.at) + " of its record)");
+  }
+  return g;
+}
+
+}  // namespace
+
+Geometry choose_band(const PackState& s, Chain* chain) {
+  constexpr uint64_t kPixels = 56, kScratch = 32 * 1024;
+  OpRecord& op = chain->op;
+  Geometry best = derived(s, *chain);
+  while (op.band < best.out_h && !(op.is_conv() && best.source_rows * best.w >= kPixels)) {
+    const uint32_t smaller = op.band;
+    op.band = uint32_t(std::min<uint64_t>(best.out_h, op.band * 2));
+    const Geometry g = derived(s, *chain);
+    if (g.scratch_bytes > std::max(kScratch, best.scratch_bytes)) {
+      op.band = smaller;
+      break;
+    }
+    best = g;
+  }
+  return best;
+}
+
+}  // namespace bantam::packed

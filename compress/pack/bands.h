@@ -1,0 +1,12 @@
+// How many output rows a task of an op takes.
+#pragma once
+
+#include "compress/pack/fusion.h"
+
+namespace bantam::packed {
+
+// Sets op.band: enough pixels for the kernels' tiles, as long as the scratch stays small. Returns the geometry with it;
+// refuses the node whose record is impossible.
+Geometry choose_band(const PackState& s, Chain* chain);
+
+}  // namespace bantam::packed

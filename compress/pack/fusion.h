@@ -1,0 +1,41 @@
+// Nodes that run as one op: a source, and the nodes behind it as its stages, as long as nobody else reads what lies
+// between.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "compress/pack/pack_state.h"
+
+namespace bantam::packed {
+
+// An op under construction.
+struct Chain {
+  explicit Chain(int node) : root(node) {}
+  int root;      // the node that starts it
+  OpRecord op;
+  Dims in;       // of the source's input
+  std::vector<StageRecord> stages;
+  std::vector<int> nodes;  // of the stages; the root's for its own bias
+  uint32_t channels() const { return op.k ? op.k : in.c; }
+};
+
+// Where a node becomes a stage: behind rows of so many channels, which are the value of node `from`.
+struct StagePlace {
+  int node, from;
+  uint32_t channels;
+};
+
+// The tensor of floats that holds a node's value; made from its bits if need be.
+uint32_t f32_of(PackState* s, int node);
+
+// An op that loads the node's first operand, with the node as its first stage, and what follows it.
+void start_with_load(PackState* s, int node);
+
+// Takes in the nodes behind the chain that may join it, then adds the op.
+void extend(PackState* s, Chain* chain);
+
+// Adds the op; its floats are node `f32`'s value (or -1), its signs are the values of the nodes in `signs`.
+void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& signs);
+
+}  // namespace bantam::packed

@@ -1,0 +1,118 @@
+// Norms, activations, sums and quantizers: what works on each value alone. A new activation is a function, a row of
+// elementwise_lowerings() and, if its sign may become a threshold, a row of scalar_forms().
+#include "bantam_fault.h"
+#include "compress/pack/lower.h"
+#include "compress/pack/thresholds.h"
+#include "ops/kernels/elementwise_ref.h"
+
+namespace bantam::packed {
+namespace {
+
+StageRecord stage(StageKind kind) {
+  StageRecord r;
+  r.kind = uint8_t(kind);
+  return r;
+}
+
+// Values for each feature of an image that a flatten made flat would need one for each place.
+void check_channels(const PackState& s, const StagePlace& at, int64_t have) {
+  if (have != int64_t(at.channels))
+    refuse(s, at.node, "values for each feature of a flattened image are not supported");
+}
+
+StageRecord batch_norm(PackState* s, const StagePlace& at) {
+  const Parameters::NormAffine a = s->net.norm_affine(s->node(at.node));
+  check_channels(*s, at, int64_t(a.scale.size()));
+  finite(*s, at.node, "its scale", a.scale.data(), int64_t(at.channels));
+  finite(*s, at.node, "its shift", a.shift.data(), int64_t(at.channels));
+  StageRecord r = stage(StageKind::kAffine);
+  r.a = s->file.payload(a.scale), r.b = s->file.payload(a.shift);
+  return r;
+}
+
+StageRecord prelu(PackState* s, const StagePlace& at) {
+  const PReluConfig& p = s->config<PReluConfig>(at.node);
+  const float* slope = parameter(*s, at.node, p.parameter + ".weight", p.slopes);
+  if (p.slopes > 1) check_channels(*s, at, p.slopes);
+  std::vector<float> slopes(at.channels);
+  for (uint32_t k = 0; k < at.channels; ++k) slopes[k] = slope[p.slopes > 1 ? k : 0];
+  StageRecord r = stage(StageKind::kPRelu);
+  r.a = s->file.payload(slopes);
+  return r;
+}
+
+StageRecord relu(PackState*, const StagePlace&) { return stage(StageKind::kRelu); }
+
+StageRecord hardtanh(PackState*, const StagePlace&) {
+#ifdef BANTAM_FAULT_PACK_FORGETS_A_STAGE_KIND
+  return stage(StageKind::kRelu);
+#else
+  return stage(StageKind::kHardtanh);
+#endif
+}
+
+StageRecord add(PackState* s, const StagePlace& at) {
+  StageRecord r = stage(StageKind::kAdd);
+  r.tensor = f32_of(s, s->other_input(at.node, at.from));
+  return r;
+}
+
+bool other_is_there(const PackState& s, const Chain&, int node, int from) {
+  return s.values[size_t(s.other_input(node, from))].f32 != kNone;
+}
+
+bool is_real(const PackState& s, int node) {
+  switch (s.config<QuantizeConfig>(node).quant.scheme) {
+    case Scheme::kNone: return true;
+    case Scheme::kSign: return false;
+  }
+  refuse(s, node, "the packed format has no such codes");
+}
+
+// Signs of a value whose op did not make them along: because another of its readers stands between.
+void start_signs(PackState* s, int node) {
+  const Value& v = s->values[size_t(s->input(node))];
+  if (v.f32 == kNone) {  // the sign of signs
+    s->values[size_t(node)].bits = v.bits;
+    return;
+  }
+  Chain chain(node);
+  chain.op.source = uint8_t(Source::kLoad);
+  chain.op.in = v.f32;
+  chain.in = s->dims(v.f32);
+  add_op(s, &chain, -1, {node});
+}
+
+Slope rises(const ScalarStage&) { return Slope::kRises; }
+Slope slope_of_affine(const ScalarStage& s) {
+  return s.a < 0.0f ? Slope::kFalls : s.a > 0.0f ? Slope::kRises : Slope::kConstant;
+}
+Slope slope_of_prelu(const ScalarStage& s) { return s.a < 0.0f ? Slope::kTurnsAtZero : Slope::kRises; }
+
+}  // namespace
+
+std::span<const Lowering> elementwise_lowerings() {
+  static constexpr Lowering kRows[] = {
+      {.kind = Kind::kBatchNorm, .start = start_with_load, .stage = batch_norm},
+      {.kind = Kind::kRelu, .start = start_with_load, .stage = relu},
+      {.kind = Kind::kPRelu, .start = start_with_load, .stage = prelu},
+      {.kind = Kind::kHardtanh, .start = start_with_load, .stage = hardtanh},
+      {.kind = Kind::kAdd, .start = start_with_load, .stage = add, .joins = other_is_there},
+      {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_signs},
+  };
+  return kRows;
+}
+
+std::span<const ScalarForm> scalar_forms() {
+  using S = const ScalarStage&;
+  static constexpr ScalarForm kRows[] = {
+      {StageKind::kBias, [](S s, float x) { return x + s.a; }, rises},
+      {StageKind::kAffine, [](S s, float x) { return ref::affine(x, s.a, s.b); }, slope_of_affine},
+      {StageKind::kRelu, [](S, float x) { return ref::relu(x); }, rises},
+      {StageKind::kPRelu, [](S s, float x) { return ref::prelu(x, s.a); }, slope_of_prelu},
+      {StageKind::kHardtanh, [](S, float x) { return ref::clamp(x, -1.0f, 1.0f); }, rises},
+  };
+  return kRows;
+}
+
+}  // namespace bantam::packed

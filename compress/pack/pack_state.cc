@@ -1,0 +1,56 @@
+#include "compress/pack/pack_state.h"
+
+#include <cmath>
+
+#include "compress/pack/lower.h"
+
+namespace bantam::packed {
+
+PackState::PackState(const TrainedNet& trained)
+    : net(trained),
+      spec(net.spec()),
+      shapes(infer_shapes(spec)),
+      values(spec.nodes.size()),
+      covered(spec.nodes.size()),
+      consumers(spec.nodes.size()) {
+  for (int i = 0; i < nodes(); ++i)
+    if (!vanishes(i))
+      for (int j : node(i).inputs) consumers[size_t(real(j))].push_back(i);
+}
+
+bool PackState::vanishes(int i) const {
+  const Lowering* lowering = lowering_of(node(i).kind);
+  return lowering && lowering->vanishes && lowering->vanishes(*this, i);
+}
+
+int PackState::real(int i) const {
+  while (vanishes(i)) i = node(i).inputs[0];
+  return i;
+}
+
+void refuse(const PackState& s, int node, const std::string& why) {
+  throw Error("pack: " + s.node(node).name + " (" + name_of(s.node(node).kind) + "): " + why);
+}
+
+const float* finite(const PackState& s, int node, const std::string& name, const float* v, int64_t n) {
+  for (int64_t k = 0; k < n; ++k)
+    if (!std::isfinite(v[k])) refuse(s, node, name + " is not finite at " + std::to_string(k));
+  return v;
+}
+
+const float* parameter(const PackState& s, int node, const std::string& name, int64_t n) {
+  const float* v = s.net.values(name, n);
+  if (!v) refuse(s, node, "no parameter " + name + " of its size");
+  return finite(s, node, name, v, n);
+}
+
+uint32_t add_tensor(PackState* s, int node, Type type, uint64_t h, uint64_t w, uint64_t c) {
+  if (h > kMaxSide || w > kMaxSide || c > kMaxDepth) refuse(*s, node, "its output is larger than the format allows");
+  TensorRecord t;
+  t.name = s->file.string(s->node(node).name), t.type = uint8_t(type);
+  t.h = uint32_t(h), t.w = uint32_t(w), t.c = uint32_t(c);
+  s->file.tensors.push_back(t);
+  return uint32_t(s->file.tensors.size() - 1);
+}
+
+}  // namespace bantam::packed
