@@ -94,8 +94,8 @@ Tensor run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& va
 
   int& length = (*chain)[size_t(g.end)];
   length = 1 + (g.add >= 0 ? (*chain)[size_t(g.residual)] : 0);
-  // A cheap convolution that is computed again with its norm, twice, has its source made again for that; one on bits has
-  // them saved. So such a link of the chain counts for two.
+  // A cheap convolution that is computed again with its norm, twice, has its source made again for that; one on bits
+  // has them saved. So such a link of the chain counts for two.
   if (g.conv >= 0 && !pass.plan.is_binary(size_t(g.conv)))
     length = std::max(length, (*chain)[size_t(g.source)] > 0 ? (*chain)[size_t(g.source)] + 2 : 1);
   const bool remake = length <= kMaxChain;

@@ -1,5 +1,6 @@
 #include "compress/pack/pack.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -13,15 +14,23 @@ namespace {
 
 using namespace packed;
 
+uint32_t bits_of(const QuantSpec& q) {
+  switch (q.scheme) {
+    case Scheme::kNone: return 32;
+    case Scheme::kSign: return 1;
+  }
+  throw Error("pack: weights of an unknown scheme");
+}
+
 // The one switch so far: full width, and the bits of its narrowest weights and activations.
 SwitchRecord full_width(const PackState& s) {
-  bool sign_weights = false, sign_inputs = false;
+  uint32_t weight_bits = 32;
+  bool sign_inputs = false;
   for (int i = 0; i < s.nodes(); ++i) {
-    const QuantSpec* weight = weight_quant(s.node(i));
-    sign_weights = sign_weights || (weight && weight->scheme == Scheme::kSign);
+    if (const QuantSpec* weight = weight_quant(s.node(i))) weight_bits = std::min(weight_bits, bits_of(*weight));
     sign_inputs = sign_inputs || s.net.is_binary_layer(i);
   }
-  return {1000, sign_weights ? 1u : 32u, sign_inputs ? 1u : 32u, 0};
+  return {1000, weight_bits, sign_inputs ? 1u : 32u, 0};
 }
 
 // The file's header, as far as it says what goes in and what comes out.

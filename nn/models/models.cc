@@ -2,26 +2,17 @@
 
 #include "core/tensor.h"
 #include "nn/models/scaled.h"
+#include "nn/quantize.h"
 
 namespace bantam {
 namespace {
 
-QuantSpec weight_quant(Form form) {
-  return form == Form::kFloat ? QuantSpec{} : QuantSpec{Scheme::kSign, Surrogate::kIdentity};
-}
-
-// What stands at the input of a hidden convolution: sign in the BNN form, ReLU else.
-int act(NetBuilder& g, const std::string& name, int x, Form form) {
-  return form == Form::kBnn ? g.quantize(name, x) : g.unary(Kind::kRelu, name, x);
-}
-
-ConvConfig conv3x3(int64_t channels, int64_t stride, Form form) {
+ConvConfig conv3x3(int64_t channels, int64_t stride) {
   ConvConfig c;
   c.out_channels = channels;
   c.kernel_h = c.kernel_w = 3;
   c.stride_h = c.stride_w = stride;
   c.pad_h = c.pad_w = 1;
-  c.weight = weight_quant(form);
   return c;
 }
 
@@ -33,18 +24,25 @@ const char* name_of(Form form) {
   return form == Form::kFloat ? "float" : form == Form::kBinaryConnect ? "binaryconnect" : "bnn";
 }
 
-NetSpec quickstart_net(const ModelOptions& o) {
+const char* name_of(Order order) { return order == Order::kStandard ? "standard" : "hardtanh"; }
+
+namespace {
+
+// The builders make float nets; in a form they are quantized.
+NetSpec float_quickstart(const ModelOptions& o, Order order) {
   const int64_t c1 = scaled(32, o.width), c2 = scaled(64, o.width);
   NetBuilder g(o.h, o.w, o.c, o.classes);
-  int x = g.conv("conv1", g.input(), conv3x3(c1, 2, Form::kFloat));
-  x = act(g, "act1", g.batch_norm("bn1", x), o.form);
-  x = g.max_pool("pool2", g.conv("conv2", x, conv3x3(c2, 1, o.form)));
-  x = act(g, "act2", g.batch_norm("bn2", x), o.form);
-  x = g.batch_norm("bn3", g.conv("conv3", x, conv3x3(c2, 1, o.form)));
-  x = g.unary(o.form == Form::kBnn ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer reads real values
+  int x = g.conv("conv1", g.input(), conv3x3(c1, 2));
+  x = g.unary(Kind::kRelu, "act1", g.batch_norm("bn1", x));
+  x = g.max_pool("pool2", g.conv("conv2", x, conv3x3(c2, 1)));
+  x = g.unary(Kind::kRelu, "act2", g.batch_norm("bn2", x));
+  x = g.batch_norm("bn3", g.conv("conv3", x, conv3x3(c2, 1)));
+  x = g.unary(order == Order::kHardtanh ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer reads real values
   g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
   return g.build();
 }
+
+}  // namespace
 
 NetSpec lenet(const ModelOptions& o) {
   auto conv = [](int64_t channels, int64_t pad) {
@@ -67,7 +65,9 @@ NetSpec lenet(const ModelOptions& o) {
   return g.build();
 }
 
-NetSpec vgg11(const ModelOptions& o) {
+namespace {
+
+NetSpec float_vgg11(const ModelOptions& o, Order order) {
   struct Layer {
     int64_t channels;
     bool pool;
@@ -78,24 +78,23 @@ NetSpec vgg11(const ModelOptions& o) {
   int x = g.input();
   for (int i = 1; const Layer& layer : layers) {
     const std::string n = std::to_string(i);
-    if (i > 1) x = act(g, "act" + n, x, o.form);
-    ConvConfig c =
-        conv3x3(scaled(layer.channels, o.width), 1, i == 1 ? Form::kFloat : o.form);  // the first layer is real
+    if (i > 1) x = g.unary(Kind::kRelu, "act" + n, x);
+    ConvConfig c = conv3x3(scaled(layer.channels, o.width), 1);
     c.bias = true;
     x = g.conv("conv" + n, x, c);
     if (layer.pool) x = g.max_pool("pool" + n, x);
     x = g.batch_norm("bn" + n, x);
-    if (o.form == Form::kBnn) x = g.unary(Kind::kHardtanh, "hardtanh" + n, x);
+    if (order == Order::kHardtanh) x = g.unary(Kind::kHardtanh, "hardtanh" + n, x);
     ++i;
   }
   g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
   return g.build();
 }
 
-NetSpec resnet14(const ModelOptions& o) {
+NetSpec float_resnet14(const ModelOptions& o) {
   NetBuilder g(o.h, o.w, o.c, o.classes);
   int64_t channels = scaled(64, o.width);
-  int x = g.conv("conv1", g.input(), conv3x3(channels, 1, Form::kFloat));
+  int x = g.conv("conv1", g.input(), conv3x3(channels, 1));
   x = g.batch_norm("bn1", g.unary(Kind::kRelu, "relu1", x));
   for (int stage = 1; stage <= 3; ++stage) {
     const int64_t width = scaled(32ll << stage, o.width);
@@ -103,17 +102,16 @@ NetSpec resnet14(const ModelOptions& o) {
       const std::string n = "layer" + std::to_string(stage) + "." + std::to_string(b) + ".";
       const int64_t stride = stage > 1 && b == 0 ? 2 : 1;
       const PReluConfig slope{.slopes = 1, .init = 0.25, .parameter = n + "prelu"};
-      const int a = act(g, n + "act1", x, o.form);  // read by conv1 and by the downsampling convolution
+      const int a = g.unary(Kind::kRelu, n + "act1", x);  // read by conv1 and by the downsampling convolution
       int y =
-          g.batch_norm(n + "bn1", g.prelu(n + "prelu1", g.conv(n + "conv1", a, conv3x3(width, stride, o.form)), slope));
-      y = act(g, n + "act2", y, o.form);
-      y = g.batch_norm(n + "bn2", g.prelu(n + "prelu2", g.conv(n + "conv2", y, conv3x3(width, 1, o.form)), slope));
+          g.batch_norm(n + "bn1", g.prelu(n + "prelu1", g.conv(n + "conv1", a, conv3x3(width, stride)), slope));
+      y = g.unary(Kind::kRelu, n + "act2", y);
+      y = g.batch_norm(n + "bn2", g.prelu(n + "prelu2", g.conv(n + "conv2", y, conv3x3(width, 1)), slope));
       int shortcut = x;
       if (stride != 1 || channels != width) {
         ConvConfig c;
         c.out_channels = width;
         c.stride_h = c.stride_w = stride;
-        c.weight = weight_quant(o.form);
         shortcut = g.batch_norm(n + "downsample.1", g.conv(n + "downsample.0", a, c));
       }
       x = g.add(n + "add", y, shortcut);
@@ -124,6 +122,22 @@ NetSpec resnet14(const ModelOptions& o) {
   g.linear("fc", x, dense(o.classes));
   return g.build();
 }
+
+// What a form makes of a float net: signs for weights, and for what the layers read.
+NetSpec in_form(NetSpec spec, Form form) {
+  if (form == Form::kFloat) return spec;
+  QuantRecipe recipe;
+  recipe.weight.scheme = Scheme::kSign;
+  if (form == Form::kBnn) recipe.activation.scheme = Scheme::kSign;
+  return quantize(spec, recipe);
+}
+Order order_of(Form form) { return form == Form::kBnn ? Order::kHardtanh : Order::kStandard; }
+
+}  // namespace
+
+NetSpec quickstart_net(const ModelOptions& o) { return in_form(float_quickstart(o, order_of(o.form)), o.form); }
+NetSpec vgg11(const ModelOptions& o) { return in_form(float_vgg11(o, order_of(o.form)), o.form); }
+NetSpec resnet14(const ModelOptions& o) { return in_form(float_resnet14(o), o.form); }
 
 const std::vector<NamedModel>& models() {
   static const std::vector<NamedModel> all = {

@@ -10,7 +10,8 @@ using namespace bantam::packed;
 namespace {
 
 std::string error_of(const Net& model, const std::vector<uint8_t>& file, const PackOptions& options) {
-  return error_text<Error>([&] { check_packed(TrainedNet(model.plan, model.parameters), std::make_unique<PackedModel>(file), options); });
+  return error_text<Error>(
+      [&] { check_packed(TrainedNet(model.plan, model.parameters), std::make_unique<PackedModel>(file), options); });
 }
 
 }  // namespace
