@@ -12,7 +12,7 @@
 #include "cmd/report/machine.h"
 #include "core/parallel.h"
 #include "core/rng.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 #include "tests/shapes/conv_shapes.h"
 
 using namespace bantam;

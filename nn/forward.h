@@ -8,7 +8,7 @@
 #include "core/autograd.h"
 #include "nn/parameters.h"
 #include "nn/plan.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

@@ -1,7 +1,7 @@
 #include "ops/conv2d.h"
 
 #include "bantam_fault.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

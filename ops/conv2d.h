@@ -11,7 +11,7 @@
 #pragma once
 
 #include "core/autograd.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

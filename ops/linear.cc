@@ -1,6 +1,6 @@
 #include "ops/linear.h"
 
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

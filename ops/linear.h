@@ -6,7 +6,7 @@
 #pragma once
 
 #include "core/autograd.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

@@ -1,6 +1,6 @@
 #include "ops/matmul.h"
 
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cmd/recipe/fields.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 

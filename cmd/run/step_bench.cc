@@ -12,7 +12,7 @@
 #include "core/pool.h"
 #include "nn/forward.h"
 #include "nn/kinds/kind.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 namespace bantam {
 namespace {

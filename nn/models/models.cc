@@ -37,7 +37,7 @@ NetSpec float_quickstart(const ModelOptions& o, Order order) {
   x = g.max_pool("pool2", g.conv("conv2", x, conv3x3(c2, 1)));
   x = g.unary(Kind::kRelu, "act2", g.batch_norm("bn2", x));
   x = g.batch_norm("bn3", g.conv("conv3", x, conv3x3(c2, 1)));
-  x = g.unary(order == Order::kHardtanh ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer reads real values
+  x = g.unary(order == Order::kHardtanh ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer is real
   g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
   return g.build();
 }

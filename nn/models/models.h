@@ -27,7 +27,7 @@ const char* name_of(Stem stem);  // "imagenet", "tiny-imagenet", "cifar"
 // How the layers of a block follow one another, where the thesis has more than one order.
 enum class Order : uint8_t {
   kStandard,  // activation, convolution, [pool], norm (thesis's nets); convolution, norm, ReLU (torchvision's)
-  kHardtanh,  // the same with Hardtanh behind each norm: what the BNN forms of the quickstart net and VGG-11 are made of
+  kHardtanh,  // the same with Hardtanh behind each norm: what the BNN forms of quickstart and VGG-11 are made of
 };
 const char* name_of(Order order);  // "standard", "hardtanh"
 

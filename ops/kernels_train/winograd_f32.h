@@ -38,7 +38,7 @@ namespace bantam {
 constexpr int64_t winograd_points(int m) { return (m + 2) * (m + 2); }
 constexpr int64_t kWinogradPoints = winograd_points(2);  // of the weight gradient
 
-// Whether the functions below can do it; when it is worth it: conv_algorithm in ops/conv_work.h.
+// Whether the functions below can do it; when it is worth it: conv_algorithm in ops/conv/work.h.
 constexpr bool winograd_possible(const ConvShape& s) {
   return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
          s.groups == 1 && s.pad_h <= 2 && s.pad_w <= 2;

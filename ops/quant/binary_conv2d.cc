@@ -4,7 +4,7 @@
 
 #include "bantam_fault.h"
 #include "core/parallel.h"
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 #include "ops/dispatch.h"
 #include "ops/kernels/bitpack.h"
 #include "ops/kernels/bitpack_ref.h"

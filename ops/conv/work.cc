@@ -1,9 +1,9 @@
-#include "ops/conv_work.h"
+#include "ops/conv/work.h"
 
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "ops/conv_paths.h"
+#include "ops/conv/paths.h"
 #include "ops/kernels/depthwise.h"
 #include "ops/kernels_train/conv_weight_grad_f32.h"
 #include "ops/kernels_train/winograd_f32.h"

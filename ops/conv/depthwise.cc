@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "ops/conv_paths.h"
-#include "ops/conv_tasks.h"
+#include "ops/conv/paths.h"
+#include "ops/conv/tasks.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/depthwise.h"
 #include "ops/kernels_train/depthwise_grad.h"

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "ops/conv_paths.h"
-#include "ops/conv_tasks.h"
-#include "ops/conv_work.h"
+#include "ops/conv/paths.h"
+#include "ops/conv/tasks.h"
+#include "ops/conv/work.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels_train/conv_input_grad_f32.h"

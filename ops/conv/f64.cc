@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "ops/conv_paths.h"
+#include "ops/conv/paths.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/conv_ref.h"
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "ops/conv_paths.h"
-#include "ops/conv_tasks.h"
+#include "ops/conv/paths.h"
+#include "ops/conv/tasks.h"
 #include "ops/kernels_train/winograd_f32.h"
 
 namespace bantam::conv_winograd {
