@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <atomic>
 
-#include "core/parallel.h"
-#include "ops/kernels/elementwise.h"
 
 namespace bantam {
 namespace {
@@ -21,15 +19,7 @@ void accumulate(Tensor& sum, const Tensor& g) {
   }
   const WorkScope work({"sum of gradients"});
   if (!sum.unique()) sum = sum.clone();
-  parallel_for(g.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
-    if (sum.dtype() == DType::kF32) {
-      add_into(sum.mutable_data<float>() + b, g.data<float>() + b, e - b);
-    } else {
-      double* to = sum.mutable_data<double>();
-      const double* from = g.data<double>();
-      for (int64_t i = b; i < e; ++i) to[i] += from[i];
-    }
-  });
+  add_into(g, sum);
 }
 
 std::atomic<uint64_t> g_visit{0};

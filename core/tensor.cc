@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "ops/kernels/elementwise.h"
 
 namespace bantam {
 namespace {
@@ -143,6 +144,18 @@ Tensor Tensor::detach() const {
   Tensor t = *this;
   t.node_ = nullptr;
   return t;
+}
+
+void add_into(const Tensor& x, Tensor to) {
+  parallel_for(x.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+    if (x.dtype() == DType::kF32) {
+      add_into(to.mutable_data<float>() + b, x.data<float>() + b, e - b);
+    } else {
+      double* sum = to.mutable_data<double>();
+      const double* from = x.data<double>();
+      for (int64_t i = b; i < e; ++i) sum[i] += from[i];
+    }
+  });
 }
 
 }  // namespace bantam

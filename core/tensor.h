@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/base/dtype.h"
 #include "core/base/shape.h"
+#include "core/error.h"
 #include "core/pool.h"
 #include "core/recycled.h"
 
@@ -19,13 +19,6 @@ namespace bantam {
 
 class Node;
 using NodePtr = std::shared_ptr<Node>;
-
-// What went wrong in an operation, naming it and the shapes: "conv2d: weight has 16 input channels, input has 3
-// [8,32,32,3]".
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 std::string to_string(const Shape& s);  // "[8,32,32,3]"
 
@@ -92,5 +85,8 @@ class Tensor {
 };
 
 using Tensors = List<Tensor>;
+
+// to += x, of the same size; f32 or f64. Never into a recorded tensor.
+void add_into(const Tensor& x, Tensor to);
 
 }  // namespace bantam

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/parallel.h"
-#include "ops/kernels/elementwise.h"
 
 namespace bantam {
 namespace {
@@ -16,17 +15,6 @@ void copy_images(const Tensor& src, Tensor& dst, int64_t begin) {
   parallel_for(int64_t(src.bytes()), 4 * kElementGrain, [&](int64_t b, int64_t e, int) {
     std::memcpy(static_cast<char*>(dst.raw()) + size_t(begin) * row + b, static_cast<const char*>(src.raw()) + b,
                 size_t(e - b));
-  });
-}
-
-void add_images(const Tensor& src, Tensor& dst, int64_t begin) {
-  Tensor to = dst.slice_outer(begin, begin + src.dim(0));
-  parallel_for(src.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
-    if (src.dtype() == DType::kF32) {
-      add_into(to.mutable_data<float>() + b, src.data<float>() + b, e - b);
-    } else {
-      for (int64_t i = b; i < e; ++i) to.mutable_data<double>()[i] += src.data<double>()[i];
-    }
   });
 }
 
@@ -129,7 +117,7 @@ class PieceGradient {
       if (!adds_) dx_ = room.defined() ? room.view(form_.shape) : Tensor::empty(form_.shape, form_.dtype);
     }
     if (adds_)
-      add_images(part.input->grad, dx_, part.begin);
+      add_into(part.input->grad, dx_.slice_outer(part.begin, part.begin + part.input->grad.dim(0)));
     else
       copy_images(part.input->grad, dx_, part.begin);
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/parallel.h"
+#include "core/base/fixed_point.h"
 #include "core/tensor.h"
 #include "ops/kernels/gemm_f32.h"
 
@@ -14,8 +15,6 @@ namespace bantam {
 constexpr int64_t kTaskMacs = 1 << 20;
 // Rows that a lane packs at a time: whole groups of 14 and of 6 rows, 86 KB of scratch.
 constexpr int64_t kBlockRows = 84;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Tasks to cut so many multiply-accumulates into, where values do not depend on the cut: the same number for each
 // thread.

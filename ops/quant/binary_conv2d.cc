@@ -14,8 +14,8 @@
 namespace bantam {
 namespace {
 
-// Multiply-accumulates that are worth handing to another thread.
-constexpr int64_t kTaskMacs = int64_t(1) << 25;
+// Multiply-accumulates of bits that are worth handing to another thread.
+constexpr int64_t kBinaryTaskMacs = int64_t(1) << 25;
 // The weight gradient is summed up over groups of images whose activations take about so much memory as f32.
 constexpr int64_t kUnpackedBytes = int64_t(4) << 20;
 
@@ -74,7 +74,7 @@ Tensor forward(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
     parallel_for(1, 1, [&](int64_t, int64_t, int) { xnor_pack_weights(s, pad_value, signs.data(), packed.raw()); });
   }
   const int64_t rows = s.n * s.out_h(), block = xnor_block_rows(s), scratch_bytes = int64_t(xnor_scratch_bytes(s));
-  const int64_t grain = block * std::max<int64_t>(1, kTaskMacs / std::max<int64_t>(1, s.macs() / rows * block));
+  const int64_t grain = block * std::max<int64_t>(1, kBinaryTaskMacs / std::max<int64_t>(1, s.macs() / rows * block));
   Tensor scratch = Tensor::empty({threads() * scratch_bytes}, DType::kU8);
   const uint64_t* bits = static_cast<const uint64_t*>(codes.raw());
   const float* b = bias.defined() ? bias.data<float>() : nullptr;

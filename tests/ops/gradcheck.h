@@ -29,7 +29,6 @@
 
 namespace bantam {
 
-using Tensors = Tensors;
 using TensorFn = std::function<Tensor(const Tensors&)>;
 
 struct GradcheckOptions {
