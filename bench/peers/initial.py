@@ -1,4 +1,4 @@
-"""bantam's initial weights (Model::initialize in nn/initialize.cc), bit for bit where the C library is the same, in Python:
+"""bantam's initial weights (Parameters::initialize in nn/parameters.cc), bit for bit where the C library is the same, in Python:
 so that a peer's run can start before, and be checked against, what `bantam batches` writes.
 
     initial.py RECIPE.toml OUT.safetensors

@@ -56,7 +56,7 @@ void fuzz_one(ByteSpan input) {
     Net model(
         (g.linear("layer", g.unary(Kind::kFlatten, "flatten", 0), {.out_features = 2, .bias = false, .weight = {}}),
          g.build()));
-    WeightsFile(SafeTensors::view(input), {{}, {"e*"}}).load(&model);
+    WeightsFile(SafeTensors::view(input), {{}, {"e*"}}).load(model.spec(), &model.parameters);
   } catch (const FileError&) {
   }
 }
