@@ -10,6 +10,7 @@ LatentClip::LatentClip(const NetSpec& spec, const Parameters& parameters, double
   for (const NodeSpec& node : spec.nodes)
     if (const QuantSpec* w = weight_quant(node); w && w->scheme != Scheme::kNone)
       latent_.insert(parameters.find(node.name + ".weight"));
+  if (latent_.empty()) throw Error("latent clip: no layer of the net is quantized");
 }
 
 void LatentClip::after_update(Parameter& p, double) {

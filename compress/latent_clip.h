@@ -12,6 +12,7 @@ namespace bantam {
 
 class LatentClip : public StepHook {
  public:
+  // Throws Error if no layer is quantized.
   LatentClip(const NetSpec& spec, const Parameters& parameters, double bound);
   const char* name() const override { return "latent_clip"; }
   void after_update(Parameter& p, double lr) override;

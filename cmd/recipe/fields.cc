@@ -103,6 +103,16 @@ Field& Field::only_with(std::string key_of_condition, std::vector<std::string> v
   return *this;
 }
 
+Field& Field::without_effect_at_zero() {
+  nothing_at_zero = true;
+  return *this;
+}
+
+bool Field::has_effect() const {
+  const auto* number = std::get_if<double*>(&member);
+  return !(nothing_at_zero && number && **number == 0);
+}
+
 Value Field::value() const {
   return std::visit([](auto* p) { return Value(*p); }, member);
 }

@@ -41,8 +41,11 @@ struct Field {
   // The field has a meaning only while another one has one of these values: "optimizer.name" in {"sgd"}.
   std::string condition_key;
   std::vector<std::string> condition_values;
+  bool nothing_at_zero = false;  // a method's strength: at 0 there is no method, and the key is not written out
 
   Field& only_with(std::string key, std::vector<std::string> values);
+  Field& without_effect_at_zero();
+  bool has_effect() const;
 
   Value value() const;
   const char* type() const;  // "true or false", "integer", "number", "text", "list of numbers"

@@ -107,6 +107,11 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("seed", &c.seed, "of initial weights, order, augmentation and dropout", between(0, 9007199254740992.0));
   f.add("clip_norm", &c.clip_norm, "gradients are scaled down to this norm; 0: not", at_least(0));
   f.add("label_smoothing", &c.label_smoothing, "weight of the uniform distribution in the target", between(0, 0.99));
+  f.add("l1", &c.l1, "weight of an L1 penalty on weights; biases, norms and slopes have none", between(0, 1000))
+      .without_effect_at_zero();
+  f.add("clip_latent", &c.clip_latent,
+        "latent weights of quantized layers are clipped to this bound after each update; 0: not", between(0, 1000))
+      .without_effect_at_zero();
   f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
   f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
   f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
@@ -137,7 +142,7 @@ std::string dump(const Recipe& recipe) {
   const FieldList list = fields(copy);
   std::string out, section;
   for (const Field& field : list.all()) {
-    if (!list.applies(field)) continue;
+    if (!list.applies(field) || !field.has_effect()) continue;
     const size_t dot = field.key.find('.');
     if (dot != std::string::npos && field.key.substr(0, dot) != section) {
       section = field.key.substr(0, dot);

@@ -62,6 +62,8 @@ struct TrainConfig {
   int64_t seed = 0;
   double clip_norm = 0;
   double label_smoothing = 0;
+  double l1 = 0;           // compress/l1_penalty.h
+  double clip_latent = 0;  // compress/latent_clip.h
   int64_t log_every = 50;
   int64_t eval_every = 1;
   int64_t eval_batch = 200;

@@ -335,6 +335,40 @@ TEST_CASE("trainer: what cannot go on is refused") {
                        doctest::Contains("training images are not those"), UsageError);
 }
 
+TEST_CASE("trainer: a penalty and a clip of latent weights are keys of the recipe, and change what is trained") {
+  const auto weights = [](const Overrides& more) {
+    const Recipe recipe = tiny_recipe(more);
+    const DataSource data = tiny_source();
+    const Folder folder;
+    auto run = RunFolder::create(folder.path);
+    Progress progress({ProgressMode::kQuiet, false, 80});
+    auto net = std::make_unique<Net>(tiny_net());
+    net->parameters.initialize(1);
+    Trainer trainer(recipe, data, run.get(), &progress, std::move(net));
+    trainer.begin(Json::object({}));
+    trainer.run({});
+    std::map<std::string, double> largest, sums;
+    for (const Parameter* p : trainer.net().parameters.all())
+      for (double v : p->value.values()) {
+        largest[p->name] = std::max(largest[p->name], std::abs(v));
+        sums[p->name] += std::abs(v);
+      }
+    return std::pair(largest, sums);
+  };
+  const auto plain = weights({}), clipped = weights({{"train.clip_latent", "0.125"}}),
+             sparse = weights({{"train.l1", "0.05"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", "on"}});
+  CHECK(plain.first.at("conv2.weight") > 0.125);
+  CHECK(clipped.first.at("conv2.weight") == 0.125);
+  CHECK(clipped.first.at("conv1.weight") > 0.125);  // real weights are not latent
+  CHECK(sparse.second.at("fc.weight") < 0.9 * plain.second.at("fc.weight"));
+  const Recipe recipe = tiny_recipe({{"train.clip_latent", "1"}});
+  NetBuilder g(2, 2, 1, 3);
+  g.linear("fc", g.unary(Kind::kFlatten, "flatten", g.input()), {.out_features = 3});
+  Net real(g.build());
+  CHECK_THROWS_WITH_AS(RecipeTraining(recipe, &real),
+                       "train.clip_latent has no effect: latent clip: no layer of the net is quantized", UsageError);
+}
+
 TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mark, loader included, within 2 %") {
   for (const char* fused : {"on", "off"}) {
     const Recipe recipe = tiny_recipe(
