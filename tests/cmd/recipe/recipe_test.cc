@@ -128,7 +128,7 @@ TEST_CASE("recipe: a method's strength is written out where there is the method"
   const auto dumped = [](const Overrides& o) { return dump(parse_recipe("", "r.toml", o)); };
   CHECK(dumped({}).find("l1") == std::string::npos);
   CHECK(dumped({}).find("clip_latent") == std::string::npos);
-  const std::string with = dumped({{"train.l1", "1e-4"}, {"train.clip_latent", "1"}});
-  CHECK(with.find("l1 = 0.0001\nclip_latent = 1.0\n") != std::string::npos);
+  const std::string with = dumped({{"train.l1", "0.25"}, {"train.clip_latent", "1"}});
+  CHECK(with.find("l1 = 0.25\nclip_latent = 1.0\n") != std::string::npos);
   CHECK(dump(parse_recipe(with, "r.toml")) == with);
 }
