@@ -130,7 +130,9 @@ TEST_CASE(
     clear(p);
     backward({loss(wide), loss(narrow)}, {});
     const auto both = gradients(p);
-    for (const auto& [name, g] : both) {
+    for (const auto& entry : both) {
+      const std::string& name = entry.first;
+      const std::vector<double>& g = entry.second;
       CAPTURE(name);
       std::vector<double> sum = a.at(name);
       for (size_t i = 0; i < sum.size(); ++i)
