@@ -125,3 +125,20 @@ TEST_CASE("net: JSON that means something else is refused") {
   refused("\"inputs\":[0]", "\"inputs\":[-1]", "net: node 1: input -1 is not a node");
   for (size_t cut = 0; cut < good.size(); cut += 7) CHECK_THROWS_AS(net_spec_from_json(good.substr(0, cut)), Error);
 }
+
+TEST_CASE("net: a norm's set and extra outputs are kept in JSON, and written only where there are any") {
+  NetBuilder g(4, 4, 1, 2);
+  const int x = g.batch_norm("bn", g.conv("conv", g.input(), {.out_channels = 3}), {.set = 2});
+  g.linear("fc", g.unary(Kind::kGlobalAvgPool, "pool", x), {.out_features = 2});
+  g.extra_output(x);
+  NetSpec spec = g.build();
+  const NetSpec back = net_spec_from_json(to_json(spec));
+  CHECK(to_json(back) == to_json(spec));
+  CHECK(std::get<BatchNormConfig>(back.nodes[2].config).set == 2);
+  CHECK(back.extra_outputs == std::vector<int>{x});
+  CHECK_THROWS_AS(net_spec_from_json(std::string(to_json(spec)).replace(to_json(spec).find("[2]"), 3, "[9]")), Error);
+  spec.extra_outputs.clear();
+  std::get<BatchNormConfig>(spec.nodes[2].config).set = 0;
+  CHECK(to_json(spec).find("set") == std::string::npos);
+  CHECK(to_json(spec).find("extra_outputs") == std::string::npos);
+}
