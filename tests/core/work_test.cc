@@ -18,7 +18,7 @@ struct Recorder : WorkObserver {
   std::atomic<int> begun{0}, ended{0};
   std::vector<int> running = std::vector<int>(kMaxThreads);
   std::atomic<bool> overlap{false};
-  const char* loop_kind = "";
+  std::atomic<const char*> loop_kind{""};  // every lane writes it
 
   void begin(const Work& w) override { text += std::string("(") + w.kind + (w.name ? ":" + *w.name : ""); }
   void end() override { text += ")"; }
@@ -94,7 +94,7 @@ TEST_CASE("work: every chunk of an observed loop is told once, on a lane that ru
     CHECK(r.begun == 15);
     CHECK(r.ended == 15);
     CHECK(!r.overlap);
-    CHECK(std::string(r.loop_kind) == "loop");
+    CHECK(std::string(r.loop_kind.load()) == "loop");
     CHECK(r.text == "(loop)");
   }
   set_threads(0);
