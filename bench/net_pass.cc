@@ -1,7 +1,8 @@
 // One pass of a whole net on values from a file, everything that it computes into another: for comparison with another
 // implementation at any size (bench/peers/same_nets.py).
 //
-//   build/bench/net_pass --net resnet18 [--form float] [--stem imagenet] [--width 1] [--classes 1000] [--dtype f64|f32]
+//   build/bench/net_pass --net resnet18 [--weight none|sign] [--activation none|sign]
+//                        [--order standard] [--stem imagenet] [--width 1] [--classes 1000] [--dtype f64|f32]
 //                        [--mode train|eval] [--threads 2] IN.safetensors OUT.safetensors
 //
 // IN holds a state dict and "batch.x" [N,C,H,W], "batch.y" I64 [N]. OUT gets "logits" and "loss", and in training
@@ -15,8 +16,10 @@
 
 #include "cmd/run/weights_file.h"
 #include "core/checkpoint.h"
+#include "core/named_enum.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
+#include "nn/quantize.h"
 #include "ops/loss.h"
 #include "ops/shape.h"
 
@@ -25,16 +28,15 @@ using namespace bantam;
 namespace {
 
 template <class E>
-E named(const std::string& name, std::initializer_list<E> all) {
-  for (E e : all)
-    if (name == name_of(e)) return e;
+E named(const std::string& name) {
+  if (const auto e = from_name<E>(name)) return *e;
   throw Error("net_pass: " + name + "?");
 }
 
 void run(int argc, char** argv) {
-  std::map<std::string, std::string> o = {{"net", ""},       {"form", "float"},   {"stem", "imagenet"},
-                                          {"width", "1"},    {"classes", "1000"}, {"dtype", "f64"},
-                                          {"mode", "train"}, {"threads", "2"}};
+  std::map<std::string, std::string> o = {
+      {"net", ""},    {"stem", "imagenet"}, {"order", "standard"}, {"weight", "none"}, {"activation", "none"},
+      {"width", "1"}, {"classes", "1000"},  {"dtype", "f64"},      {"mode", "train"},  {"threads", "2"}};
   int i = 1;
   for (; i + 1 < argc && std::string(argv[i]).rfind("--", 0) == 0; i += 2) {
     if (!o.count(argv[i] + 2)) throw Error(std::string("net_pass: ") + argv[i] + "?");
@@ -50,14 +52,17 @@ void run(int argc, char** argv) {
   if (!batch.find("batch.x") || !batch.find("batch.y")) throw Error("net_pass: no batch.x, batch.y");
   const Tensor x = permute(tensor_of(*batch.find("batch.x"), argv[i]).to(dtype), {0, 2, 3, 1});
   const Tensor y = tensor_of(*batch.find("batch.y"), argv[i]);
-  Net net(build_model(o["net"], {.form = named<Form>(o["form"], {Form::kFloat, Form::kBinaryConnect, Form::kBnn}),
-                                 .width = std::atof(o["width"].c_str()),
-                                 .classes = std::atoll(o["classes"].c_str()),
-                                 .h = x.dim(1),
-                                 .w = x.dim(2),
-                                 .c = x.dim(3),
-                                 .stem = named<Stem>(o["stem"], {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})}),
-          dtype);
+  QuantRecipe quant;
+  quant.weight.scheme = named<Scheme>(o["weight"]);
+  quant.activation.scheme = named<Scheme>(o["activation"]);
+  const NetSpec floats = build_model(o["net"], {.width = std::atof(o["width"].c_str()),
+                                                .classes = std::atoll(o["classes"].c_str()),
+                                                .h = x.dim(1),
+                                                .w = x.dim(2),
+                                                .c = x.dim(3),
+                                                .stem = named<Stem>(o["stem"]),
+                                                .order = named<Order>(o["order"])});
+  Net net(quantize(floats, quant), dtype);
   std::fprintf(stderr, "%s\n", file.load(net.spec(), &net.parameters).text().c_str());
 
   Checkpoint out;

@@ -16,16 +16,14 @@ namespace bantam {
 
 int run_batches(const BatchesArgs& args) {
   set_threads(args.common.threads);
-  Overrides overrides;
-  for (const std::string& s : args.set) overrides.push_back(split_override(s));
-  const RecipeText text = find_recipe(args.recipe);
-  const Recipe recipe = parse_recipe(text.toml, text.source, overrides);
+  Recipe recipe = load_recipe(args.recipe, args.set);
   const DataSource data = open_data(recipe.data, args.data);
   std::error_code error;
   std::filesystem::create_directories(args.out, error);
   if (error) throw IoError(args.out, "make the folder", "mkdir", error.value());
 
   Net net(net_of(recipe, data.train));
+  keep_net_file(&recipe, args.out);
   net.parameters.initialize(uint64_t(recipe.train.seed));
   const NetInfo info = {net.spec(), recipe.data.mean, recipe.data.stddev, data.train.class_names, dump(recipe)};
   save_net(args.out + "/init.safetensors", net.parameters, info, nullptr, nullptr);

@@ -15,10 +15,7 @@ namespace bantam {
 namespace {
 
 void bench_recipe(const BenchArgs& args) {
-  Overrides overrides;
-  for (const std::string& s : args.set) overrides.push_back(split_override(s));
-  const RecipeText text = find_recipe(args.what);
-  const Recipe recipe = parse_recipe(text.toml, text.source, overrides);
+  const Recipe recipe = load_recipe(args.what, args.set);
   std::vector<int> counts = args.threads;
   if (counts.empty()) counts = {0};
   for (int& count : counts) {

@@ -255,6 +255,7 @@ struct CommandLine {
                  "Prints nodes, shapes, parameters, bits and multiply-accumulates (MACs) of a net.");
     s.required.push_back(s.app->add_option("WHAT", info.what, "recipe, checkpoint or packed model"));
     add_mem_limit(s.app, info.mem_limit);
+    s.app->add_flag("--net", info.net, "the net as JSON, and nothing else: a file for model.spec");
     s.app->add_flag("--memory", info.memory, "memory of a training step and of inference, tensor by tensor");
     add_recipe_options(s.app, info.set);
     add_common(s.app, info.common, false);

@@ -43,6 +43,7 @@ struct PredictArgs {
 int run_predict(const PredictArgs& args);
 
 struct InfoArgs {
+  bool net = false;
   CommonArgs common;
   std::string what;
   std::vector<std::string> set;

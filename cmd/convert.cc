@@ -4,10 +4,10 @@
 #include "cmd/commands.h"
 #include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/recipe/fields.h"
 #include "cmd/report/text.h"
 #include "cmd/run/net_checkpoint.h"
 #include "cmd/run/weights_file.h"
+#include "core/fields.h"
 #include "core/nearest.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
@@ -40,13 +40,9 @@ const Source& source_of(const std::string& name) {
 std::optional<Stem> stem_flag(const ConvertArgs& args, const Source& source) {
   if (args.stem.empty()) return {};
   if (!source.has_stem) throw UsageError("--stem is for ResNets; " + args.from + " has none");
-  std::vector<std::string> names;
-  for (Stem s : {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar}) {
-    if (args.stem == name_of(s)) return s;
-    names.push_back(name_of(s));
-  }
-  throw UsageError("--stem " + args.stem + ": unknown" + did_you_mean(args.stem, names) +
-                   ", known: " + one_of(names).text());
+  if (const std::optional<Stem> stem = from_name<Stem>(args.stem)) return stem;
+  throw UsageError("--stem " + args.stem + ": unknown" + did_you_mean(args.stem, all_names<Stem>()) +
+                   ", known: " + one_of(all_names<Stem>()).text());
 }
 
 Stem usual_stem(const Source& source, const WeightsFile& file) {
@@ -61,7 +57,7 @@ Stem usual_stem(const Source& source, const WeightsFile& file) {
 std::vector<double> numbers(const char* flag, const std::string& text, std::vector<double> usual) {
   const size_t channels = usual.size();
   if (text.empty()) return usual;
-  Field field{flag, &usual, "", std::string(flag) == "--stddev" ? between(1e-6, 100) : between(-10, 10), "", {}};
+  Field field{flag, &usual, "", std::string(flag) == "--stddev" ? between(1e-6, 100) : between(-10, 10), "", {}, {}};
   field.set_text(text);
   if (usual.size() != 1 && usual.size() != channels)
     throw UsageError(std::string(flag) + ": 1 or " + std::to_string(channels) + " numbers, not " +

@@ -56,12 +56,18 @@ void add_memory(const InfoArgs& args, const Recipe& recipe, const NetSpec& spec,
            "\nmemory of inference, one image\n" + plan_text(memory.inference);
 }
 
+bool wants_memory(const InfoArgs& args) { return args.memory || !args.mem_limit.empty(); }
+
 void report_net(const InfoArgs& args, const Recipe* recipe, const NetSpec& spec, Json fields, std::string text) {
+  if (args.net) {
+    print(Json::parse(to_json(spec)).dump(1));
+    return;
+  }
   const NetCost cost = cost_of(spec);
   const Json cost_fields = cost_json(cost);
   for (const auto& [key, value] : cost_fields.as_object()) fields.set(key, value);
   text += cost_text(cost);
-  if (args.memory || !args.mem_limit.empty()) {
+  if (wants_memory(args)) {
     if (!recipe) throw UsageError("info: --memory needs the recipe, and " + args.what + " holds none");
     add_memory(args, *recipe, spec, &fields, &text);
   }
@@ -72,10 +78,7 @@ void report_net(const InfoArgs& args, const Recipe* recipe, const NetSpec& spec,
 }
 
 void info_recipe(const InfoArgs& args) {
-  Overrides overrides;
-  for (const std::string& s : args.set) overrides.push_back(split_override(s));
-  const RecipeText text = find_recipe(args.what);
-  const Recipe recipe = parse_recipe(text.toml, text.source, overrides);
+  const Recipe recipe = load_recipe(args.what, args.set);
   const ImageSize size = image_size(recipe.data);
   report_net(args, &recipe, net_of(recipe, size.h, size.w, size.c, size.classes),
              Json::object({{"what", args.what}, {"kind", "recipe"}, {"recipe", dump(recipe)}}), dump(recipe) + "\n");
@@ -83,7 +86,7 @@ void info_recipe(const InfoArgs& args) {
 
 void info_checkpoint(const InfoArgs& args, const NetCheckpoint& net) {
   std::optional<Recipe> recipe;
-  if (!net.info.recipe_toml.empty()) recipe = parse_recipe(net.info.recipe_toml, net.path);
+  if (wants_memory(args) && !net.info.recipe_toml.empty()) recipe = parse_recipe(net.info.recipe_toml, net.path);
   Json classes = Json::array();
   for (const std::string& name : net.info.class_names) classes.push(name);
   Json fields = Json::object({{"what", net.path},
@@ -93,7 +96,7 @@ void info_checkpoint(const InfoArgs& args, const NetCheckpoint& net) {
                               {"classes", classes}});
   std::string text = net.path + ": " +
                      (net.state ? "checkpoint after step " + thousands(net.state->step) : "weights only") + "\n\n";
-  if (recipe) text += net.info.recipe_toml + "\n";
+  if (!net.info.recipe_toml.empty()) text += net.info.recipe_toml + "\n";
   if (net.state) fields.set("step", net.state->step);
   report_net(args, recipe ? &*recipe : nullptr, net.info.spec, fields, text);
 }
@@ -144,6 +147,7 @@ int run_info(const InfoArgs& args) {
   if (!args.set.empty()) throw UsageError("info: --set and its like change a recipe; " + args.what + " is none");
   const AnyModel model = load_any(args.what);
   if (model.packed) {
+    if (args.net) throw UsageError("info: --net is for recipes and checkpoints; " + args.what + " is a packed model");
     if (args.memory)
       throw UsageError("info: --memory is for recipes and checkpoints; a packed model's memory is its arena");
     if (!args.mem_limit.empty())

@@ -50,10 +50,7 @@ struct Run {
 };
 
 void start(const TrainArgs& args, Run* run, Progress* progress) {
-  Overrides overrides;
-  for (const std::string& s : args.set) overrides.push_back(split_override(s));
-  const RecipeText text = find_recipe(args.recipe);
-  run->recipe = parse_recipe(text.toml, text.source, overrides);
+  run->recipe = load_recipe(args.recipe, args.set);
   run->data = open_data(run->recipe.data, args.data);
   Json more = Json::object({{"recipe", args.recipe}});
   auto initial = std::make_unique<Net>(net_of(run->recipe, run->data.train));
@@ -65,6 +62,7 @@ void start(const TrainArgs& args, Run* run, Progress* progress) {
   }
   List<Segment> recompute = fit(args, run->recipe, initial->spec(), progress);
   run->folder = RunFolder::create(args.out);
+  keep_net_file(&run->recipe, args.out);
   run->trainer = std::make_unique<Trainer>(run->recipe, run->data, run->folder.get(), progress, std::move(initial));
   run->trainer->set_recompute(std::move(recompute));
   run->trainer->begin(more);
@@ -82,6 +80,7 @@ void go_on(const TrainArgs& args, Run* run, Progress* progress) {
   NetCheckpoint checkpoint = load_net(run->folder->last_checkpoint());
   const std::string toml = read_text(run->folder->recipe_file(), 1 << 20);
   run->recipe = parse_recipe(toml, run->folder->recipe_file());
+  if (!run->recipe.model.spec.empty()) run->recipe.model.spec = kKeptNetFile;
   if (toml != checkpoint.info.recipe_toml)
     throw UsageError(run->folder->recipe_file() + ": is no longer the recipe that the run began with; start a new run");
   run->data = open_data(run->recipe.data, args.data);

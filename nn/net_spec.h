@@ -86,6 +86,15 @@ enum class Init : uint8_t {
   kFanIn,        // uniform in +-1/sqrt(fan-in), PyTorch's default
   kSmallNormal,  // linear weights normal with deviation 0.01, biases 0: torchvision's VGG
 };
+constexpr const char* name_of(Init init) {
+  switch (init) {
+    case Init::kFanIn:
+      return "fan_in";
+    case Init::kSmallNormal:
+      return "small_normal";
+  }
+  return nullptr;
+}
 
 // Node 0 is the only input. The net's scores are its last node's value [n,classes].
 struct NetSpec {

@@ -1,8 +1,6 @@
-// NetSpec <-> JSON. Each config's members are listed once, and the list drives writing, reading, and the refusal of
-// keys that nobody knows: a file that means more than we understand must not load silently.
-#include <set>
-
-#include "core/json.h"
+// NetSpec <-> JSON. Each config's members are listed once, and the list drives writing, reading, documentation, and the
+// refusal of keys that nobody knows: a file that means more than we understand must not load silently.
+#include "core/fields_json.h"
 #include "core/tensor.h"
 #include "nn/net_spec.h"
 
@@ -11,106 +9,70 @@ namespace {
 
 constexpr size_t kMaxNodes = 10000;
 
-const char* name_of(Scheme s) { return s == Scheme::kSign ? "sign" : "none"; }
-const char* name_of(Init i) { return i == Init::kSmallNormal ? "small_normal" : "fan_in"; }
-const char* name_of(Surrogate s) { return s == Surrogate::kClip ? "clip" : "identity"; }
+// The members of each config, in the order in which they are written. Ranges are infer_shapes' matter.
+void fields(InputConfig& c, FieldList& f) {
+  f.add("h", &c.h, "rows of an image");
+  f.add("w", &c.w, "columns of an image");
+  f.add("c", &c.c, "channels of an image");
+}
+void fields(QuantSpec& q, const std::string& name, FieldList& f) {
+  f.add((name + ".scheme").c_str(), &q.scheme, "codebook");
+  f.add((name + ".surrogate").c_str(), &q.surrogate, "what stands in for the quantizer's gradient");
+}
+void fields(ConvConfig& c, FieldList& f) {
+  f.add("out_channels", &c.out_channels, "channels of the output");
+  f.add("kernel_h", &c.kernel_h, "rows of the window");
+  f.add("kernel_w", &c.kernel_w, "columns of the window");
+  f.add("stride_h", &c.stride_h, "rows from window to window");
+  f.add("stride_w", &c.stride_w, "columns from window to window");
+  f.add("pad_h", &c.pad_h, "rows of padding above, and below");
+  f.add("pad_w", &c.pad_w, "columns of padding on the left, and on the right");
+  f.add("dilation_h", &c.dilation_h, "rows from product to product");
+  f.add("dilation_w", &c.dilation_w, "columns from product to product");
+  f.add("groups", &c.groups, "groups of channels");
+  f.add("bias", &c.bias, "a number a channel is added");
+  fields(c.weight, "weight_quant", f);
+  f.add("pad_value", &c.pad_value, "what the padding of a binary convolution holds: 0, 1 or -1");
+}
+void fields(LinearConfig& c, FieldList& f) {
+  f.add("out_features", &c.out_features, "features of the output");
+  f.add("bias", &c.bias, "a number a feature is added");
+  fields(c.weight, "weight_quant", f);
+}
+void fields(BatchNormConfig& c, FieldList& f) {
+  f.add("eps", &c.eps, "added to the variance");
+  f.add("momentum", &c.momentum, "weight of a batch in the running mean and variance");
+  f.add("set", &c.set, "which set of weight, bias and statistics").without_effect_at(int64_t(0));
+}
+void fields(PReluConfig& c, FieldList& f) {
+  f.add("slopes", &c.slopes, "1, or the number of channels");
+  f.add("init", &c.init, "slope at the start of training");
+  f.add("parameter", &c.parameter, "name of the slope; nodes that give the same name share it");
+}
+void fields(PoolConfig& c, FieldList& f) {
+  f.add("kernel_h", &c.kernel_h, "rows of the window");
+  f.add("kernel_w", &c.kernel_w, "columns of the window");
+  f.add("stride_h", &c.stride_h, "rows from window to window");
+  f.add("stride_w", &c.stride_w, "columns from window to window");
+  f.add("pad_h", &c.pad_h, "rows of padding above, and below");
+  f.add("pad_w", &c.pad_w, "columns of padding on the left, and on the right");
+}
+void fields(AdaptivePoolConfig& c, FieldList& f) {
+  f.add("out_h", &c.out_h, "rows of the output");
+  f.add("out_w", &c.out_w, "columns of the output");
+}
+void fields(QuantizeConfig& c, FieldList& f) { fields(c.quant, "quant", f); }
+void fields(DropoutConfig& c, FieldList& f) { f.add("p", &c.p, "probability that a value is dropped"); }
+void fields(NoConfig&, FieldList&) {}
 
-// The members of each config, in the order in which they are written.
-template <class V>
-void fields(InputConfig& c, V&& v) {
-  v("h", c.h), v("w", c.w), v("c", c.c);
-}
-template <class V>
-void fields(ConvConfig& c, V&& v) {
-  v("out_channels", c.out_channels);
-  v("kernel_h", c.kernel_h), v("kernel_w", c.kernel_w), v("stride_h", c.stride_h), v("stride_w", c.stride_w);
-  v("pad_h", c.pad_h), v("pad_w", c.pad_w), v("dilation_h", c.dilation_h), v("dilation_w", c.dilation_w);
-  v("groups", c.groups), v("bias", c.bias), v("weight_quant", c.weight), v("pad_value", c.pad_value);
-}
-template <class V>
-void fields(LinearConfig& c, V&& v) {
-  v("out_features", c.out_features), v("bias", c.bias), v("weight_quant", c.weight);
-}
-template <class V>
-void fields(BatchNormConfig& c, V&& v) {
-  v("eps", c.eps), v("momentum", c.momentum), v.optional("set", c.set);
-}
-template <class V>
-void fields(PReluConfig& c, V&& v) {
-  v("slopes", c.slopes), v("init", c.init), v("parameter", c.parameter);
-}
-template <class V>
-void fields(PoolConfig& c, V&& v) {
-  v("kernel_h", c.kernel_h), v("kernel_w", c.kernel_w), v("stride_h", c.stride_h), v("stride_w", c.stride_w);
-  v("pad_h", c.pad_h), v("pad_w", c.pad_w);
-}
-template <class V>
-void fields(AdaptivePoolConfig& c, V&& v) {
-  v("out_h", c.out_h), v("out_w", c.out_w);
-}
-template <class V>
-void fields(QuantizeConfig& c, V&& v) {
-  v("quant", c.quant);
-}
-template <class V>
-void fields(DropoutConfig& c, V&& v) {
-  v("p", c.p);
-}
-template <class V>
-void fields(NoConfig&, V&&) {}
-
-struct Write {
-  Json& json;
-  void operator()(const char* key, int64_t v) { json.set(key, v); }
-  void operator()(const char* key, int v) { json.set(key, v); }
-  void operator()(const char* key, bool v) { json.set(key, v); }
-  void operator()(const char* key, double v) { json.set(key, v); }
-  void operator()(const char* key, const std::string& v) { json.set(key, v); }
-  void optional(const char* key, int64_t v) {  // 0 is not written
-    if (v) json.set(key, v);
-  }
-  void operator()(const char* key, const QuantSpec& v) {
-    json.set(key, Json::object({{"scheme", name_of(v.scheme)}, {"surrogate", name_of(v.surrogate)}}));
-  }
-};
-
-void only_keys(const Json& json, const std::set<std::string>& known) {
-  for (const auto& [key, value] : json.as_object())
-    if (!known.count(key)) throw JsonError("unknown key '" + key + "'");
+FieldList fields(Config& config) {
+  FieldList list;
+  std::visit([&](auto& c) { fields(c, list); }, config);
+  return list;
 }
 
-struct Read {
-  const Json& json;
-  std::set<std::string> known;
-  const Json& at(const char* key) {
-    known.insert(key);
-    return json.at(key);
-  }
-  void operator()(const char* key, int64_t& v) { v = at(key).as_int(); }
-  void operator()(const char* key, int& v) {
-    v = int(std::max<int64_t>(-1000, std::min<int64_t>(1000, at(key).as_int())));
-  }
-  void operator()(const char* key, bool& v) { v = at(key).as_bool(); }
-  void operator()(const char* key, double& v) { v = at(key).as_double(); }
-  void operator()(const char* key, std::string& v) { v = at(key).as_string(); }
-  void optional(const char* key, int64_t& v) {
-    known.insert(key);
-    if (const Json* value = json.find(key)) v = value->as_int();
-  }
-  void operator()(const char* key, QuantSpec& v) {
-    const Json& q = at(key);
-    only_keys(q, {"scheme", "surrogate"});
-    const std::string &scheme = q.at("scheme").as_string(), &surrogate = q.at("surrogate").as_string();
-    if (scheme != "none" && scheme != "sign") throw JsonError("unknown quantization scheme '" + scheme + "'");
-    if (surrogate != "identity" && surrogate != "clip") throw JsonError("unknown surrogate '" + surrogate + "'");
-    v = {scheme == "sign" ? Scheme::kSign : Scheme::kNone,
-         surrogate == "clip" ? Surrogate::kClip : Surrogate::kIdentity};
-  }
-};
-
-Init init_from_name(const std::string& name) {
-  for (Init i : {Init::kFanIn, Init::kSmallNormal})
-    if (name == name_of(i)) return i;
+Init read_init(const std::string& name) {
+  if (const auto init = from_name<Init>(name)) return *init;
   throw JsonError("unknown init '" + name + "'");
 }
 
@@ -137,9 +99,8 @@ NodeSpec read_node(const Json& json) {
   if (!kind_from_name(kind, &node.kind)) throw JsonError("unknown kind '" + kind + "'");
   node.inputs = read_indices(json.at("inputs"));
   node.config = default_config(node.kind);
-  Read read{json, {"name", "kind", "inputs"}};
-  std::visit([&](auto& c) { fields(c, read); }, node.config);
-  only_keys(json, read.known);
+  FieldList list = fields(node.config);
+  read_fields(&list, json, {"name", "kind", "inputs"});
   return node;
 }
 
@@ -151,7 +112,7 @@ std::string to_json(const NetSpec& spec) {
     Json json =
         Json::object({{"name", node.name}, {"kind", name_of(node.kind)}, {"inputs", indices_json(node.inputs)}});
     Config config = node.config;
-    std::visit([&](auto& c) { fields(c, Write{json}); }, config);
+    write_fields(fields(config), &json);
     nodes.push(std::move(json));
   }
   Json json = Json::object({{"schema", 1}, {"classes", spec.classes}});
@@ -167,11 +128,12 @@ NetSpec net_spec_from_json(const std::string& text) {
   bool in_nodes = false;
   try {
     const Json json = Json::parse(text);
-    only_keys(json, {"schema", "classes", "init", "extra_outputs", "nodes"});
+    FieldList none;
+    read_fields(&none, json, {"schema", "classes", "init", "extra_outputs", "nodes"});
     if (json.at("schema").as_int() != 1)
       throw JsonError("schema " + std::to_string(json.at("schema").as_int()) + " is not known");
     spec.classes = json.at("classes").as_int();
-    if (const Json* init = json.find("init")) spec.init = init_from_name(init->as_string());
+    if (const Json* init = json.find("init")) spec.init = read_init(init->as_string());
     if (const Json* extra = json.find("extra_outputs")) spec.extra_outputs = read_indices(*extra);
     const auto& nodes = json.at("nodes").as_array();
     if (nodes.size() > kMaxNodes) throw JsonError(std::to_string(nodes.size()) + " nodes are too many");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/fields.h"
 #include "core/tensor.h"
 #include "nn/kinds/kind.h"
 #include "nn/norm_groups.h"
@@ -84,8 +85,9 @@ std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text) {
       const std::string key = trimmed(setting.substr(0, equals));
       const std::string word = equals == std::string::npos ? "" : trimmed(setting.substr(equals + 1));
       if (key != "weight" && key != "activation") throw Error("'" + setting + "' sets neither weight nor activation");
-      if (word != "none" && word != "sign") throw Error("'" + word + "' is no scheme; there are none, sign");
-      (key == "weight" ? layer.weight : layer.activation) = word == "sign" ? Scheme::kSign : Scheme::kNone;
+      const std::optional<Scheme> scheme = from_name<Scheme>(word);
+      if (!scheme) throw Error("'" + word + "' is no scheme; there are " + one_of(all_names<Scheme>()).text());
+      (key == "weight" ? layer.weight : layer.activation) = scheme;
     }
     layers.push_back(std::move(layer));
   }

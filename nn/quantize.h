@@ -26,6 +26,10 @@ struct QuantRecipe {
     std::optional<Scheme> weight, activation;
   };
   std::vector<Layer> layers = {};
+
+  bool changes_nothing() const {
+    return weight.scheme == Scheme::kNone && activation.scheme == Scheme::kNone && layers.empty();
+  }
 };
 
 // "conv2: weight = none; layer3.*: weight = sign, activation = none" -> the list. Throws Error saying what is wrong.

@@ -11,6 +11,17 @@ enum class ScheduleKind : uint8_t {
   kMultiStep,  // lr changes to the given values at the given steps
   kCosine,     // lr * (1 + cos(pi * t / T)) / 2: from lr to 0
 };
+constexpr const char* name_of(ScheduleKind kind) {
+  switch (kind) {
+    case ScheduleKind::kConstant:
+      return "constant";
+    case ScheduleKind::kMultiStep:
+      return "multistep";
+    case ScheduleKind::kCosine:
+      return "cosine";
+  }
+  return nullptr;
+}
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kConstant;

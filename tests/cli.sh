@@ -69,7 +69,8 @@ refused 2 "optimizer.momentum has no effect with optimizer.name" train fashion-m
 refused 2 "optimizer.lr: -1 is out of range, it must be above 0" train fashion-mnist-bnn --out r --lr -1
 refused 2 "optimizer.fused_update = on does not go with train.clip_norm" train fashion-mnist-bnn --out r --set optimizer.fused_update=on --set train.clip_norm=1
 refused 2 "data.flip: 'maybe' is not true or false" train fashion-mnist-bnn --out r --set data.flip=maybe
-refused 2 "model.form: unknown value 'bmn' (did you mean 'bnn'?)" train fashion-mnist-bnn --out r --set model.form=bmn
+refused 2 "quant.weight: unknown value 'sing' (did you mean 'sign'?), known: none | sign" train fashion-mnist-bnn --out r --set quant.weight=sing
+refused 2 "in place of \"bnn\" write quant.weight, quant.activation and model.order" train fashion-mnist-bnn --out r --set model.form=bnn
 refused 2 "model.stem has no effect with model.name" train fashion-mnist-bnn --out r --set model.stem=cifar
 refused 2 "data.mean has 2 values, data.stddev has 1" train fashion-mnist-bnn --out r --set data.mean=1,2
 refused 2 "schedule.milestones has 1 values, schedule.factors has 0" train fashion-mnist-bnn --out r --set schedule.kind=multistep --set schedule.milestones=1
@@ -126,9 +127,9 @@ refused 3 "nofolder" train fashion-mnist-bnn --out r --data nofolder
 mkdir broken && cp data/* broken && head -c 1000 data/train-images-idx3-ubyte >broken/train-images-idx3-ubyte
 refused 3 "train-images-idx3-ubyte" train fashion-mnist-bnn --out r --data broken
 refused 2 "model.name = vgg11:" train fashion-mnist-bnn --out r --data data --set model.name=vgg11
-refused 2 "model.name = resnet18: resnet18: has a float form only" train fashion-mnist-bnn --out r --data data --set model.name=resnet18
+refused 2 "model.name = resnet18: resnet18: cannot be built in the order hardtanh" train fashion-mnist-bnn --out r --data data --set model.name=resnet18
 refused 2 "model.classes = 5: fashion-mnist has 10" train fashion-mnist-bnn --out r --data data --set model.classes=5
-refused 2 "model.name = lenet:" train fashion-mnist-float --out r --data data --set model.name=lenet --set model.form=bnn
+refused 2 "[quant]: quantize: conv2: the sign of its input would always be +1" train fashion-mnist-float --out r --data data --set model.name=lenet --set quant.activation=sign
 [ ! -e r ] && ok || bad "a command line that was refused has left a folder"
 
 # --- a run

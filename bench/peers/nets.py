@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import forms
 import philox
 
 
@@ -247,7 +248,7 @@ def make(net, form="float", width=None, classes=None, stem="imagenet"):
 def from_recipe(recipe, classes=10):
     """The net of a resolved recipe."""
     m = recipe["model"]
-    return make(m["name"], m["form"], m.get("width"), m.get("classes", 0) or classes, m.get("stem", "imagenet"))
+    return make(m["name"], forms.form_of(recipe["quant"]), m.get("width"), m.get("classes", 0) or classes, m.get("stem", "imagenet"))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+import forms
 import nets
 
 
@@ -41,7 +42,7 @@ def bantam_pass(a, net, state, dtype, mode):
     with tempfile.TemporaryDirectory() as d:
         d = pathlib.Path(d)
         save_file(state, d / "in")
-        subprocess.run([a.program, "--net", net, "--form", a.form, "--stem", a.stem, "--width", str(a.width), "--classes", str(a.classes),
+        subprocess.run([a.program, "--net", net, *forms.flags_of(net, a.form), "--stem", a.stem, "--width", str(a.width), "--classes", str(a.classes),
                         "--dtype", dtype, "--mode", mode, "--threads", str(a.threads), d / "in", d / "out"], check=True,
                        stderr=subprocess.DEVNULL)
         return {k: v.double() for k, v in load_file(d / "out").items()}

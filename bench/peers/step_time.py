@@ -67,9 +67,10 @@ class Bantam:
 
 
 def torch_model(d, fmt):
+    import forms
     import nets
     width = d["width"] if d["net"] not in ("lenet", "quickstart") else None
-    return nets.make(d["net"], d["form"], width, d["classes"], d["stem"]).to(memory_format=fmt)
+    return nets.make(d["net"], forms.form_of(d), width, d["classes"], d["stem"]).to(memory_format=fmt)
 
 
 def torch_optimizer(d, parameters):

@@ -10,6 +10,8 @@ import pathlib
 import sys
 import tomllib
 
+import forms
+
 
 def row(folder):
     peer = (folder / "exchange" / "recipe.toml").exists()
@@ -26,7 +28,7 @@ def row(folder):
         print(f"{folder}: {len(top1)} of {r['train']['epochs']} epochs done, left out", file=sys.stderr)
         return None
     m = r["model"]
-    return {"net": m["name"], "form": m["form"], "width": m.get("width", ""), "seed": r["train"]["seed"],
+    return {"net": m["name"], "form": forms.form_of(r["quant"]), "width": m.get("width", ""), "seed": r["train"]["seed"],
             "engine": "pytorch" if peer else "bantam", "epochs": len(top1), "top1": f"{top1[-1]:.2f}",
             "top1_by_epoch": " ".join(f"{v:.2f}" for v in top1)}
 

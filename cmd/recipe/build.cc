@@ -5,23 +5,58 @@
 
 #include "cmd/errors.h"
 #include "cmd/recipe/data_source.h"
+#include "core/file.h"
 #include "nn/models/models.h"
+#include "nn/quantize.h"
 
 namespace bantam {
 
-NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes) {
-  ModelOptions o;
-  for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn})
-    if (recipe.model.form == name_of(form)) o.form = form;
-  for (Stem stem : {Stem::kImageNet, Stem::kTinyImageNet, Stem::kCifar})
-    if (recipe.model.stem == name_of(stem)) o.stem = stem;
-  o.width = recipe.model.width;
-  o.classes = recipe.model.classes ? recipe.model.classes : classes;
-  o.h = h, o.w = w, o.c = c;
+namespace {
+
+constexpr uint64_t kMaxNetBytes = 16 << 20;
+
+NetSpec net_by_name(const ModelConfig& model, int64_t h, int64_t w, int64_t c, int64_t classes) {
   try {
-    return build_model(recipe.model.name, o);
+    return build_model(model.name, {.width = model.width,
+                                    .classes = model.classes ? model.classes : classes,
+                                    .h = h,
+                                    .w = w,
+                                    .c = c,
+                                    .stem = model.stem,
+                                    .order = model.order});
   } catch (const Error& e) {
-    throw UsageError("model.name = " + recipe.model.name + ": " + e.what());
+    throw UsageError("model.name = " + model.name + ": " + e.what());
+  }
+}
+
+NetSpec net_from_file(const std::string& path, int64_t h, int64_t w, int64_t c) {
+  NetSpec spec;
+  try {
+    spec = net_spec_from_json(read_text(path, kMaxNetBytes));
+  } catch (const Error& e) {
+    throw FileError(path, e.what());
+  }
+  const auto size = [](const Shape& s) {
+    return std::to_string(s[1]) + "x" + std::to_string(s[2]) + "x" + std::to_string(s[3]);
+  };
+  const std::string takes = size(infer_shapes(spec)[0]), given = size({1, h, w, c});
+  if (takes != given)
+    throw UsageError("model.spec = " + path + ": the net takes images of " + takes + ", not of " + given);
+  return spec;
+}
+
+}  // namespace
+
+NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t classes) {
+  const std::string& file = recipe.model.spec;
+  const NetSpec spec = file.empty() ? net_by_name(recipe.model, h, w, c, classes) : net_from_file(file, h, w, c);
+  const QuantConfig& q = recipe.quant;
+  const QuantRecipe quant{q.weight, q.activation, q.first, q.last, parse_quant_layers(q.layers)};
+  if (quant.changes_nothing()) return spec;
+  try {
+    return quantize(spec, quant);
+  } catch (const Error& e) {
+    throw UsageError(std::string("[quant]: ") + e.what());
   }
 }
 
@@ -29,20 +64,27 @@ NetSpec net_of(const Recipe& recipe, const Dataset& data) {
   const ImageSize size = image_size(recipe.data, data);
   NetSpec spec = net_of(recipe, size.h, size.w, size.c, size.classes);
   if (spec.classes != size.classes)
-    throw UsageError("model.classes = " + std::to_string(spec.classes) + ": " + data.name + " has " +
-                     std::to_string(size.classes));
+    throw UsageError((recipe.model.spec.empty() ? "model.classes = " : recipe.model.spec + ": classes = ") +
+                     std::to_string(spec.classes) + ": " + data.name + " has " + std::to_string(size.classes));
   return spec;
+}
+
+void keep_net_file(Recipe* recipe, const std::string& folder) {
+  if (recipe->model.spec.empty()) return;
+  atomic_write(folder + "/" + kKeptNetFile, read_text(recipe->model.spec, kMaxNetBytes));
+  recipe->model.spec = kKeptNetFile;
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::vector<Parameter*>& parameters) {
   std::vector<ParameterGroup> groups = {{parameters, 1, c.weight_decay}};
-  if (c.name == "sgd") return make_sgd(std::move(groups), {.momentum = c.momentum, .nesterov = c.nesterov});
+  if (c.name == OptimizerKind::kSgd)
+    return make_sgd(std::move(groups), {.momentum = c.momentum, .nesterov = c.nesterov});
   return make_adam(std::move(groups), {.beta1 = c.beta1, .beta2 = c.beta2, .delta = c.eps});
 }
 
 UpdateMode update_mode(const Recipe& recipe) {
-  const bool along = recipe.optimizer.fused_update == "on" ||
-                     (recipe.optimizer.fused_update == "auto" && recipe.train.clip_norm == 0);
+  const FusedUpdate fused = recipe.optimizer.fused_update;
+  const bool along = fused == FusedUpdate::kOn || (fused == FusedUpdate::kAuto && recipe.train.clip_norm == 0);
   return along ? UpdateMode::kAlong : UpdateMode::kAfter;
 }
 
@@ -52,9 +94,8 @@ Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch) {
   s.lr = recipe.optimizer.lr;
   s.total_steps = steps_per_epoch * recipe.train.epochs;
   s.warmup_steps = int64_t(std::floor(c.warmup_epochs * double(steps_per_epoch) + 0.5));
-  if (c.kind == "cosine") s.kind = ScheduleKind::kCosine;
-  if (c.kind == "multistep") {
-    s.kind = ScheduleKind::kMultiStep;
+  s.kind = c.kind;
+  if (c.kind == ScheduleKind::kMultiStep) {
     s.milestones =
         scale_milestones(c.milestones, c.full_epochs > 0 ? c.full_epochs : double(recipe.train.epochs), s.total_steps);
     for (double factor : c.factors) s.lrs.push_back(factor * s.lr);

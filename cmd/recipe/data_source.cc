@@ -96,7 +96,7 @@ BatchSpec training_batches(const Recipe& recipe, const Dataset& data) {
   const DataConfig& c = recipe.data;
   Augment& a = spec.sample.augment;
   a.flip = c.flip;
-  if (c.crop == "resized") {
+  if (c.crop == Crop::kResized) {
     a.crop = {true, c.crop_scale[0], c.crop_scale[1], c.crop_ratio[0], c.crop_ratio[1]};
     spec.sample.resize = 0;
   } else {

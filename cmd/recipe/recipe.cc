@@ -27,8 +27,7 @@ void fields(DataConfig& c, FieldList& f) {
         between(0, 8192));
   f.add("flip", &c.flip, "training images are mirrored, left to right, half of the time");
   f.add("crop", &c.crop,
-        "how training images are cropped: pad: by data.pad_crop; resized: a random part, stretched to data.image_size",
-        one_of({"pad", "resized"}));
+        "how training images are cropped: pad: by data.pad_crop; resized: a random part, stretched to data.image_size");
   f.add("pad_crop", &c.pad_crop, "training images are padded by so many pixels and cropped back at random; 0: not",
         between(0, 64))
       .only_with("data.crop", {"pad"});
@@ -53,23 +52,46 @@ void fields(DataConfig& c, FieldList& f) {
 
 void fields(ModelConfig& c, FieldList& f) {
   f.section("model");
-  std::vector<std::string> with_stem;
-  for (const NamedModel& m : models())
+  std::vector<std::string> with_stem, with_orders;
+  for (const NamedModel& m : models()) {
     if (m.has_stem) with_stem.push_back(m.name);
-  f.add("name", &c.name, "net", one_of(model_names()));
-  f.add("form", &c.form, "float: real values; binaryconnect: sign weights; bnn: sign weights and activations",
-        one_of({"float", "binaryconnect", "bnn"}));
-  f.add("width", &c.width, "multiplier of the hidden layers' channels", between(0.01, 16));
+    if (m.orders.size() > 1) with_orders.push_back(m.name);
+  }
+  f.add("spec", &c.spec,
+        "file of a net as JSON, as `bantam info --net` prints it, in place of one by name; a recipe's file means one "
+        "beside it")
+      .without_effect_at(std::string());
+  f.add("name", &c.name, "net", one_of(model_names())).only_without("model.spec");
+  f.add("width", &c.width, "multiplier of the hidden layers' channels", between(0.01, 16)).only_without("model.spec");
+  f.add("order", &c.order,
+        "how the layers of a block follow one another. standard: as the net was published; hardtanh: the same with "
+        "Hardtanh behind each norm; reordered: convolution, ReLU, norm, and no ReLU behind a block's sum")
+      .only_with("model.name", with_orders);
   f.add("stem", &c.stem,
-        "imagenet: 7x7 stride 2, max pool; tiny-imagenet: 3x3 stride 1, max pool; cifar: 3x3 stride 1, no pool",
-        one_of({name_of(Stem::kImageNet), name_of(Stem::kTinyImageNet), name_of(Stem::kCifar)}))
+        "imagenet: 7x7 stride 2, max pool; tiny-imagenet: 3x3 stride 1, max pool; cifar: 3x3 stride 1, no pool")
       .only_with("model.name", with_stem);
-  f.add("classes", &c.classes, "classes of the net; 0: the data set's", between(0, 1e6));
+  f.add("classes", &c.classes, "classes of the net; 0: the data set's", between(0, 1e6)).only_without("model.spec");
+}
+
+void fields(QuantConfig& c, FieldList& f) {
+  f.section("quant");
+  const std::string sign = name_of(Scheme::kSign);
+  f.add("weight", &c.weight.scheme, "codebook of each layer's weights. none: real values; sign: 1 bit");
+  f.add("weight_surrogate", &c.weight.surrogate,
+        "what stands in for the gradient of a weight's quantizer. identity: 1; clip: 1 within [-1, 1], 0 outside");
+  f.add("activation", &c.activation.scheme, "likewise of what each layer reads");
+  f.add("activation_surrogate", &c.activation.surrogate, "likewise of an activation's quantizer");
+  f.add("first", &c.first, "is the first layer quantized, too?");
+  f.add("last", &c.last, "is the last layer quantized, too?");
+  f.add("layers", &c.layers,
+        "layers by name that take others, '*' standing for any text: \"conv2: weight = none; layer3.*: weight = sign, "
+        "activation = none\"; later ones win, and win over first and last")
+      .without_effect_at(std::string());
 }
 
 void fields(OptimizerConfig& c, FieldList& f) {
   f.section("optimizer");
-  f.add("name", &c.name, "optimizer", one_of({"sgd", "adam"}));
+  f.add("name", &c.name, "optimizer");
   f.add("lr", &c.lr, "learning rate", above(0));
   f.add("momentum", &c.momentum, "momentum", between(0, 1)).only_with("optimizer.name", {"sgd"});
   f.add("nesterov", &c.nesterov, "Nesterov's momentum").only_with("optimizer.name", {"sgd"});
@@ -82,13 +104,12 @@ void fields(OptimizerConfig& c, FieldList& f) {
   f.add("fused_update", &c.fused_update,
         "each layer is updated as soon as backward has its gradient, which is then dropped: less memory, the same "
         "numbers; "
-        "auto: unless train.clip_norm needs all gradients at once",
-        one_of({"auto", "on", "off"}));
+        "auto: unless train.clip_norm needs all gradients at once");
 }
 
 void fields(ScheduleConfig& c, FieldList& f) {
   f.section("schedule");
-  f.add("kind", &c.kind, "how the learning rate goes", one_of({"constant", "multistep", "cosine"}));
+  f.add("kind", &c.kind, "how the learning rate goes");
   f.add("milestones", &c.milestones,
         "epochs of the full schedule at which the factor changes: step round(m / full_epochs * steps)", at_least(0))
       .only_with("schedule.kind", {"multistep"});
@@ -108,10 +129,10 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("clip_norm", &c.clip_norm, "gradients are scaled down to this norm; 0: not", at_least(0));
   f.add("label_smoothing", &c.label_smoothing, "weight of the uniform distribution in the target", between(0, 0.99));
   f.add("l1", &c.l1, "weight of an L1 penalty on weights; biases, norms and slopes have none", between(0, 1000))
-      .without_effect_at_zero();
+      .without_effect_at(0.0);
   f.add("clip_latent", &c.clip_latent,
         "latent weights of quantized layers are clipped to this bound after each update; 0: not", between(0, 1000))
-      .without_effect_at_zero();
+      .without_effect_at(0.0);
   f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
   f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
   f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
@@ -120,17 +141,19 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("winograd", &c.winograd,
         "tiles of 3x3 convolutions and their input gradients in training: 2x2, exact as the direct sum; 4x4, faster, 5 "
         "times "
-        "its rounding error",
-        one_of({"2x2", "4x4"}));
+        "its rounding error");
 }
 
-SumOrder sum_order(const Recipe& recipe) { return recipe.train.winograd == "4x4" ? SumOrder::kLoose : SumOrder::kAny; }
+SumOrder sum_order(const Recipe& recipe) {
+  return recipe.train.winograd == Winograd::k4x4 ? SumOrder::kLoose : SumOrder::kAny;
+}
 
 FieldList fields(Recipe& r) {
   FieldList f;
   f.add("about", &r.about, "what the recipe is for");
   fields(r.data, f);
   fields(r.model, f);
+  fields(r.quant, f);
   fields(r.optimizer, f);
   fields(r.schedule, f);
   fields(r.train, f);
@@ -160,7 +183,9 @@ std::string document_recipe_keys() {
   for (const Field& field : list.all()) {
     std::string text = field.meaning;
     if (const std::string range = field.range.text(); !range.empty()) text += " [" + range + "]";
-    if (!field.condition_key.empty())
+    if (field.condition_values == std::vector<std::string>{""})
+      text += " (without " + field.condition_key + ")";
+    else if (!field.condition_key.empty())
       text += " (with " + field.condition_key + " = " + one_of(field.condition_values).text() + ")";
     out += wrapped("  " + field.key, text + "; default " + field.text(), 28);
   }
@@ -186,6 +211,13 @@ bool names_recipe(const std::string& what) {
   if (ends_in_toml(what)) return true;
   std::error_code error;
   return what.find('/') == std::string::npos && !std::filesystem::exists(what, error);
+}
+
+Recipe load_recipe(const std::string& name, const std::vector<std::string>& settings) {
+  Overrides overrides;
+  for (const std::string& s : settings) overrides.push_back(split_override(s));
+  const RecipeText text = find_recipe(name);
+  return parse_recipe(text.toml, text.source, overrides);
 }
 
 RecipeText find_recipe(const std::string& name) {

@@ -8,10 +8,59 @@
 #include <utility>
 #include <vector>
 
-#include "cmd/recipe/fields.h"
+#include "core/fields.h"
+#include "nn/models/models.h"
+#include "nn/quantize.h"
 #include "ops/conv/work.h"
+#include "optim/schedule.h"
 
 namespace bantam {
+
+enum class Crop : uint8_t { kPad, kResized };
+constexpr const char* name_of(Crop crop) {
+  switch (crop) {
+    case Crop::kPad:
+      return "pad";
+    case Crop::kResized:
+      return "resized";
+  }
+  return nullptr;
+}
+
+enum class OptimizerKind : uint8_t { kSgd, kAdam };
+constexpr const char* name_of(OptimizerKind kind) {
+  switch (kind) {
+    case OptimizerKind::kSgd:
+      return "sgd";
+    case OptimizerKind::kAdam:
+      return "adam";
+  }
+  return nullptr;
+}
+
+enum class FusedUpdate : uint8_t { kAuto, kOn, kOff };
+constexpr const char* name_of(FusedUpdate fused) {
+  switch (fused) {
+    case FusedUpdate::kAuto:
+      return "auto";
+    case FusedUpdate::kOn:
+      return "on";
+    case FusedUpdate::kOff:
+      return "off";
+  }
+  return nullptr;
+}
+
+enum class Winograd : uint8_t { k2x2, k4x4 };
+constexpr const char* name_of(Winograd tiles) {
+  switch (tiles) {
+    case Winograd::k2x2:
+      return "2x2";
+    case Winograd::k4x4:
+      return "4x4";
+  }
+  return nullptr;
+}
 
 struct DataConfig {
   std::string name = "fashion-mnist";
@@ -20,7 +69,7 @@ struct DataConfig {
   int64_t image_size = 0;
   int64_t eval_resize = 0;
   bool flip = false;
-  std::string crop = "pad";
+  Crop crop = Crop::kPad;
   int64_t pad_crop = 0;
   std::vector<double> crop_scale = {0.08, 1};
   std::vector<double> crop_ratio = {0.75, 1.3333333333333333};
@@ -31,25 +80,34 @@ struct DataConfig {
 };
 
 struct ModelConfig {
+  std::string spec;  // file of a net as JSON, in place of one by name
   std::string name = "quickstart";
-  std::string form = "float";
   double width = 1.0;
-  std::string stem = "imagenet";
+  Order order = Order::kStandard;
+  Stem stem = Stem::kImageNet;
   int64_t classes = 0;  // 0: the data set's
 };
 
+// How quantize() is applied to the net.
+struct QuantConfig {
+  QuantSpec weight{Scheme::kNone, Surrogate::kIdentity};
+  QuantSpec activation{Scheme::kNone, Surrogate::kClip};
+  bool first = false, last = false;
+  std::string layers;  // parse_quant_layers
+};
+
 struct OptimizerConfig {
-  std::string name = "adam";
+  OptimizerKind name = OptimizerKind::kAdam;
   double lr = 1e-3;
   double momentum = 0.9;
   bool nesterov = false;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0;
-  std::string fused_update = "auto";
+  FusedUpdate fused_update = FusedUpdate::kAuto;
 };
 
 struct ScheduleConfig {
-  std::string kind = "constant";
+  ScheduleKind kind = ScheduleKind::kConstant;
   std::vector<double> milestones;  // epochs of the full schedule
   std::vector<double> factors;     // of optimizer.lr, from that milestone on
   double full_epochs = 0;
@@ -68,13 +126,14 @@ struct TrainConfig {
   int64_t eval_every = 1;
   int64_t eval_batch = 200;
   double save_every_seconds = 60;
-  std::string winograd = "2x2";
+  Winograd winograd = Winograd::k2x2;
 };
 
 struct Recipe {
   std::string about;
   DataConfig data;
   ModelConfig model;
+  QuantConfig quant;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   TrainConfig train;
@@ -83,11 +142,14 @@ struct Recipe {
 // The lists. A new config struct needs one of these and a line in the last.
 void fields(DataConfig& c, FieldList& f);
 void fields(ModelConfig& c, FieldList& f);
+void fields(QuantConfig& c, FieldList& f);
 void fields(OptimizerConfig& c, FieldList& f);
 void fields(ScheduleConfig& c, FieldList& f);
 void fields(TrainConfig& c, FieldList& f);
 FieldList fields(Recipe& r);
 
+// What its net is called: by name, or by its file.
+inline const std::string& net_name(const Recipe& r) { return r.model.spec.empty() ? r.model.name : r.model.spec; }
 // How its training may sum up convolutions, for Context::order.
 SumOrder sum_order(const Recipe& recipe);
 
@@ -96,7 +158,8 @@ using Overrides = std::vector<std::pair<std::string, std::string>>;
 
 // Parses the TOML text and applies the overrides. Throws UsageError "SOURCE:LINE:COLUMN: what", with the nearest known
 // key; a key that has no effect with the others (optimizer.momentum with Adam) is an error too, and so are values that
-// do not fit together (two milestones and one factor).
+// do not fit together (two milestones and one factor). model.spec is made a path from here: in a recipe's file it is
+// one beside that file.
 Recipe parse_recipe(std::string_view toml, const std::string& source, const Overrides& overrides = {});
 
 // The resolved recipe as TOML: every key that has an effect, in the lists' order. parse_recipe(dump(r)) == r.
@@ -121,6 +184,8 @@ struct RecipeText {
   std::string source, toml;
 };
 RecipeText find_recipe(const std::string& name);
+// find_recipe and parse_recipe with what --set says: {"optimizer.lr=0.01"}.
+Recipe load_recipe(const std::string& name, const std::vector<std::string>& settings = {});
 // Whether a word that may stand for a recipe or for a file of weights is a recipe: it ends in ".toml", or it is a plain
 // name and there is no such file or folder.
 bool names_recipe(const std::string& what);

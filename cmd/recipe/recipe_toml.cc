@@ -15,7 +15,7 @@ std::string where(const std::string& source, const toml::source_region& region) 
   return source + ":" + std::to_string(region.begin.line) + ":" + std::to_string(region.begin.column) + ": ";
 }
 
-// One TOML value. Throws UsageError for kinds that no field has (dates, nested tables and arrays).
+// One TOML value. Throws FieldError for kinds that no field has (dates, nested tables and arrays).
 Value to_value(const std::string& key, const toml::node& node) {
   if (const auto* b = node.as_boolean()) return b->get();
   if (const auto* i = node.as_integer()) return i->get();
@@ -25,12 +25,12 @@ Value to_value(const std::string& key, const toml::node& node) {
     std::vector<double> list;
     for (const toml::node& element : *a) {
       const auto number = element.value<double>();
-      if (!number || !element.is_number()) throw UsageError(key + ": a list holds numbers only");
+      if (!number || !element.is_number()) throw FieldError(key + ": a list holds numbers only");
       list.push_back(*number);
     }
     return list;
   }
-  throw UsageError(key + ": neither a table nor a date can stand here");
+  throw FieldError(key + ": neither a table nor a date can stand here");
 }
 
 // Calls set(key, node) for each value; sections are one level deep. An empty section is visited as a value, so that a
@@ -52,13 +52,24 @@ bool is_section(const FieldList& list, const std::string& name) {
   return false;
 }
 
+// Throws FieldError for a key that nobody knows. One that an earlier version had is told what stands in its place.
+Field& field_of(FieldList& list, const std::string& key) {
+  if (key == "model.form")
+    throw FieldError(
+        "unknown key 'model.form': how a net is quantized has a section of its own; in place of \"bnn\" write "
+        "quant.weight, quant.activation and model.order, in place of \"binaryconnect\" quant.weight");
+  return list.at(key);
+}
+
 void check_conditions(const FieldList& list, const std::set<std::string>& given) {
   for (const Field& f : list.all()) {
     if (!given.count(f.key) || list.applies(f)) continue;
     for (const Field& other : list.all())
       if (other.key == f.condition_key)
-        throw UsageError(f.key + " has no effect with " + other.key + " = " + other.text() + "; it goes with " +
-                         one_of(f.condition_values).text());
+        throw UsageError(f.key + " has no effect with " + other.key + " = " + other.text() +
+                         (f.condition_values == std::vector<std::string>{""}
+                              ? ""
+                              : "; it goes with " + one_of(f.condition_values).text()));
   }
 }
 
@@ -75,7 +86,7 @@ void check_together(const Recipe& r) {
   if (r.data.eval_resize != 0 && r.data.eval_resize < r.data.image_size)
     throw UsageError("data.eval_resize = " + std::to_string(r.data.eval_resize) +
                      " does not cover data.image_size = " + std::to_string(r.data.image_size));
-  if (r.schedule.kind == "multistep") {
+  if (r.schedule.kind == ScheduleKind::kMultiStep) {
     const auto& s = r.schedule;
     if (s.milestones.size() != s.factors.size())
       throw UsageError("schedule.milestones has " + std::to_string(s.milestones.size()) +
@@ -83,9 +94,14 @@ void check_together(const Recipe& r) {
     for (size_t i = 1; i < s.milestones.size(); ++i)
       if (s.milestones[i] <= s.milestones[i - 1]) throw UsageError("schedule.milestones must rise");
   }
-  if (r.optimizer.nesterov && r.optimizer.name == "sgd" && r.optimizer.momentum == 0)
+  try {
+    parse_quant_layers(r.quant.layers);
+  } catch (const Error& e) {
+    throw UsageError(std::string("quant.layers: ") + e.what());
+  }
+  if (r.optimizer.nesterov && r.optimizer.name == OptimizerKind::kSgd && r.optimizer.momentum == 0)
     throw UsageError("optimizer.nesterov needs optimizer.momentum above 0");
-  if (r.optimizer.fused_update == "on" && r.train.clip_norm > 0)
+  if (r.optimizer.fused_update == FusedUpdate::kOn && r.train.clip_norm > 0)
     throw UsageError(
         "optimizer.fused_update = on does not go with train.clip_norm: the norm of all gradients is known only "
         "when backward is through, and by then they are gone");
@@ -108,8 +124,8 @@ Recipe parse_recipe(std::string_view text, const std::string& source, const Over
   walk(table, "", [&](const std::string& key, const toml::node& node) {
     if (node.is_table() && is_section(list, key)) return;
     try {
-      list.at(key).set(to_value(key, node));
-    } catch (const UsageError& e) {
+      field_of(list, key).set(to_value(key, node));
+    } catch (const FieldError& e) {
       throw UsageError(where(source, node.source()) + e.what());
     }
     given.insert(key);
@@ -125,14 +141,17 @@ Recipe parse_recipe(std::string_view text, const std::string& source, const Over
   std::set<std::string> overridden;
   for (const auto& [key, value] : overrides) {
     try {
-      list.at(key).set_text(value);
-    } catch (const UsageError& e) {
+      field_of(list, key).set_text(value);
+    } catch (const FieldError& e) {
       throw UsageError("--set " + key + "=" + value + ": " + e.what());
     }
     overridden.insert(key);
   }
   check_conditions(list, overridden);
   check_together(recipe);
+  if (const size_t slash = source.rfind('/'); slash != std::string::npos && !overridden.count("model.spec") &&
+                                              !recipe.model.spec.empty() && recipe.model.spec[0] != '/')
+    recipe.model.spec.insert(0, source, 0, slash + 1);
   return recipe;
 }
 

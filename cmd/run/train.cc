@@ -53,8 +53,9 @@ void Trainer::prepare() {
 void Trainer::set_recompute(List<Segment> segments) { training_->step().set_recompute(std::move(segments)); }
 
 void Trainer::begin(const Json& more) {
-  Json line = Json::object({{"net", recipe_.model.name},
-                            {"form", recipe_.model.form},
+  Json line = Json::object({{"net", net_name(recipe_)},
+                            {"weight", name_of(recipe_.quant.weight.scheme)},
+                            {"activation", name_of(recipe_.quant.activation.scheme)},
                             {"parameters", net_->parameters.count()},
                             {"train_images", data_.train.count},
                             {"eval_images", data_.evaluation.count},
@@ -227,7 +228,8 @@ bool Trainer::evaluate_epoch(const StopRules& rules) {
 }
 
 void Trainer::write_curves() {
-  run_->write_curves(recipe_.model.name + ", " + recipe_.model.form + ", " + data_.train.name + ", seed " +
+  run_->write_curves(net_name(recipe_) + ", weights " + name_of(recipe_.quant.weight.scheme) + ", activations " +
+                     name_of(recipe_.quant.activation.scheme) + ", " + data_.train.name + ", seed " +
                      std::to_string(recipe_.train.seed));
 }
 

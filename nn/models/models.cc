@@ -1,8 +1,9 @@
 #include "nn/models/models.h"
 
-#include "core/tensor.h"
+#include <algorithm>
+
+#include "core/error.h"
 #include "nn/models/scaled.h"
-#include "nn/quantize.h"
 
 namespace bantam {
 namespace {
@@ -20,16 +21,7 @@ LinearConfig dense(int64_t features) { return {.out_features = features, .bias =
 
 }  // namespace
 
-const char* name_of(Form form) {
-  return form == Form::kFloat ? "float" : form == Form::kBinaryConnect ? "binaryconnect" : "bnn";
-}
-
-const char* name_of(Order order) { return order == Order::kStandard ? "standard" : "hardtanh"; }
-
-namespace {
-
-// The builders make float nets; in a form they are quantized.
-NetSpec float_quickstart(const ModelOptions& o, Order order) {
+NetSpec quickstart_net(const ModelOptions& o) {
   const int64_t c1 = scaled(32, o.width), c2 = scaled(64, o.width);
   NetBuilder g(o.h, o.w, o.c, o.classes);
   int x = g.conv("conv1", g.input(), conv3x3(c1, 2));
@@ -37,12 +29,10 @@ NetSpec float_quickstart(const ModelOptions& o, Order order) {
   x = g.max_pool("pool2", g.conv("conv2", x, conv3x3(c2, 1)));
   x = g.unary(Kind::kRelu, "act2", g.batch_norm("bn2", x));
   x = g.batch_norm("bn3", g.conv("conv3", x, conv3x3(c2, 1)));
-  x = g.unary(order == Order::kHardtanh ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer is real
+  x = g.unary(o.order == Order::kHardtanh ? Kind::kHardtanh : Kind::kRelu, "act3", x);  // the last layer is real
   g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
   return g.build();
 }
-
-}  // namespace
 
 NetSpec lenet(const ModelOptions& o) {
   auto conv = [](int64_t channels, int64_t pad) {
@@ -65,9 +55,7 @@ NetSpec lenet(const ModelOptions& o) {
   return g.build();
 }
 
-namespace {
-
-NetSpec float_vgg11(const ModelOptions& o, Order order) {
+NetSpec vgg11(const ModelOptions& o) {
   struct Layer {
     int64_t channels;
     bool pool;
@@ -84,14 +72,14 @@ NetSpec float_vgg11(const ModelOptions& o, Order order) {
     x = g.conv("conv" + n, x, c);
     if (layer.pool) x = g.max_pool("pool" + n, x);
     x = g.batch_norm("bn" + n, x);
-    if (order == Order::kHardtanh) x = g.unary(Kind::kHardtanh, "hardtanh" + n, x);
+    if (o.order == Order::kHardtanh) x = g.unary(Kind::kHardtanh, "hardtanh" + n, x);
     ++i;
   }
   g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), dense(o.classes));
   return g.build();
 }
 
-NetSpec float_resnet14(const ModelOptions& o) {
+NetSpec resnet14(const ModelOptions& o) {
   NetBuilder g(o.h, o.w, o.c, o.classes);
   int64_t channels = scaled(64, o.width);
   int x = g.conv("conv1", g.input(), conv3x3(channels, 1));
@@ -123,28 +111,17 @@ NetSpec float_resnet14(const ModelOptions& o) {
   return g.build();
 }
 
-// What a form makes of a float net: signs for weights, and for what the layers read.
-NetSpec in_form(NetSpec spec, Form form) {
-  if (form == Form::kFloat) return spec;
-  QuantRecipe recipe;
-  recipe.weight.scheme = Scheme::kSign;
-  if (form == Form::kBnn) recipe.activation.scheme = Scheme::kSign;
-  return quantize(spec, recipe);
-}
-Order order_of(Form form) { return form == Form::kBnn ? Order::kHardtanh : Order::kStandard; }
-
-}  // namespace
-
-NetSpec quickstart_net(const ModelOptions& o) { return in_form(float_quickstart(o, order_of(o.form)), o.form); }
-NetSpec vgg11(const ModelOptions& o) { return in_form(float_vgg11(o, order_of(o.form)), o.form); }
-NetSpec resnet14(const ModelOptions& o) { return in_form(float_resnet14(o), o.form); }
-
 const std::vector<NamedModel>& models() {
+  constexpr Order kStandard = Order::kStandard;
   static const std::vector<NamedModel> all = {
-      {"quickstart", quickstart_net, false, false}, {"lenet", lenet, true, false},
-      {"vgg11", vgg11, false, false},               {"resnet14", resnet14, false, false},
-      {"resnet18", resnet18, true, true},           {"resnet50", resnet50, true, true},
-      {"vgg11-torchvision", vgg11_torchvision, true, false}, {"vgg11_bn", vgg11_bn, true, false},
+      {"quickstart", quickstart_net, false, {kStandard, Order::kHardtanh}},
+      {"lenet", lenet, false, {kStandard}},
+      {"vgg11", vgg11, false, {kStandard, Order::kHardtanh}},
+      {"resnet14", resnet14, false, {kStandard}},
+      {"resnet18", resnet18, true, {kStandard, Order::kReordered}},
+      {"resnet50", resnet50, true, {kStandard, Order::kReordered}},
+      {"vgg11-torchvision", vgg11_torchvision, false, {kStandard}},
+      {"vgg11_bn", vgg11_bn, false, {kStandard}},
   };
   return all;
 }
@@ -162,7 +139,8 @@ NetSpec build_model(const std::string& name, const ModelOptions& o) {
       known += (known.empty() ? "" : ", ") + std::string(m.name);
       continue;
     }
-    if (m.float_only && o.form != Form::kFloat) throw Error(name + ": has a float form only");
+    if (std::find(m.orders.begin(), m.orders.end(), o.order) == m.orders.end())
+      throw Error(name + ": cannot be built in the order " + name_of(o.order));
     return m.build(o);
   }
   throw Error("model: no net named \"" + name + "\": there are " + known);

@@ -8,10 +8,6 @@
 
 namespace bantam {
 
-const char* name_of(Stem stem) {
-  return stem == Stem::kImageNet ? "imagenet" : stem == Stem::kTinyImageNet ? "tiny-imagenet" : "cifar";
-}
-
 namespace {
 
 ConvConfig window(int64_t channels, int64_t kernel, int64_t stride) {
@@ -30,26 +26,33 @@ struct ResNet {
   int blocks[4];
 };
 
-// x -> relu(f(x) + shortcut(x)); `width` is that of the 3x3 convolutions.
-int residual_block(NetBuilder& g, const std::string& n, int x, bool bottleneck, int64_t in, int64_t width, int64_t out,
-                   int64_t stride) {
-  auto conv_norm = [&](const std::string& i, int from, const ConvConfig& c) {
-    return g.batch_norm(n + "bn" + i, g.conv(n + "conv" + i, from, c));
-  };
+// x -> relu(f(x) + shortcut(x)); `width` is that of the 3x3 convolutions. Re-ordered, each convolution of f is followed
+// by ReLU and norm instead of norm and ReLU, and nothing follows the sum.
+int residual_block(NetBuilder& g, const std::string& n, int x, const ResNet& net, Order order, int64_t in,
+                   int64_t width, int64_t out, int64_t stride) {
+  const bool reordered = order == Order::kReordered;
   auto relu = [&](const std::string& i, int from) { return g.unary(Kind::kRelu, n + "relu" + i, from); };
+  // The last one of f has its ReLU behind the sum in the standard order.
+  auto layer = [&](const std::string& i, int from, const ConvConfig& c, bool last = false) {
+    const int y = g.conv(n + "conv" + i, from, c);
+    if (reordered) return g.batch_norm(n + "bn" + i, relu(i, y));
+    const int normed = g.batch_norm(n + "bn" + i, y);
+    return last ? normed : relu(i, normed);
+  };
   int y;
-  if (bottleneck) {
-    y = relu("1", conv_norm("1", x, window(width, 1, 1)));
-    y = relu("2", conv_norm("2", y, window(width, 3, stride)));
-    y = conv_norm("3", y, window(out, 1, 1));
+  if (net.bottleneck) {
+    y = layer("1", x, window(width, 1, 1));
+    y = layer("2", y, window(width, 3, stride));
+    y = layer("3", y, window(out, 1, 1), true);
   } else {
-    y = relu("1", conv_norm("1", x, window(width, 3, stride)));
-    y = conv_norm("2", y, window(out, 3, 1));
+    y = layer("1", x, window(width, 3, stride));
+    y = layer("2", y, window(out, 3, 1), true);
   }
   int shortcut = x;
   if (stride != 1 || in != out)
     shortcut = g.batch_norm(n + "downsample.1", g.conv(n + "downsample.0", x, window(out, 1, stride)));
-  return relu("", g.add(n + "add", y, shortcut));
+  const int sum = g.add(n + "add", y, shortcut);
+  return reordered ? sum : relu("", sum);
 }
 
 NetSpec resnet(const ResNet& net, const ModelOptions& o) {
@@ -62,7 +65,7 @@ NetSpec resnet(const ResNet& net, const ModelOptions& o) {
     const int64_t width = scaled(64ll << stage, o.width), out = net.bottleneck ? 4 * width : width;
     for (int b = 0; b < net.blocks[stage]; ++b) {
       const std::string n = "layer" + std::to_string(stage + 1) + "." + std::to_string(b) + ".";
-      x = residual_block(g, n, x, net.bottleneck, channels, width, out, stage > 0 && b == 0 ? 2 : 1);
+      x = residual_block(g, n, x, net, o.order, channels, width, out, stage > 0 && b == 0 ? 2 : 1);
       channels = out;
     }
   }

@@ -10,11 +10,29 @@ enum class Scheme : uint8_t {
   kNone,  // real values
   kSign,  // 1 bit: sign(x), +1 for x >= 0 (BinaryConnect's and BNN's weights, BNN's activations)
 };
+constexpr const char* name_of(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::kNone:
+      return "none";
+    case Scheme::kSign:
+      return "sign";
+  }
+  return nullptr;
+}
 // The gradient that stands in for that of the quantizer (straight-through estimator). [Eq. 3.10]
 enum class Surrogate : uint8_t {
   kIdentity,  // dx = dq
   kClip,      // dx = dq where |x| <= 1, else 0
 };
+constexpr const char* name_of(Surrogate surrogate) {
+  switch (surrogate) {
+    case Surrogate::kIdentity:
+      return "identity";
+    case Surrogate::kClip:
+      return "clip";
+  }
+  return nullptr;
+}
 struct QuantSpec {
   Scheme scheme = Scheme::kNone;
   Surrogate surrogate = Surrogate::kIdentity;

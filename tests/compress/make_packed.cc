@@ -10,6 +10,7 @@
 #include "nn/models/models.h"
 #include "tests/compress/golden_net.h"
 #include "tests/compress/random_net.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
@@ -54,22 +55,17 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (strcmp(argv[1], "--large") == 0) {
-    ModelOptions o;
-    o.form = Form::kBnn, o.h = o.w = 32, o.c = 3;
-    make(argv[2], "vgg11-bnn-full", vgg11(o), 1);
-    o.width = 1.25;
-    make(argv[2], "resnet14-bnn-full", resnet14(o), 1);
+    make(argv[2], "vgg11-bnn-full", cifar_net("vgg11", Form::kBnn, 1), 1);
+    make(argv[2], "resnet14-bnn-full", cifar_net("resnet14", Form::kBnn, 1.25), 1);
     return 0;
   }
   const std::string folder = argv[1];
   const int images = atoi(argv[2]);
   for (Form form : {Form::kBnn, Form::kBinaryConnect, Form::kFloat}) {
-    ModelOptions o;
-    o.form = form;
-    make(folder, std::string("quickstart-") + name_of(form), quickstart_net(o), images);
-    o.h = o.w = 32, o.c = 3, o.width = form == Form::kBnn ? 0.5 : 0.125;
-    make(folder, std::string("vgg11-") + name_of(form), vgg11(o), images);
-    make(folder, std::string("resnet14-") + name_of(form), resnet14(o), images);
+    make(folder, std::string("quickstart-") + name_of(form), in_form("quickstart", form), images);
+    const double width = form == Form::kBnn ? 0.5 : 0.125;
+    for (const char* net : {"vgg11", "resnet14"})
+      make(folder, net + std::string("-") + name_of(form), cifar_net(net, form, width), images);
   }
   for (uint64_t seed = 0; seed < 20; ++seed) make(folder, "random-" + std::to_string(seed), random_net(seed), images);
   return 0;

@@ -18,6 +18,7 @@
 #include "tests/compress/random_net.h"
 #include "tests/compress/reference_net.h"
 #include "tests/core/error_text.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 using namespace bantam::packed;
@@ -168,10 +169,8 @@ std::string error_of(const NetSpec& spec) {
 }  // namespace
 
 TEST_CASE("pack: the quickstart net equals its evaluation forward at every tensor, bit for bit") {
-  for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
-    ModelOptions o;
-    o.form = form;
-    const Comparison r = pack_and_compare(quickstart_net(o), 3, 3);
+  for (Form form : kForms) {
+    const Comparison r = pack_and_compare(in_form("quickstart", form), 3, 3);
     CAPTURE(r.first);
     CHECK(r.differing == 0);
     CHECK(r.tensors >= 4);
@@ -181,10 +180,9 @@ TEST_CASE("pack: the quickstart net equals its evaluation forward at every tenso
 
 TEST_CASE("pack: LeNet, VGG-11 and ResNet-14, narrow, equal their evaluation forward bit for bit") {
   CHECK(pack_and_compare(lenet({}), 4).differing == 0);
-  for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
-    ModelOptions o;
-    o.form = form, o.width = 0.125, o.h = o.w = 32, o.c = 3;
-    const Comparison vgg = pack_and_compare(vgg11(o), 5), resnet = pack_and_compare(resnet14(o), 6);
+  for (Form form : kForms) {
+    const Comparison vgg = pack_and_compare(cifar_net("vgg11", form, 0.125), 5),
+                     resnet = pack_and_compare(cifar_net("resnet14", form, 0.125), 6);
     CAPTURE(vgg.first);
     CAPTURE(resnet.first);
     CHECK(vgg.differing == 0);
@@ -193,9 +191,7 @@ TEST_CASE("pack: LeNet, VGG-11 and ResNet-14, narrow, equal their evaluation for
 }
 
 TEST_CASE("pack: all binary layers of VGG-11 whose result is signed again become integer comparisons") {
-  ModelOptions o;
-  o.form = Form::kBnn, o.width = 0.125, o.h = o.w = 32, o.c = 3;
-  Net model(vgg11(o));
+  Net model(cifar_net("vgg11", Form::kBnn, 0.125));
   randomize(&model, 5);
   // Seven binary convolutions; the last one's Hardtanh feeds the linear layer as floats.
   CHECK(count_thresholds(pack(model, {random_lut(3, 1), {}, {}})).ops == 6);
@@ -280,9 +276,7 @@ TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
 }
 
 TEST_CASE("pack: a parameter that is not finite is refused by name and place") {
-  ModelOptions o;
-  o.form = Form::kBnn;
-  Net model(quickstart_net(o));
+  Net model(in_form("quickstart", Form::kBnn));
   randomize(&model, 1);
   Parameter* p = model.parameters.all().front();
   p->value.mutable_data<float>()[5] = std::numeric_limits<float>::infinity();
@@ -303,9 +297,7 @@ TEST_CASE("pack: unpacked weights are the signs, or the values, of what was pack
 }
 
 TEST_CASE("pack: the same model gives the same bytes, and every single-bit flip of them is refused") {
-  ModelOptions o;
-  o.form = Form::kBnn;
-  Net model(quickstart_net(o));
+  Net model(in_form("quickstart", Form::kBnn));
   randomize(&model, 2);
   std::vector<uint8_t> file = pack(model, {random_lut(1, 2), {}, {}});
   CHECK(file == pack(model, {random_lut(1, 2), {}, {}}));

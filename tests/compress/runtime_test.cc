@@ -12,6 +12,7 @@
 #include "nn/models/models.h"
 #include "tests/compress/random_net.h"
 #include "tests/compress/sample_file.h"
+#include "tests/nn/forms.h"
 #include "tests/ops/kernels/values.h"
 
 using namespace bantam;
@@ -43,9 +44,7 @@ class Guarded {
 };
 
 std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
-  ModelOptions o;
-  o.form = form, o.width = 0.25, o.h = o.w = 32, o.c = 3;
-  Net model(resnet14(o));
+  Net model(cifar_net("resnet14", form, 0.25));
   randomize(&model, 11);
   return pack(model, {random_lut(3, 1), {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, std::move(test_image)});
 }

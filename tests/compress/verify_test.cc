@@ -9,6 +9,7 @@
 #include "compress/runtime/format.h"
 #include "nn/models/models.h"
 #include "tests/compress/random_net.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
@@ -30,23 +31,18 @@ struct Images {
   Tensor bytes, table;
 };
 
-NetSpec small_bnn() {
-  ModelOptions o;
-  o.form = Form::kBnn, o.width = 0.125, o.h = o.w = 32, o.c = 3;
-  return vgg11(o);
-}
+NetSpec small_bnn() { return cifar_net("vgg11", Form::kBnn, 0.125); }
 
 }  // namespace
 
 TEST_CASE("verify: packed zoo nets equal the evaluation forward, 0 differing values at every tensor") {
   for (const char* name : {"quickstart", "vgg11", "resnet14"})
-    for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
+    for (Form form : kForms) {
       CAPTURE(name);
       CAPTURE(name_of(form));
       ModelOptions o;
-      o.form = form;
       if (std::string(name) != "quickstart") o.width = 0.125, o.h = o.w = 32, o.c = 3;
-      Net model(build_model(name, o));
+      Net model(in_form(name, form, o));
       randomize(&model, 21);
       const std::vector<float> lut = random_lut(o.c, 3);
       Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));
@@ -120,9 +116,7 @@ TEST_CASE("verify: a model that was trained on after packing is told apart, tens
 TEST_CASE("verify: a packed model of another net is refused") {
   Net model(small_bnn());
   randomize(&model, 4);
-  ModelOptions o;
-  o.form = Form::kBnn;
-  Net other(quickstart_net(o));
+  Net other(in_form("quickstart", Form::kBnn));
   randomize(&other, 4);
   const std::vector<uint8_t> file = pack(other, {random_lut(1, 3), {}, {}});
   CHECK_THROWS_AS((void)Verifier(model, std::make_unique<PackedModel>(file)), Error);

@@ -3,6 +3,7 @@
 #include "core/tensor.h"
 #include "nn/models/models.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/nn/forms.h"
 
 namespace bantam {
 
@@ -20,8 +21,8 @@ void fuzz_one(ByteSpan input) {
 
 void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   seed(as_bytes(to_json(lenet({}))));
-  seed(as_bytes(to_json(quickstart_net({.form = Form::kBnn}))));
-  seed(as_bytes(to_json(resnet14({.form = Form::kBnn, .h = 32, .w = 32, .c = 3}))));
+  seed(as_bytes(to_json(in_form("quickstart", Form::kBnn))));
+  seed(as_bytes(to_json(cifar_net("resnet14", Form::kBnn, 1))));
   // Every kind of node in one small net.
   NetBuilder g(8, 8, 3, 4);
   int x = g.conv("c", g.input(),

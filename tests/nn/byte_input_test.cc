@@ -9,6 +9,7 @@
 #include "ops/byte_values.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
+#include "tests/nn/forms.h"
 #include "tests/nn/net_calls.h"
 
 using namespace bantam;
@@ -58,21 +59,17 @@ TEST_CASE(
     "byte input: every net of the zoo trains to the same weights, whole, in blocks and in segments, on 1 thread and "
     "2") {
   const int before = threads();
-  for (const auto& [name, build, float_only, has_stem] : models())
-    for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
-      if (float_only && form != Form::kFloat) continue;
+  for (const auto& [name, build, has_stem, orders] : models())
+    for (Form form : kForms) {
+      if (!has_form(name, form)) continue;
       const std::string net = name;
       CAPTURE(net);
       CAPTURE(int(form));
       const bool small = net == "quickstart" || net == "lenet";
-      const ModelOptions o{.form = form,
-                           .width = small ? 0.5 : 0.125,
-                           .classes = 10,
-                           .h = small ? 28 : 32,
-                           .w = small ? 28 : 32,
-                           .c = small ? 1 : 3};
+      const ModelOptions o{
+          .width = small ? 0.5 : 0.125, .classes = 10, .h = small ? 28 : 32, .w = small ? 28 : 32, .c = small ? 1 : 3};
       const Images in = random_input(8, o.h, o.c);
-      Net a(build(o)), b(build(o));
+      Net a(in_form(net, form, o)), b(in_form(net, form, o));
       for (const bool segments : {false, true}) {
         const std::vector<int> cuts = a.plan.cuts();
         List<Segment> recompute;
@@ -100,12 +97,12 @@ TEST_CASE(
 TEST_CASE("byte input: a batch that takes blocks, or whose values are made again, trains to the same weights") {
   for (const Form form : {Form::kFloat, Form::kBnn}) {
     // 128 x 32 x 32 x 32 x 4 B: more than is run whole. The stem of ResNet-18 is never run in blocks.
-    ModelOptions o{.form = form, .width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3};
+    const ModelOptions o{.width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3};
     const Images in = random_input(128, 32, 3);
     for (const std::string net : {"vgg11", "resnet14", "resnet18"}) {
       CAPTURE(net);
-      if (net == "resnet18" && form != Form::kFloat) continue;
-      Net a(build_model(net, o)), b(build_model(net, o));
+      if (!has_form(net, form)) continue;
+      Net a(in_form(net, form, o)), b(in_form(net, form, o));
       CHECK(same_bytes(train(&b, in, true, {}), train(&a, in, false, {})));
       for (const Parameter* p : a.parameters.all()) CHECK(same_bytes(b.parameters.find(p->name)->value, p->value));
     }
@@ -113,7 +110,7 @@ TEST_CASE("byte input: a batch that takes blocks, or whose values are made again
 }
 
 TEST_CASE("byte input: between forward and backward a net holds no f32 values of a large input") {
-  const ModelOptions o{.form = Form::kFloat, .width = 0.25, .classes = 10, .h = 32, .w = 32, .c = 3};
+  const ModelOptions o{.width = 0.25, .classes = 10, .h = 32, .w = 32, .c = 3};
   for (const char* net : {"vgg11", "resnet14", "resnet18"}) {
     const std::string name = net;
     CAPTURE(name);
@@ -133,7 +130,7 @@ TEST_CASE("byte input: between forward and backward a net holds no f32 values of
 
 TEST_CASE("byte input: without values, or for an f64 net, an error says so") {
   const Images in = random_input(1, 28, 1);
-  const ModelOptions o{.form = Form::kFloat, .width = 0.5, .classes = 10, .h = 28, .w = 28, .c = 1};
+  const ModelOptions o{.width = 0.5, .classes = 10, .h = 28, .w = 28, .c = 1};
   Net model(build_model("lenet", o)), f64(build_model("lenet", o), DType::kF64);
   CHECK_THROWS_WITH_AS(scores(model, {}, in.bytes), "model: an input of bytes, and no values of bytes", Error);
   CHECK_THROWS_WITH_AS(scores(f64, {}, {in.bytes, in.table}), "model: the net is f64, the input u8", Error);

@@ -8,7 +8,7 @@
 #include "ops/loss.h"
 #include "optim/optimizer.h"
 #include "tests/core/tensors.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 #include "tests/nn/net_calls.h"
 
 using namespace bantam;
@@ -58,15 +58,15 @@ void check_gradients(const Net& a, const Net& b, double tolerance) {
 }  // namespace
 
 TEST_CASE("executor: every net of the zoo learns one batch by heart, in every form") {
-  for (const auto& [name, build, float_only, has_stem] : models())
-    for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
-      if (float_only && form != Form::kFloat) continue;
+  for (const auto& [name, build, has_stem, orders] : models())
+    for (Form form : kForms) {
+      if (!has_form(name, form)) continue;
       const std::string net = name;
       CAPTURE(net);
       CAPTURE(int(form));
-      ModelOptions o = cifar_options(form, 0.125);
+      ModelOptions o = cifar_options(0.125);
       if (net == "quickstart" || net == "lenet") o.h = o.w = 28, o.c = 1, o.width = 0.5;
-      Net model(build(o));
+      Net model(in_form(net, form, o));
       model.parameters.initialize(1);
       // torchvision's plain VGG, without norms and from weights of 0.01, takes longer to begin.
       const auto losses =
@@ -79,8 +79,7 @@ TEST_CASE("executor: every net of the zoo learns one batch by heart, in every fo
 TEST_CASE("executor: f32 follows f64 through a whole net, forward and backward") {
   for (const char* name : {"vgg11", "resnet14"}) {
     CAPTURE(name);
-    Net a(build_model(name, cifar_options(Form::kFloat, 0.125))),
-        b(build_model(name, cifar_options(Form::kFloat, 0.125)), DType::kF64);
+    Net a(cifar_net(name, Form::kFloat, 0.125)), b(cifar_net(name, Form::kFloat, 0.125), DType::kF64);
     a.parameters.initialize(2);
     b.parameters.load_state_dict(a.parameters.state_dict(), a.parameters.counters());
     const Tensor x = random_f32({8, 32, 32, 3}, 2), y = labels_of(8);
@@ -101,7 +100,7 @@ TEST_CASE("executor: the same bytes for any number of threads") {
     const int old = threads();
     for (int n : {1, 2, 3}) {
       set_threads(n);
-      Net model(build_model(name, cifar_options(form, 0.125)));
+      Net model(cifar_net(name, form, 0.125));
       model.parameters.initialize(3);
       train(model, 3, 1e-2);
       for (const NamedTensor& t : model.parameters.state_dict()) {
@@ -116,7 +115,7 @@ TEST_CASE("executor: the same bytes for any number of threads") {
 }
 
 TEST_CASE("executor: evaluation uses running statistics, training moves them, and a tap sees every node") {
-  Net model(vgg11(cifar_options(Form::kBnn, 0.125)));
+  Net model(cifar_net("vgg11", Form::kBnn, 0.125));
   model.parameters.initialize(4);
   const Tensor x = random_f32({4, 32, 32, 3}, 3);
   const auto before = model.parameters.state_dict();
@@ -145,7 +144,7 @@ TEST_CASE("executor: evaluation uses running statistics, training moves them, an
 }
 
 TEST_CASE("executor: an input of another size is refused by name") {
-  Net model(vgg11(cifar_options(Form::kFloat, 0.125)));
+  Net model(cifar_net("vgg11", Form::kFloat, 0.125));
   CHECK_THROWS_WITH_AS(scores(model, {}, Tensor::zeros({2, 28, 28, 3})),
                        "model: the net takes [2,32,32,3], the input is [2,28,28,3]", Error);
   CHECK_THROWS_WITH_AS(scores(model, {}, Tensor::zeros({2, 32, 32, 3}, DType::kF64)),
@@ -160,11 +159,11 @@ TEST_CASE(
     for (Form form : {Form::kFloat, Form::kBnn}) {
       CAPTURE(name);
       CAPTURE(int(form));
-      ModelOptions o = cifar_options(form, 0.125);
+      ModelOptions o = cifar_options(0.125);
       int64_t batch = 12;
       if (name == std::string("vgg11")) o.width = 0.5, batch = 100;
       if (name == std::string("quickstart")) o.h = o.w = 28, o.c = 1, o.width = 0.5;
-      Net a(build_model(name, o)), b(build_model(name, o));
+      Net a(in_form(name, form, o)), b(in_form(name, form, o));
       a.parameters.initialize(5);
       b.parameters.initialize(5);
       const Tensor x = random_f32({batch, o.h, o.w, o.c}, 4), y = labels_of(batch);
@@ -183,13 +182,12 @@ TEST_CASE(
 
 TEST_CASE(
     "executor: evaluation sums in the device's order, unless any order is asked for, which only nets of floats are") {
-  const NetSpec floats = build_model("vgg11", cifar_options(Form::kFloat, 0.125)),
-                signs = build_model("vgg11", cifar_options(Form::kBnn, 0.125));
+  const NetSpec floats = cifar_net("vgg11", Form::kFloat, 0.125), signs = cifar_net("vgg11", Form::kBnn, 0.125);
   CHECK(evaluation_order(floats) == SumOrder::kAny);
   CHECK(evaluation_order(signs) == SumOrder::kCanonical);
-  CHECK(evaluation_order(build_model("vgg11", cifar_options(Form::kBinaryConnect, 0.125))) == SumOrder::kCanonical);
+  CHECK(evaluation_order(cifar_net("vgg11", Form::kBinaryConnect, 0.125)) == SumOrder::kCanonical);
 
-  Net model(build_model("vgg11", cifar_options(Form::kFloat, 0.5)));  // channels enough for Winograd
+  Net model(cifar_net("vgg11", Form::kFloat, 0.5));  // channels enough for Winograd
   model.parameters.initialize(3);
   const Tensor x = random_f32({32, 32, 32, 3}, 2);
   const Tensor canonical = scores(model, {}, x), fast = scores(model, Context::evaluation(SumOrder::kAny), x);

@@ -11,6 +11,7 @@
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
+#include "tests/nn/forms.h"
 #include "tests/nn/golden_pass.h"
 
 using namespace bantam;
@@ -21,10 +22,8 @@ namespace {
 
 NetSpec net(const std::string& name, Form form, double width) {
   const bool gray = name == "lenet" || name == "quickstart";
-  return build_model(name, {.form = form, .width = width, .h = gray ? 28 : 32, .w = gray ? 28 : 32, .c = gray ? 1 : 3});
+  return in_form(name, form, {.width = width, .h = gray ? 28 : 32, .w = gray ? 28 : 32, .c = gray ? 1 : 3});
 }
-
-constexpr Form kForms[] = {Form::kFloat, Form::kBinaryConnect, Form::kBnn};
 
 }  // namespace
 

@@ -3,12 +3,12 @@
 #include <cmath>
 
 #include "nn/net.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
 TEST_CASE("model: ResNet-14 at 1.25 has the thesis's number of 1-bit weights, and one slope a block") {
-  Net m(resnet14(cifar_options(Form::kBnn, 1.25)));
+  Net m(cifar_net("resnet14", Form::kBnn, 1.25));
   int64_t binary = 0, slopes = 0;
   for (size_t i = 0; i < m.spec().nodes.size(); ++i)
     if (is_binary_layer(m.spec(), int(i)))
@@ -24,7 +24,7 @@ TEST_CASE("model: ResNet-14 at 1.25 has the thesis's number of 1-bit weights, an
 }
 
 TEST_CASE("model: initial weights are a function of seed and name, with the spread they should have") {
-  Net a(vgg11(cifar_options(Form::kFloat, 0.25))), b(vgg11(cifar_options(Form::kBnn, 0.25)));
+  Net a(cifar_net("vgg11", Form::kFloat, 0.25)), b(cifar_net("vgg11", Form::kBnn, 0.25));
   a.parameters.initialize(7);
   b.parameters.initialize(7);
   for (const Parameter* p : a.parameters.all()) CHECK(p->value.values() == b.parameters.find(p->name)->value.values());
@@ -37,7 +37,7 @@ TEST_CASE("model: initial weights are a function of seed and name, with the spre
 }
 
 TEST_CASE("model: torchvision's VGG starts with zero biases and linear weights of deviation 0.01") {
-  Net m(vgg11_bn(cifar_options(Form::kFloat, 0.125)));
+  Net m(cifar_net("vgg11_bn", Form::kFloat, 0.125));
   m.parameters.initialize(7);
   for (const Parameter* p : m.parameters.all())
     if (p->name.ends_with("bias"))
@@ -73,7 +73,7 @@ TEST_CASE("model: files hold OIHW and CHW: element by element") {
 }
 
 TEST_CASE("model: a state dict moves to another model of the same net, and what does not fit is named") {
-  Net a(resnet14(cifar_options(Form::kBnn, 0.25))), b(resnet14(cifar_options(Form::kBnn, 0.25)));
+  Net a(cifar_net("resnet14", Form::kBnn, 0.25)), b(cifar_net("resnet14", Form::kBnn, 0.25));
   a.parameters.initialize(3);
   auto state = a.parameters.state_dict();
   auto report = b.parameters.load_state_dict(state, a.parameters.counters());

@@ -4,13 +4,13 @@
 
 #include "core/tensor.h"
 #include "ops/kernels/conv_shape.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
 namespace {
 
-const ModelOptions kCifar = cifar_options(Form::kBnn, 1);
+const ModelOptions kCifar = cifar_options(1);
 
 int64_t macs(const NetSpec& net) {
   const auto shapes = infer_shapes(net);
@@ -28,12 +28,12 @@ int64_t macs(const NetSpec& net) {
 
 TEST_CASE("models: the quickstart net needs at most 6 million multiply-accumulates") {
   for (Form form : {Form::kFloat, Form::kBnn})
-    CHECK(macs(quickstart_net({.form = form})) == 14 * 14 * 32 * 9 + 14 * 14 * 64 * 288 + 7 * 7 * 64 * 576 + 31360);
+    CHECK(macs(in_form("quickstart", form)) == 14 * 14 * 32 * 9 + 14 * 14 * 64 * 288 + 7 * 7 * 64 * 576 + 31360);
 }
 
 // [T 4.4]
 TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes") {
-  const NetSpec vgg = vgg11(kCifar);
+  const NetSpec vgg = in_form("vgg11", Form::kBnn, kCifar);
   auto shapes = infer_shapes(vgg, 2);
   CHECK(shapes[size_t(vgg.find("conv8"))] == Shape{2, 2, 2, 512});
   CHECK(shapes[size_t(vgg.find("flatten"))] == Shape{2, 512});
@@ -41,7 +41,7 @@ TEST_CASE("models: VGG-11 and ResNet-14 have the thesis's shapes") {
 
   ModelOptions wide = kCifar;
   wide.width = 1.25;
-  const NetSpec resnet = resnet14(wide);
+  const NetSpec resnet = in_form("resnet14", Form::kBnn, wide);
   shapes = infer_shapes(resnet, 2);
   CHECK(shapes[size_t(resnet.find("conv1"))] == Shape{2, 32, 32, 80});
   CHECK(shapes[size_t(resnet.find("layer3.1.conv2"))] == Shape{2, 8, 8, 320});
@@ -75,7 +75,7 @@ TEST_CASE(
 
 TEST_CASE("net: malformed nets are refused by name") {
   auto refused = [](auto change, const char* text) {
-    NetSpec net = vgg11(kCifar);
+    NetSpec net = in_form("vgg11", Form::kBnn, kCifar);
     change(net);
     CHECK_THROWS_WITH_AS(infer_shapes(net), text, Error);
   };
@@ -95,18 +95,16 @@ TEST_CASE("net: malformed nets are refused by name") {
 }
 
 TEST_CASE("net: JSON and back is the same net, for every model and form") {
-  for (const auto& [name, build, float_only, has_stem] : models())
-    for (Form form : {Form::kFloat, Form::kBinaryConnect, Form::kBnn}) {
-      if (float_only && form != Form::kFloat) continue;
-      ModelOptions o = kCifar;
-      o.form = form;
-      const std::string json = to_json(build_model(name, o));
+  for (const auto& [name, build, has_stem, orders] : models())
+    for (Form form : kForms) {
+      if (!has_form(name, form)) continue;
+      const std::string json = to_json(in_form(name, form, kCifar));
       CHECK(to_json(net_spec_from_json(json)) == json);
     }
 }
 
 TEST_CASE("net: JSON that means something else is refused") {
-  const std::string good = to_json(lenet({.form = Form::kFloat}));
+  const std::string good = to_json(lenet({}));
   auto refused = [&](const std::string& from, const std::string& to, const char* text) {
     std::string bad = good;
     const size_t at = bad.find(from);
@@ -116,10 +114,11 @@ TEST_CASE("net: JSON that means something else is refused") {
   };
   refused("\"schema\":1", "\"schema\":2", "net: schema 2 is not known");
   refused("\"kind\":\"conv\"", "\"kind\":\"convolution\"", "net: node 1: unknown kind 'convolution'");
-  refused("\"bias\":true", "\"bias\":1", "net: node 1: expected true or false, found an integer");
-  refused("\"bias\":true", "\"bais\":true", "net: node 1: missing key 'bias'");
+  refused("\"bias\":true", "\"bias\":1", "net: node 1: bias: 1 is not true or false");
+  refused("\"bias\":true", "\"bais\":true", "net: node 1: unknown key 'bais'");
   refused("\"bias\":true", "\"bias\":true,\"transposed\":true", "net: node 1: unknown key 'transposed'");
-  refused("\"scheme\":\"none\"", "\"scheme\":\"ternary\"", "net: node 1: unknown quantization scheme 'ternary'");
+  refused("\"scheme\":\"none\"", "\"scheme\":\"ternary\"",
+          "net: node 1: weight_quant.scheme: unknown value 'ternary', known: none | sign");
   refused("\"nodes\":", "\"init\":\"zero\",\"nodes\":", "net: unknown init 'zero'");
   refused("\"inputs\":[0]", "\"inputs\":[7]", "net: conv1 (conv): input 7 is not an earlier node");
   refused("\"inputs\":[0]", "\"inputs\":[-1]", "net: node 1: input -1 is not a node");

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
@@ -30,8 +30,8 @@ std::string group_of(const NetSpec& spec, const std::string& norm) {
 TEST_CASE(
     "norm groups: of binary nets, convolutions with their pools belong to them; of float nets, a first layer that is "
     "not pooled") {
-  const NetSpec vgg = vgg11(cifar_options(Form::kBnn, 1)), resnet = resnet14(cifar_options(Form::kBnn, 1)),
-                real = resnet14(cifar_options(Form::kFloat, 1));
+  const NetSpec vgg = cifar_net("vgg11", Form::kBnn, 1), resnet = cifar_net("resnet14", Form::kBnn, 1),
+                real = cifar_net("resnet14", Form::kFloat, 1);
   CHECK(group_of(vgg, "bn1") == "- - - bn1 - hardtanh1 < pool1 -");
   CHECK(group_of(vgg, "bn2") == "conv2 pool2 - bn2 - hardtanh2 < act2 -");
   CHECK(group_of(vgg, "bn3") == "conv3 - - bn3 - hardtanh3 < act3 -");

@@ -11,7 +11,7 @@
 #include "ops/loss.h"
 #include "ops/slice.h"
 #include "tests/core/error_text.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 #include "tests/nn/net_calls.h"
 #include "tests/ops/gradcheck.h"
 
@@ -148,7 +148,7 @@ TEST_CASE(
 }
 
 TEST_CASE("plans: one pass after the other holds the memory of the larger, both together that of their sum") {
-  ModelOptions o = cifar_options(Form::kFloat, 0.5), half = o;
+  ModelOptions o = cifar_options(0.5), half = o;
   half.width = 0.25;
   const std::array specs{resnet14(o), resnet14(half)};
   const Plan plans[] = {Plan(specs[0]), Plan(specs[1])};

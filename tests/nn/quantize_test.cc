@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "nn/models/models.h"
 #include "tests/core/error_text.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
@@ -23,16 +23,16 @@ Scheme weight_of(const NetSpec& spec, const char* layer) {
 }  // namespace
 
 TEST_CASE("quantize: a float net becomes its form, the relus that only layers read become signs") {
-  const NetSpec floats = resnet14(cifar_options(Form::kFloat, 0.25));
-  CHECK(to_json(quantize(floats, signs())) == to_json(resnet14(cifar_options(Form::kBnn, 0.25))));
+  const NetSpec floats = cifar_net("resnet14", Form::kFloat, 0.25);
+  CHECK(to_json(quantize(floats, signs())) == to_json(cifar_net("resnet14", Form::kBnn, 0.25)));
   QuantRecipe weights = signs();
   weights.activation.scheme = Scheme::kNone;
-  CHECK(to_json(quantize(floats, weights)) == to_json(resnet14(cifar_options(Form::kBinaryConnect, 0.25))));
+  CHECK(to_json(quantize(floats, weights)) == to_json(cifar_net("resnet14", Form::kBinaryConnect, 0.25)));
   CHECK(to_json(quantize(floats, {})) == to_json(floats));
 }
 
 TEST_CASE("quantize: first and last layer stay real unless said otherwise, and patterns of names win over both") {
-  const NetSpec floats = resnet14(cifar_options(Form::kFloat, 0.25));
+  const NetSpec floats = cifar_net("resnet14", Form::kFloat, 0.25);
   QuantRecipe r;
   r.weight.scheme = Scheme::kSign;
   CHECK(weight_of(quantize(floats, r), "conv1") == Scheme::kNone);
@@ -51,10 +51,10 @@ TEST_CASE("quantize: first and last layer stay real unless said otherwise, and p
 }
 
 TEST_CASE("quantize: signs of values that are never negative are refused, and so is a net that is quantized") {
-  ModelOptions o = cifar_options(Form::kFloat, 0.25);
+  ModelOptions o = cifar_options(0.25);
   const std::string what = error_text<Error>([&] { quantize(resnet18(o), signs()); });
   CHECK(what.find("the sign of its input would always be +1, since ") != std::string::npos);
-  const NetSpec bnn = vgg11(cifar_options(Form::kBnn, 0.125));
+  const NetSpec bnn = cifar_net("vgg11", Form::kBnn, 0.125);
   CHECK_THROWS_WITH_AS(quantize(bnn, signs()), doctest::Contains("is quantized already"), Error);
 }
 

@@ -4,7 +4,7 @@
 
 #include "nn/models/models.h"
 #include "ops/loss.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 #include "tests/nn/net_calls.h"
 #include "tests/ops/gradcheck.h"
 
@@ -41,7 +41,7 @@ Context training(List<Segment> recompute, int64_t step) {
 
 TEST_CASE(
     "segments: a net can be cut where one value is all that later nodes read, and not inside of what runs as one") {
-  const NetSpec net = block_net(), bnn = vgg11(cifar_options(Form::kBnn, 0.125));
+  const NetSpec net = block_net(), bnn = cifar_net("vgg11", Form::kBnn, 0.125);
   CHECK(names(net, Plan(net).cuts()) == std::vector<std::string>{"input", "conv0", "prelu0", "relu2", "flatten", "fc"});
   const std::vector<std::string> cuts = names(bnn, Plan(bnn).cuts());
   for (const char* in : {"hardtanh1", "hardtanh2", "hardtanh3", "fc"})
@@ -81,11 +81,11 @@ TEST_CASE("segments: computing pieces again in backward changes no bit of loss, 
   };
   check(block_net(), 6, 2);
   for (Form form : {Form::kFloat, Form::kBnn, Form::kBinaryConnect})
-    for (const char* name : {"vgg11", "resnet14"}) check(build_model(name, cifar_options(form, 0.125)), 32, 3);
+    for (const char* name : {"vgg11", "resnet14"}) check(cifar_net(name, form, 0.125), 32, 3);
 }
 
 TEST_CASE("segments: a piece that is computed again keeps only its input") {
-  const NetSpec spec = resnet14(cifar_options(Form::kFloat, 0.25));
+  const NetSpec spec = cifar_net("resnet14", Form::kFloat, 0.25);
   const DryRun dry;
   Net model(spec);
   const std::vector<int> cuts = model.plan.cuts();

@@ -8,6 +8,7 @@
 #include "ops/loss.h"
 #include "optim/optimizer.h"
 #include "tests/heap_count.h"
+#include "tests/nn/forms.h"
 #include "tests/nn/net_calls.h"
 
 using namespace bantam;
@@ -71,8 +72,7 @@ TEST_CASE("heap: a training step allocates nothing, once two have been taken") {
       CAPTURE(int(c.form));
       CAPTURE(int(c.how));
       CAPTURE(n);
-      Net model(build_model(
-          net, {.form = c.form, .width = c.width, .classes = 10, .h = c.size, .w = c.size, .c = c.channels}));
+      Net model(in_form(net, c.form, {.width = c.width, .classes = 10, .h = c.size, .w = c.size, .c = c.channels}));
       model.parameters.initialize(1);
       const std::vector<ParameterGroup> groups = {{model.parameters.all(), 1, 1e-4}};
       auto optimizer = c.sgd ? make_sgd(groups, {.momentum = 0.9}) : make_adam(groups, {});

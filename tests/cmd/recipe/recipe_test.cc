@@ -33,16 +33,18 @@ TEST_CASE("recipe: each key can be overridden, and the dump shows it") {
   for (const Field& f : list.all()) {
     CAPTURE(f.key);
     Overrides overrides;
-    if (!f.condition_key.empty()) overrides.push_back({f.condition_key, f.condition_values[0]});
+    for (const Field* on = &f; !on->condition_key.empty(); on = &fields(defaults).at(on->condition_key))
+      overrides.insert(overrides.begin(), {on->condition_key, on->condition_values[0]});
     std::string other;  // a legal value that is not the default
-    if (std::holds_alternative<bool*>(f.member)) other = "true";
-    if (std::holds_alternative<int64_t*>(f.member)) other = "17";
-    if (std::holds_alternative<double*>(f.member)) other = "0.123";
-    if (std::holds_alternative<std::string*>(f.member))
+    if (std::holds_alternative<bool>(f.value())) other = "true";
+    if (std::holds_alternative<int64_t>(f.value())) other = "17";
+    if (std::holds_alternative<double>(f.value())) other = "0.123";
+    if (std::holds_alternative<std::string>(f.value()))
       other = f.range.choices.empty()                        ? "word"
               : f.text() == "\"" + f.range.choices[0] + "\"" ? f.range.choices[1]
                                                              : f.range.choices[0];
     if (std::holds_alternative<std::vector<double>*>(f.member)) other = "[1, 2.5]";
+    if (f.key == "quant.layers") other = "conv2: weight = none";
     if (f.key == "data.crop_scale") other = "[0.2, 0.9]";  // shares of an area
     overrides.push_back({f.key, other});
     if (f.key == "data.mean") overrides.push_back({"data.stddev", "1,2"});
@@ -76,6 +78,9 @@ TEST_CASE("recipe: a mistake is named with its place and the nearest key") {
   CHECK(error_of("epochs = 1\n") == "r.toml:1:10: unknown key 'epochs' (did you mean 'train.epochs'?)");
   CHECK(error_of("[foo]\n").find("unknown key 'foo'") != std::string::npos);
   CHECK(error_of("", {{"lr", "1"}}) == "--set lr=1: unknown key 'lr' (did you mean 'optimizer.lr'?)");
+  // A key of an earlier version says what took its place.
+  CHECK(error_of("[model]\nform = \"bnn\"\n").find("r.toml:2:8: unknown key 'model.form': how a net is quantized") ==
+        0);
 }
 
 TEST_CASE("recipe: wrong types and ranges are refused") {
@@ -116,6 +121,33 @@ TEST_CASE("recipe: values that do not fit together are refused") {
             .find("schedule.factors has 1") != std::string::npos);
   CHECK(error_of("[schedule]\nkind = \"multistep\"\nmilestones = [2, 2]\nfactors = [1, 1]\n").find("must rise") !=
         std::string::npos);
+}
+
+TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked") {
+  CHECK(error_of("[quant]\nweight = \"sing\"\n") ==
+        "r.toml:2:10: quant.weight: unknown value 'sing' (did you mean 'sign'?), known: none | sign");
+  CHECK(error_of("[quant]\nweight = 1\n") == "r.toml:2:10: quant.weight: 1 is not a word (none | sign)");
+  CHECK(error_of("[optimizer]\nname = \"SGD\"\n").find("known: sgd | adam") != std::string::npos);
+  CHECK(error_of("[quant]\nlayers = \"conv2 weight = sign\"\n").find("quant.layers: ") != std::string::npos);
+  // A net from a file has neither a name nor what goes with names.
+  for (const char* key :
+       {"model.name=lenet", "model.width=2", "model.classes=3", "model.stem=cifar", "model.order=hardtanh"}) {
+    CAPTURE(key);
+    CHECK(error_of("", {{"model.spec", "n.json"}, split_override(key)}).find("has no effect with") !=
+          std::string::npos);
+  }
+  CHECK(error_of("[model]\nname = \"lenet\"\norder = \"hardtanh\"\n") != "accepted");
+}
+
+TEST_CASE("recipe: a net's file lies beside the recipe's file; on the command line it is a path from here") {
+  const std::string toml = "[model]\nspec = \"nets/n.json\"\n";
+  const auto spec = [&](const std::string& source, const Overrides& o = {}) {
+    return parse_recipe(toml, source, o).model.spec;
+  };
+  CHECK(spec("a/b/r.toml") == "a/b/nets/n.json");
+  CHECK(spec("r.toml") == "nets/n.json");
+  CHECK(spec("a/b/r.toml", {{"model.spec", "m.json"}}) == "m.json");
+  CHECK(parse_recipe("[model]\nspec = \"/n.json\"\n", "a/r.toml").model.spec == "/n.json");
 }
 
 TEST_CASE("recipe: --set wants key=value") {

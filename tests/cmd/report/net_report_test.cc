@@ -3,14 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "nn/models/models.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
 namespace {
 
-ModelOptions options(Form form, double width, int64_t side, int64_t channels) {
+ModelOptions options(double width, int64_t side, int64_t channels) {
   ModelOptions o;
-  o.form = form;
   o.width = width;
   o.h = o.w = side;
   o.c = channels;
@@ -44,9 +44,9 @@ TEST_CASE("net report: a small net worked by hand") {
 
 TEST_CASE("net report: the thesis's nets have the thesis's sizes") {
   // ResNet-14 1.25x, BNN: 4,677,632 bits, its six PReLU slopes included. [T 4.4]
-  CHECK(cost_of(resnet14(options(Form::kBnn, 1.25, 32, 3))).parameter_bits == 4677632);
+  CHECK(cost_of(cifar_net("resnet14", Form::kBnn, 1.25)).parameter_bits == 4677632);
   // VGG-11, BNN, first layer real: 9,646,080 bits with a binary first layer, which has 1,728 weights.
-  CHECK(cost_of(vgg11(options(Form::kBnn, 1, 32, 3))).parameter_bits == 9646080 + 31 * 1728);
+  CHECK(cost_of(cifar_net("vgg11", Form::kBnn, 1)).parameter_bits == 9646080 + 31 * 1728);
 }
 
 TEST_CASE(
@@ -59,7 +59,7 @@ TEST_CASE(
               {vgg11_torchvision, 132863336, 7609090048},
               {vgg11_bn, 132868840, 7609090048}};
   for (const auto& n : nets) {
-    ModelOptions o = options(Form::kFloat, 1, 224, 3);
+    ModelOptions o = options(1, 224, 3);
     o.classes = 1000;
     const NetCost cost = cost_of(n.build(o));
     CHECK(cost.parameters == n.parameters);
@@ -68,7 +68,7 @@ TEST_CASE(
 }
 
 TEST_CASE("net report: the quickstart net has at most 6 million MACs, most of them binary") {
-  const NetCost cost = cost_of(quickstart_net(options(Form::kBnn, 1, 28, 1)));
+  const NetCost cost = cost_of(in_form("quickstart", Form::kBnn));
   CHECK(cost.float_macs + cost.binary_macs <= 6000000);
   CHECK(cost.binary_macs > 10 * cost.float_macs);
 }

@@ -5,7 +5,7 @@
 #include "cmd/errors.h"
 #include "cmd/recipe/training.h"
 #include "core/pool.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
@@ -14,12 +14,12 @@ namespace {
 // SGD with momentum, each parameter updated along with backward.
 Recipe recipe_of(int64_t batch) {
   Recipe r;
-  r.optimizer.name = "sgd";
+  r.optimizer.name = OptimizerKind::kSgd;
   r.train.batch = batch;
   return r;
 }
 
-NetSpec net(Form form, double width) { return resnet14(cifar_options(form, width)); }
+NetSpec net(Form form, double width) { return cifar_net("resnet14", form, width); }
 
 // The pool's high-water mark over real steps, and the weights after them.
 size_t train(const NetSpec& spec, int64_t batch, const List<Segment>& recompute,

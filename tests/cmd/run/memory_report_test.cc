@@ -5,13 +5,13 @@
 #include "cmd/recipe/training.h"
 #include "core/parallel.h"
 #include "core/pool.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
 namespace {
 
-Recipe recipe_of(const char* optimizer, int64_t batch, const char* fused_update) {
+Recipe recipe_of(OptimizerKind optimizer, int64_t batch, FusedUpdate fused_update) {
   Recipe r;
   r.optimizer.name = optimizer;
   r.optimizer.fused_update = fused_update;
@@ -39,8 +39,8 @@ TEST_CASE("memory report: the dry run's peak is the pool's high-water mark, with
   for (const char* name : {"vgg11", "resnet14", "resnet18", "resnet50", "vgg11_bn"})
     for (Form form : {Form::kFloat, Form::kBnn}) {
       if (form == Form::kBnn && std::string(name) != "vgg11" && std::string(name) != "resnet14") continue;
-      const NetSpec spec = build_model(name, cifar_options(form, 0.25));
-      const Recipe recipe = recipe_of("adam", 32, "off");
+      const NetSpec spec = cifar_net(name, form, 0.25);
+      const Recipe recipe = recipe_of(OptimizerKind::kAdam, 32, FusedUpdate::kOff);
       const MemoryReport report = memory_report(recipe, spec);
       const double real = double(measured_peak(recipe, spec));
       CHECK(double(report.training.peak_bytes) == doctest::Approx(real).epsilon(0.02));
@@ -55,11 +55,12 @@ TEST_CASE(
     "500") {
   const int old = threads();
   set_threads(2);
-  auto mib = [](const NetSpec& spec, const char* optimizer) {
-    return double(memory_report(recipe_of(optimizer, 128, "on"), spec, {3, true}).training.peak_bytes) / (1 << 20);
+  auto mib = [](const NetSpec& spec, OptimizerKind optimizer) {
+    return double(memory_report(recipe_of(optimizer, 128, FusedUpdate::kOn), spec, {3, true}).training.peak_bytes) /
+           (1 << 20);
   };
-  CHECK(mib(vgg11(cifar_options(Form::kBnn, 1)), "adam") <= 170);
-  CHECK(mib(resnet14(cifar_options(Form::kBnn, 1.25)), "adam") <= 175);
-  CHECK(mib(resnet14(cifar_options(Form::kFloat, 1.25)), "sgd") <= 500);
+  CHECK(mib(cifar_net("vgg11", Form::kBnn, 1), OptimizerKind::kAdam) <= 170);
+  CHECK(mib(cifar_net("resnet14", Form::kBnn, 1.25), OptimizerKind::kAdam) <= 175);
+  CHECK(mib(cifar_net("resnet14", Form::kFloat, 1.25), OptimizerKind::kSgd) <= 500);
   set_threads(old);
 }

@@ -10,6 +10,7 @@
 #include "tests/core/temp_folder.h"
 #include "tests/core/tensors.h"
 #include "tests/heap_count.h"
+#include "tests/nn/forms.h"
 
 using namespace bantam;
 
@@ -17,9 +18,7 @@ namespace {
 
 NetInfo some_info() {
   NetInfo info;
-  ModelOptions options;
-  options.form = Form::kBnn;
-  info.spec = quickstart_net(options);
+  info.spec = in_form("quickstart", Form::kBnn);
   info.mean = {0.25};
   info.stddev = {0.5};
   for (int i = 0; i < 10; ++i) info.class_names.push_back("class " + std::to_string(i));
@@ -132,7 +131,7 @@ TEST_CASE("net checkpoint: what is wrong with a file is said") {
 
 TEST_CASE("net checkpoint: saving takes a piece of memory, however large the net, and writes what copies would give") {
   NetInfo info = some_info();
-  info.spec = vgg11({.form = Form::kBnn, .width = 0.5, .classes = 10, .h = 32, .w = 32, .c = 3});
+  info.spec = cifar_net("vgg11", Form::kBnn, 0.5);
   info.mean = {0.5};
   Net model(info.spec);  // 9 MiB, and twice that of momenta
   model.parameters.initialize(3);

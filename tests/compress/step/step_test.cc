@@ -15,7 +15,7 @@
 #include "ops/loss.h"
 #include "ops/reduce.h"
 #include "tests/core/error_text.h"
-#include "tests/nn/cifar_options.h"
+#include "tests/nn/forms.h"
 #include "tests/ops/gradcheck.h"
 
 using namespace bantam;
@@ -85,7 +85,7 @@ TEST_CASE(
     std::vector<std::vector<double>> weights[2];
     StepReport reports[2];
     for (const UpdateMode mode : {UpdateMode::kAfter, UpdateMode::kAlong}) {
-      Net net(resnet14(cifar_options(form, 0.125)));
+      Net net(cifar_net("resnet14", form, 0.125));
       net.parameters.initialize(2);
       const auto adam = make_adam({{net.parameters.all(), 1, 1e-4}}, {});
       L1Penalty l1(1e-3);
@@ -128,7 +128,7 @@ TEST_CASE("step: an L1 penalty adds lambda * sign(w) to the gradient of weights 
 }
 
 TEST_CASE("step: latent weights of quantized layers are clipped after each update, others are not") {
-  Net net(resnet14(cifar_options(Form::kBnn, 0.125)));
+  Net net(cifar_net("resnet14", Form::kBnn, 0.125));
   net.parameters.initialize(2);
   const auto adam = make_adam({{net.parameters.all(), 1, 0}}, {});
   LatentClip clip(net.spec(), net.parameters, 0.05);
@@ -171,7 +171,7 @@ TEST_CASE("step: hooks see each step and update, their roots are differentiated,
 
 TEST_CASE(
     "step: two widths in one step: one backward over both, or one for each, the same gradients, the smaller memory") {
-  ModelOptions wide = cifar_options(Form::kFloat, 0.25), narrow = wide;
+  ModelOptions wide = cifar_options(0.25), narrow = wide;
   narrow.width = 0.125;
   std::array specs{resnet14(wide), resnet14(narrow)};
   for (NodeSpec& node : specs[1].nodes)
@@ -247,7 +247,7 @@ TEST_CASE("step: what would not be exact or has no meaning is refused by name") 
 }
 
 TEST_CASE("step: a loss or gradient that is not finite ends it, naming where that was first seen") {
-  Net net(vgg11(cifar_options(Form::kFloat, 0.125)));
+  Net net(cifar_net("vgg11", Form::kFloat, 0.125));
   net.parameters.initialize(1);
   net.parameters.find("fc.bias")->value.mutable_data<float>()[1] = NAN;
   const auto sgd = make_sgd({{net.parameters.all(), 1, 0}}, {});

@@ -1,5 +1,6 @@
-// A config struct's fields as a list: name, member, meaning, range. One list drives the reading of recipes, --set, the
-// dump of the resolved recipe, its documentation, and the suggestions for mistyped keys.
+// A config struct's fields as a list: name, member, meaning, range. One list drives whatever reads and writes the
+// struct: recipes with --set, their dump, their documentation, the suggestions for mistyped keys; JSON
+// (core/fields_json.h).
 //
 //   void fields(OptimizerConfig& c, FieldList& f) {
 //     f.add("lr", &c.lr, "learning rate", above(0));
@@ -9,12 +10,24 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "core/error.h"
+#include "core/named_enum.h"
+
 namespace bantam {
+
+// A key that nobody knows, or a value that its field does not take: "optimizer.lr: 0 is out of range, it must be above
+// 0".
+class FieldError : public Error {
+ public:
+  using Error::Error;
+};
 
 // Which values a field may have: numbers in [low, high] (or ]low, high]), lists of such numbers, or one of some words.
 struct Range {
@@ -31,7 +44,13 @@ Range above(double low);
 Range one_of(std::vector<std::string> choices);
 
 using Value = std::variant<bool, int64_t, double, std::string, std::vector<double>>;
-using FieldRef = std::variant<bool*, int64_t*, double*, std::string*, std::vector<double>*>;
+// A member whose type is a NamedEnum; its value is a word.
+struct EnumRef {
+  void* member;
+  const char* (*get)(const void* member);
+  bool (*set)(void* member, std::string_view name);  // false: no value of the enum has this name
+};
+using FieldRef = std::variant<bool*, int64_t*, double*, std::string*, std::vector<double>*, int*, EnumRef>;
 
 struct Field {
   std::string key;  // "optimizer.lr"
@@ -41,16 +60,18 @@ struct Field {
   // The field has a meaning only while another one has one of these values: "optimizer.name" in {"sgd"}.
   std::string condition_key;
   std::vector<std::string> condition_values;
-  bool nothing_at_zero = false;  // a method's strength: at 0 there is no method, and the key is not written out
+  // A value that means the same as no key at all (a method's strength of 0): it is not written, and may be left out.
+  std::optional<Value> nothing;
 
   Field& only_with(std::string key, std::vector<std::string> values);
-  Field& without_effect_at_zero();
-  bool has_effect() const;
+  Field& only_without(std::string key);  // while that text is empty
+  Field& without_effect_at(Value value);
+  bool has_effect() const { return value() != nothing; }
 
   Value value() const;
   const char* type() const;  // "true or false", "integer", "number", "text", "list of numbers"
   std::string text() const;  // the value as TOML writes it; numbers in their shortest exact form
-  // Throws UsageError "KEY: ..." on a wrong type or a value outside the range. An integer does for a number.
+  // Throws FieldError "KEY: ..." on a wrong type or a value outside the range. An integer does for a number.
   void set(const Value& v);
   // From the text of --set key=value: 0.1, true, [1, 2] or 1,2, word or "word".
   void set_text(std::string_view text);
@@ -60,9 +81,20 @@ class FieldList {
  public:
   void section(std::string name) { section_ = std::move(name); }
   Field& add(const char* name, FieldRef member, const char* meaning, Range range = {});
+  template <NamedEnum E>
+  Field& add(const char* name, E* member, const char* meaning) {
+    const EnumRef ref{member, [](const void* m) { return name_of(*static_cast<const E*>(m)); },
+                      [](void* m, std::string_view word) {
+                        const std::optional<E> e = from_name<E>(word);
+                        if (e) *static_cast<E*>(m) = *e;
+                        return e.has_value();
+                      }};
+    return add(name, FieldRef(ref), meaning, one_of(all_names<E>()));
+  }
 
   const std::vector<Field>& all() const { return fields_; }
-  // Throws UsageError with the nearest known key.
+  std::vector<Field>& all() { return fields_; }
+  // Throws FieldError with the nearest known key.
   Field& at(const std::string& key);
   std::vector<std::string> keys() const;
   // Whether the field's condition holds (and that of the field which it names).

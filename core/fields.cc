@@ -1,11 +1,10 @@
-#include "cmd/recipe/fields.h"
+#include "core/fields.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <utility>
 
-#include "cmd/errors.h"
 #include "core/json.h"
 #include "core/nearest.h"
 
@@ -32,8 +31,12 @@ std::string Range::text() const {
 
 namespace {
 
-template <class... F> struct Overload : F... { using F::operator()...; };
-template <class... F> Overload(F...) -> Overload<F...>;
+template <class... F>
+struct Overload : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overload(F...) -> Overload<F...>;
 
 // A basic string of TOML.
 std::string quoted(const std::string& s) {
@@ -74,7 +77,7 @@ void check_number(const Field& f, double v) {
   const Range& r = f.range;
   if (std::isfinite(v) && v <= r.high && (r.low_excluded ? v > r.low : v >= r.low)) return;
   const std::string want = r.text();
-  throw UsageError(f.key + ": " + shortest(v) + " is out of range" + (want.empty() ? "" : ", it must be " + want));
+  throw FieldError(f.key + ": " + shortest(v) + " is out of range" + (want.empty() ? "" : ", it must be " + want));
 }
 
 std::string_view trim(std::string_view s) {
@@ -83,7 +86,8 @@ std::string_view trim(std::string_view s) {
   return s;
 }
 
-template <class T> bool parse_number(std::string_view s, T* out) {
+template <class T>
+bool parse_number(std::string_view s, T* out) {
   s = trim(s);
   if (!s.empty() && s[0] == '+') s.remove_prefix(1);
   const auto r = std::from_chars(s.data(), s.data() + s.size(), *out);
@@ -91,7 +95,7 @@ template <class T> bool parse_number(std::string_view s, T* out) {
 }
 
 [[noreturn]] void wrong_type(const Field& f, const std::string& got) {
-  throw UsageError(f.key + ": " + got + " is not " + f.type() +
+  throw FieldError(f.key + ": " + got + " is not " + f.type() +
                    (f.range.text().empty() ? "" : " (" + f.range.text() + ")"));
 }
 
@@ -103,23 +107,22 @@ Field& Field::only_with(std::string key_of_condition, std::vector<std::string> v
   return *this;
 }
 
-Field& Field::without_effect_at_zero() {
-  nothing_at_zero = true;
+Field& Field::only_without(std::string key_of_condition) { return only_with(std::move(key_of_condition), {""}); }
+
+Field& Field::without_effect_at(Value value) {
+  nothing = std::move(value);
   return *this;
 }
 
-bool Field::has_effect() const {
-  const auto* number = std::get_if<double*>(&member);
-  return !(nothing_at_zero && number && **number == 0);
-}
-
 Value Field::value() const {
-  return std::visit([](auto* p) { return Value(*p); }, member);
+  return std::visit(Overload{[](auto* p) { return Value(*p); }, [](int* p) { return Value(int64_t(*p)); },
+                             [](const EnumRef& e) { return Value(std::string(e.get(e.member))); }},
+                    member);
 }
 
 const char* Field::type() const {
   static constexpr const char* kTypes[] = {"true or false", "an integer", "a number", "a word", "a list of numbers"};
-  return kTypes[member.index()];
+  return kTypes[value().index()];
 }
 
 std::string Field::text() const { return show(value()); }
@@ -128,12 +131,21 @@ void Field::set(const Value& v) {
   Value converted = v;
   if (std::holds_alternative<double*>(member) && std::holds_alternative<int64_t>(v))
     converted = double(std::get<int64_t>(v));
-  if (converted.index() != member.index()) wrong_type(*this, show(v));
+  if (converted.index() != value().index()) wrong_type(*this, show(v));
+  const auto unknown = [&](const std::string& word) {
+    throw FieldError(key + ": unknown value '" + word + "'" + did_you_mean(word, range.choices) +
+                     ", known: " + range.text());
+  };
   std::visit(Overload{[&](bool* p) { *p = std::get<bool>(converted); },
                       [&](int64_t* p) {
+                        check_number(*this, double(std::get<int64_t>(converted)));
+                        *p = std::get<int64_t>(converted);
+                      },
+                      [&](int* p) {
                         const int64_t i = std::get<int64_t>(converted);
                         check_number(*this, double(i));
-                        *p = i;
+                        if (i != int(i)) throw FieldError(key + ": " + std::to_string(i) + " is out of range");
+                        *p = int(i);
                       },
                       [&](double* p) {
                         check_number(*this, std::get<double>(converted));
@@ -143,9 +155,12 @@ void Field::set(const Value& v) {
                         const std::string& s = std::get<std::string>(converted);
                         const auto& choices = range.choices;
                         if (!choices.empty() && std::find(choices.begin(), choices.end(), s) == choices.end())
-                          throw UsageError(key + ": unknown value '" + s + "'" + did_you_mean(s, choices) +
-                                           ", known: " + range.text());
+                          unknown(s);
                         *p = s;
+                      },
+                      [&](const EnumRef& e) {
+                        const std::string& s = std::get<std::string>(converted);
+                        if (!e.set(e.member, s)) unknown(s);
                       },
                       [&](std::vector<double>* p) {
                         for (double d : std::get<std::vector<double>>(converted)) check_number(*this, d);
@@ -157,19 +172,20 @@ void Field::set(const Value& v) {
 void Field::set_text(std::string_view raw) {
   const std::string_view s = trim(raw);
   const std::string shown = "'" + std::string(raw) + "'";
-  if (std::holds_alternative<bool*>(member)) {
+  const Value old = value();
+  if (std::holds_alternative<bool>(old)) {
     if (s != "true" && s != "false") wrong_type(*this, shown);
     set(s == "true");
-  } else if (std::holds_alternative<int64_t*>(member)) {
+  } else if (std::holds_alternative<int64_t>(old)) {
     int64_t v;
     if (!parse_number(s, &v)) wrong_type(*this, shown);
     set(v);
-  } else if (std::holds_alternative<double*>(member)) {
+  } else if (std::holds_alternative<double>(old)) {
     double v;
     if (!parse_number(s, &v)) wrong_type(*this, shown);
     set(v);
-  } else if (std::holds_alternative<std::string*>(member)) {
-    if (!valid_utf8(s)) throw UsageError(key + ": the text is not UTF-8");
+  } else if (std::holds_alternative<std::string>(old)) {
+    if (!valid_utf8(s)) throw FieldError(key + ": the text is not UTF-8");
     const bool has_quotes = s.size() >= 2 && (s[0] == '"' || s[0] == '\'') && s.back() == s[0];
     set(std::string(has_quotes ? s.substr(1, s.size() - 2) : s));
   } else {
@@ -208,7 +224,7 @@ const Field* FieldList::find(const std::string& key) const {
 Field& FieldList::at(const std::string& key) {
   for (Field& f : fields_)
     if (f.key == key) return f;
-  throw UsageError("unknown key '" + key + "'" + did_you_mean(key, keys()));
+  throw FieldError("unknown key '" + key + "'" + did_you_mean(key, keys()));
 }
 
 std::vector<std::string> FieldList::keys() const {
