@@ -22,8 +22,7 @@ namespace bantam {
 
 template <class E>
 concept NamedEnum = std::is_enum_v<E> && std::is_same_v<std::underlying_type_t<E>, uint8_t> &&
-    std::is_same_v<decltype(name_of(E())), const char*> && name_of(E(255))
-== nullptr;
+    std::is_same_v<decltype(name_of(E())), const char*> && (name_of(E(255)) == nullptr);
 
 template <NamedEnum E>
 std::vector<E> all_values() {
