@@ -172,14 +172,15 @@ accepted "stopped after step 3" train nets/bnn.toml --out given --seed 5 --data 
 cmp -s nets/bnn.json given/net.json && grep -qx 'spec = "net.json"' given/recipe.toml && ok || bad "the run does not keep its net: $(cat given/recipe.toml)"
 mv nets gone
 accepted "test top-1" train --resume given --data data
-accepted "test top-1" train gone/bnn.toml --out given2 --seed 5 --data data --batch 5 --epochs 2
+mv gone nets
+accepted "test top-1" train nets/bnn.toml --out given2 --seed 5 --data data --batch 5 --epochs 2
 for file in recipe.toml log.jsonl net.json last.safetensors best.safetensors; do
   cmp -s given/$file given2/$file && ok || bad "a run of a net from a file differs in $file after it went on"
 done
-head -c 300 gone/bnn.json >gone/cut.json
-refused 3 "gone/cut.json: net: " info gone/bnn.toml --set model.spec=gone/cut.json
-refused 2 "the net takes images of 28x28x1, not of 32x32x3" info gone/bnn.toml --set data.name=cifar10
-refused 2 "model.width has no effect with model.spec" info gone/bnn.toml --set model.width=2
+head -c 300 nets/bnn.json >nets/cut.json
+refused 3 "nets/cut.json: net: " info nets/bnn.toml --set model.spec=nets/cut.json
+refused 2 "the net takes images of 28x28x1, not of 32x32x3" info nets/bnn.toml --set data.name=cifar10
+refused 2 "model.width has no effect with model.spec" info nets/bnn.toml --set model.width=2
 # A limit of memory: the same bytes in less, or by how much it does not fit; no folder is left behind then.
 narrow="--data data --batch 16 --threads 1 --epochs 1 --set model.name=resnet14 --set model.width=0.1 --set train.eval_batch=4"
 # shellcheck disable=SC2086
