@@ -27,7 +27,7 @@ struct ResNet {
 };
 
 // x -> relu(f(x) + shortcut(x)); `width` is that of the 3x3 convolutions. Re-ordered, each convolution of f is followed
-// by ReLU and norm instead of norm and ReLU, and nothing follows the sum.
+// by ReLU and norm instead of norm and ReLU, and nothing follows the sum: each input of a convolution has both signs.
 int residual_block(NetBuilder& g, const std::string& n, int x, const ResNet& net, Order order, int64_t in,
                    int64_t width, int64_t out, int64_t stride) {
   const bool reordered = order == Order::kReordered;
@@ -59,7 +59,9 @@ NetSpec resnet(const ResNet& net, const ModelOptions& o) {
   NetBuilder g(o.h, o.w, o.c, o.classes);
   int64_t channels = scaled(64, o.width);
   const ConvConfig first = o.stem == Stem::kImageNet ? window(channels, 7, 2) : window(channels, 3, 1);
-  int x = g.unary(Kind::kRelu, "relu", g.batch_norm("bn1", g.conv("conv1", g.input(), first)));
+  int x = g.conv("conv1", g.input(), first);
+  x = o.order == Order::kReordered ? g.batch_norm("bn1", g.unary(Kind::kRelu, "relu", x))
+                                   : g.unary(Kind::kRelu, "relu", g.batch_norm("bn1", x));
   if (o.stem != Stem::kCifar) x = g.max_pool("maxpool", x, kPool3x3);
   for (int stage = 0; stage < 4; ++stage) {
     const int64_t width = scaled(64ll << stage, o.width), out = net.bottleneck ? 4 * width : width;

@@ -65,10 +65,25 @@ TEST_CASE("verify: torchvision's ResNets and VGGs, packed, equal the evaluation 
   const struct {
     const char* name;
     int64_t side;
-  } nets[] = {{"resnet18", 32}, {"resnet50", 32}, {"vgg11-torchvision", 224}, {"vgg11_bn", 224}};
+    Order order = Order::kStandard;
+    Scheme scheme = Scheme::kNone;
+  } nets[] = {
+      {"resnet18", 32},
+      {"resnet50", 32},
+      {"resnet18", 32, Order::kReordered},
+      {"resnet50", 32, Order::kReordered},
+      {"resnet18", 32, Order::kReordered, Scheme::kSign},
+      {"resnet50", 32, Order::kReordered, Scheme::kSign},
+      {"vgg11-torchvision", 224},
+      {"vgg11_bn", 224},
+  };
   for (const auto& n : nets) {
     CAPTURE(std::string(n.name));
-    Net model(build_model(n.name, {.width = 0.0625, .h = n.side, .w = n.side, .c = 3}));
+    CAPTURE(std::string(name_of(n.order)));
+    QuantRecipe signs;
+    signs.weight.scheme = signs.activation.scheme = n.scheme;
+    Net model(
+        quantize(build_model(n.name, {.width = 0.0625, .h = n.side, .w = n.side, .c = 3, .order = n.order}), signs));
     randomize(&model, 22);
     const std::vector<float> lut = random_lut(3, 4);
     Verifier v(model, std::make_unique<PackedModel>(pack(model, {lut, {}, {}})));

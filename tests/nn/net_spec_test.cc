@@ -73,6 +73,39 @@ TEST_CASE(
   CHECK(net.find("layer2.1.downsample.0") == -1);
 }
 
+// [T 5.2]
+TEST_CASE("models: a re-ordered residual block is convolution, relu, norm twice, and nothing behind the sum") {
+  const ModelOptions o{.classes = 10, .h = 64, .w = 64, .c = 3, .order = Order::kReordered};
+  const NetSpec net = resnet18(o);
+  // The kinds from a node back to the block's input, along the first inputs.
+  const auto chain = [&](const char* from, const char* to) {
+    std::vector<Kind> kinds;
+    for (int i = net.find(from); i != net.find(to); i = net.nodes[size_t(i)].inputs[0])
+      kinds.push_back(net.nodes[size_t(i)].kind);
+    return kinds;
+  };
+  using enum Kind;
+  CHECK(chain("layer2.0.add", "layer1.1.add") ==
+        std::vector{kAdd, kBatchNorm, kRelu, kConv, kBatchNorm, kRelu, kConv});
+  CHECK(chain("layer2.1.add", "layer2.0.add") ==
+        std::vector{kAdd, kBatchNorm, kRelu, kConv, kBatchNorm, kRelu, kConv});
+  CHECK(chain("maxpool", "input") == std::vector{kMaxPool, kBatchNorm, kRelu, kConv});
+  CHECK(chain("avgpool", "layer4.1.add") == std::vector{kGlobalAvgPool});
+
+  // The layers have the standard order's names and shapes, so that its weights load.
+  ModelOptions standard = o;
+  standard.order = Order::kStandard;
+  const NetSpec usual = resnet18(standard);
+  const auto shapes = infer_shapes(net), usual_shapes = infer_shapes(usual);
+  for (size_t i = 0; i < usual.nodes.size(); ++i) {
+    const NodeSpec& node = usual.nodes[i];
+    if (node.kind != kConv && node.kind != kBatchNorm) continue;
+    REQUIRE(net.find(node.name) >= 0);
+    CHECK(shapes[size_t(net.find(node.name))] == usual_shapes[i]);
+  }
+  CHECK_THROWS_AS(build_model("lenet", {.order = Order::kReordered}), Error);
+}
+
 TEST_CASE("net: malformed nets are refused by name") {
   auto refused = [](auto change, const char* text) {
     NetSpec net = in_form("vgg11", Form::kBnn, kCifar);
