@@ -1,5 +1,5 @@
-// A config struct's fields as a list: name, member, meaning, range. One list drives whatever reads and writes the struct:
-// recipes with --set, their dump and documentation, suggestions for mistyped keys, JSON (core/fields_json.h).
+// A config struct's fields as a list: name, member, meaning, range. One list drives all that reads or writes the struct:
+// recipes with --set, their dump and documentation, suggestions for mistyped keys, JSON (fields_json.h).
 //
 //   void fields(OptimizerConfig& c, FieldList& f) {
 //     f.add("lr", &c.lr, "learning rate", above(0));
@@ -21,7 +21,7 @@
 
 namespace bantam {
 
-// A key that nobody knows, or a value that its field does not take ("optimizer.lr: 0 is out of range, it must be above 0").
+// A key that nobody knows, or a value that its field does not take ("lr: 0 is out of range, it must be above 0").
 class FieldError : public Error {
  public:
   using Error::Error;
