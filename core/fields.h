@@ -1,4 +1,4 @@
-// A config struct's fields as a list: name, member, meaning, range. One list drives all that reads or writes the struct:
+// A config struct's fields as a list: name, member, meaning, range. One list drives whatever reads or writes it:
 // recipes with --set, their dump and documentation, suggestions for mistyped keys, JSON (fields_json.h).
 //
 //   void fields(OptimizerConfig& c, FieldList& f) {
