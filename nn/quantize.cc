@@ -11,12 +11,25 @@
 namespace bantam {
 namespace {
 
+// On a mismatch the last '*' takes one letter more: earlier ones need not, so that the time is at most the product of
+// both lengths.
 bool matches(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] != '*') return !name.empty() && pattern[0] == name[0] && matches(pattern.substr(1), name.substr(1));
-  for (size_t i = 0; i <= name.size(); ++i)
-    if (matches(pattern.substr(1), name.substr(i))) return true;
-  return false;
+  size_t p = 0, n = 0, star = std::string_view::npos, taken = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      taken = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p, ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++taken;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
 }
 
 QuantSpec* weight_of(NodeSpec& node) { return const_cast<QuantSpec*>(weight_quant(std::as_const(node))); }

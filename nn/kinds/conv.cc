@@ -23,6 +23,15 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
           slide(node, in[0][2], c.kernel_w, c.stride_w, c.pad_w, c.dilation_w), c.out_channels};
 }
 
+void resize(NodeSpec* node, int64_t in_before, int64_t in, int64_t out) {
+  auto& c = std::get<ConvConfig>(node->config);
+  if (c.groups > 1 && c.groups == in_before) {  // depthwise, perhaps with several outputs a channel
+    out = c.out_channels / c.groups * in;
+    c.groups = in;
+  }
+  c.out_channels = out;
+}
+
 NodeParameters parameters_of(const NodeView& v) {
   const auto& c = v.config<ConvConfig>();
   const int64_t in = v.in()[3] / c.groups;
@@ -64,6 +73,7 @@ constinit const KindRoom kConvRoom = {
                                p.context().order));
         },
     .channels = Channels::kNew,
+    .resize = resize,
     .parameters = parameters_of,
     .macs =
         [](const NodeView& v) {

@@ -52,6 +52,9 @@ struct KindRoom {
   // The node's value in a pass. Null for the input, which a pass is given.
   Quantized (*run)(const NodePass& pass);
   Channels channels = Channels::kSame;
+  // Makes its config one for an input of `in` channels, which had in_before, and an output of `out`; a depthwise
+  // convolution's output follows its input. Null for a kind whose config names no channels.
+  void (*resize)(NodeSpec* node, int64_t in_before, int64_t in, int64_t out) = nullptr;
   // What it learns, none for most.
   NodeParameters (*parameters)(const NodeView& node) = nullptr;
   // Multiply-accumulates for one image; only convolutions and linear layers are counted.

@@ -35,6 +35,11 @@ constinit const KindRoom kPReluRoom = {
     .config = [] { return Config(PReluConfig{}); },
     .shape = shape_of,
     .run = [](const NodePass& p) { return real(prelu(p.x(), p.parameter(Role::kWeight))); },
+    .resize =
+        [](NodeSpec* node, int64_t, int64_t in, int64_t) {
+          auto& c = std::get<PReluConfig>(node->config);
+          if (c.slopes > 1) c.slopes = in;
+        },
     .parameters = parameters_of,
     .before_norm = NormPre::kPRelu,
     .remade_from_input = true,
