@@ -20,10 +20,11 @@ int64_t channels(const NetSpec& net, const char* node) { return infer_shapes(net
 }  // namespace
 
 TEST_CASE("switch: a width of a net of the zoo is the net that its builder makes in that width, in every form") {
-  for (const auto& [name, build, has_stem, orders] : models())
+  for (const NamedModel& model : models())
     for (Form form : kForms) {
+      const std::string name = model.name;
       if (!has_form(name, form)) continue;
-      CAPTURE(std::string(name));
+      CAPTURE(name);
       const NetSpec whole = in_form(name, form, cifar_options(1));
       CHECK(to_json(at(whole, {})) == to_json(whole));
       for (const double width : {0.5, 0.25})
