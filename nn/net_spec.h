@@ -132,7 +132,7 @@ class NetBuilder {
   int avg_pool(const std::string& name, int x, const PoolConfig& config = {});
   int adaptive_avg_pool(const std::string& name, int x, const AdaptivePoolConfig& config);
   int dropout(const std::string& name, int x, const DropoutConfig& config);
-  // relu, hardtanh, sigmoid, tanh, softmax, global pooling, flatten
+  // relu, hardtanh, hard_swish, sigmoid, tanh, softmax, global pooling, flatten
   int unary(Kind kind, const std::string& name, int x);
   int add(const std::string& name, int a, int b);
   int mul(const std::string& name, int a, int b);

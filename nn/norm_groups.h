@@ -17,7 +17,7 @@ struct NormGroup {
   int pre = -1;              // relu or prelu
   int norm = -1;
   int add = -1;
-  int post = -1;             // relu; or hardtanh, without add
+  int post = -1;             // relu; or hardtanh or hard_swish, without add
   int source = -1;           // what the first of them reads
   int residual = -1;         // what the add reads besides
   int end = -1;              // the last of them

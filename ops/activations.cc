@@ -15,7 +15,7 @@ namespace bantam {
 namespace {
 
 using UnaryKernel = void (*)(const float* x, float* out, int64_t n) noexcept;
-using GradKernel = void (*)(const float* out, const float* dy, float* dx, int64_t n) noexcept;
+using GradKernel = void (*)(const float* saved, const float* dy, float* dx, int64_t n) noexcept;
 
 // out = f(x): the kernel for f32, the definition for f64.
 Tensor map(const char* op, const Tensor& x, UnaryKernel kernel, double (*definition)(double), Tensor out = {}) {
@@ -33,12 +33,12 @@ Tensor map(const char* op, const Tensor& x, UnaryKernel kernel, double (*definit
   return out;
 }
 
-// The gradient of an op that saved its output as the first tensor.
-Tensors grad_of_output(const char* op, const BackwardArgs& b, GradKernel kernel, double (*definition)(double, double)) {
-  const Tensor& out = b[0];
+// The gradient of an op that saved its output, or its input, as the first tensor: what its derivative is a function of.
+Tensors grad_of_saved(const char* op, const BackwardArgs& b, GradKernel kernel, double (*definition)(double, double)) {
+  const Tensor& saved = b[0];
   Tensor dx = b.room(0);
   by_float_type(op, dx, [&]<class T>(T) {
-    const T *y = out.data<T>(), *dy = b.grad.data<T>();
+    const T *y = saved.data<T>(), *dy = b.grad.data<T>();
     T* g = dx.mutable_data<T>();
     parallel_for(dx.size(), kElementGrain, [&](int64_t i, int64_t e, int) {
       if constexpr (kIsF32<T>)
@@ -147,7 +147,7 @@ Tensor relu(const Tensor& x) {
   Tensor out = map("relu", x, relu_f32, ref::relu<double>);
   if (!recomputable(x) || !recording({x}))
     return record("relu", out, {x}, {{"output", out}}, [](const BackwardArgs& b) {
-      return grad_of_output("relu", b, relu_grad_f32, ref::relu_grad<double>);
+      return grad_of_saved("relu", b, relu_grad_f32, ref::relu_grad<double>);
     });
   // The input can be made again, so the output can: a bit an element is all that is kept.
   Tensor mask = Tensor::empty({ceil_div(x.size(), 8)}, DType::kU8);
@@ -173,14 +173,14 @@ Tensor relu(const Tensor& x) {
 Tensor sigmoid(const Tensor& x) {
   Tensor out = map("sigmoid", x, sigmoid_f32, ref::sigmoid<double>);
   return record("sigmoid", out, {x}, {{"output", out}}, [](const BackwardArgs& b) {
-    return grad_of_output("sigmoid", b, sigmoid_grad_f32, ref::sigmoid_grad<double>);
+    return grad_of_saved("sigmoid", b, sigmoid_grad_f32, ref::sigmoid_grad<double>);
   });
 }
 
 Tensor tanh(const Tensor& x) {
   Tensor out = map("tanh", x, tanh_f32, [](double v) { return std::tanh(v); });
   return record("tanh", out, {x}, {{"output", out}},
-                [](const BackwardArgs& b) { return grad_of_output("tanh", b, tanh_grad_f32, ref::tanh_grad<double>); });
+                [](const BackwardArgs& b) { return grad_of_saved("tanh", b, tanh_grad_f32, ref::tanh_grad<double>); });
 }
 
 Tensor hardtanh(const Tensor& x) {
@@ -205,6 +205,18 @@ Tensor hardtanh(const Tensor& x) {
   });
   return record("hardtanh", out, {x}, {{"mask", mask}},
                 [](const BackwardArgs& b) { return grad_of_mask("hardtanh", b); });
+}
+
+Tensor hard_swish(const Tensor& x) {
+  const auto forward = [](const Tensor& in) { return map("hard_swish", in, hard_swish_f32, ref::hard_swish<double>); };
+  RecomputeFn recompute;  // one cheap pass instead of a kept output
+  if (recomputable(x)) recompute = [=](const Node& node) { return forward(saved_value(node.saved[0])); };
+  return record(
+      "hard_swish", forward(x), {x}, {{"input", x}},
+      [](const BackwardArgs& b) {
+        return grad_of_saved("hard_swish", b, hard_swish_grad_f32, ref::hard_swish_grad<double>);
+      },
+      std::move(recompute));
 }
 
 Tensor prelu(const Tensor& x, const Tensor& slope) {

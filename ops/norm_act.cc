@@ -93,7 +93,8 @@ void check_norm(const Tensor& x, const NormForm& form, const NormInputs& in) {
     check_same_type("batch_norm", x, in.residual);
     if (!(in.residual.shape() == x.shape()))
       throw Error("batch_norm: residual " + to_string(in.residual.shape()) + " for input " + to_string(x.shape()));
-    if (form.post == NormPost::kHardtanh) throw Error("batch_norm: no hardtanh behind a residual");
+    if (form.post != NormPost::kNone && form.post != NormPost::kRelu)  // whose gradient is more than the bits kept
+      throw Error("batch_norm: behind a residual only a relu");
   }
   if (x.size() / c < 2) throw Error("batch_norm: only one value a channel to train on, input " + to_string(x.shape()));
 }

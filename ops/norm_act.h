@@ -1,13 +1,14 @@
 // Batch norm in training as one operation with the activation before it, the residual sum and the activation behind it:
 //
 //   y = post(norm(pre(x)) + residual),  x [..., C]; norm as in ops/batch_norm.h
-//   pre: none, relu, prelu; post: none, relu, hardtanh
+//   pre: none, relu, prelu; post: none, relu, hardtanh, hard_swish
 //
 // The values are those of the operations one after the other, bit for bit (a relu before the norm may give -0 for 0,
 // and lets NaN pass), and so are the gradients but for sums of a slope; memory is passed over twice forward
 // (statistics; y) and twice backward (sums; dx) instead of up to four and six times.
 //
-// Saves x and a few numbers a channel; what post lets pass is found again from x, or, behind a residual, kept as bits.
+// Saves x and a few numbers a channel; what post lets pass is found again from x, or, behind a residual, where post may
+// be relu alone, kept as bits.
 // The output need not be kept by who reads it: it is made again from these (`remake`).
 //
 // The pieces below the operation are for those who have x only a part at a time (nn/batch_blocks.h).

@@ -51,6 +51,8 @@ StageRecord hardtanh(PackState*, const StagePlace&) {
 #endif
 }
 
+StageRecord hard_swish(PackState*, const StagePlace&) { return stage(StageKind::kHardSwish); }
+
 StageRecord add(PackState* s, const StagePlace& at) {
   StageRecord r = stage(StageKind::kAdd);
   r.tensor = f32_of(s, s->other_input(at.node, at.from));
@@ -97,6 +99,7 @@ std::span<const Lowering> elementwise_lowerings() {
       {.kind = Kind::kRelu, .start = start_with_load, .stage = relu},
       {.kind = Kind::kPRelu, .start = start_with_load, .stage = prelu},
       {.kind = Kind::kHardtanh, .start = start_with_load, .stage = hardtanh},
+      {.kind = Kind::kHardSwish, .start = start_with_load, .stage = hard_swish},
       {.kind = Kind::kAdd, .start = start_with_load, .stage = add, .joins = other_is_there},
       {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_signs},
   };

@@ -8,6 +8,9 @@
 //   affine with scale < 0                                                fall:   not (sum >= t)
 //   affine with scale = 0                                                constant
 //   prelu with slope < 0                                                 turn:   an interval, or its complement
+//
+// Hard-swish has no form here: it falls and rises, and is exactly 0, whose sign is +1, from -3 down. Behind it the
+// signs are taken of floats.
 #pragma once
 
 #include <cstdint>

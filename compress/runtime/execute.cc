@@ -122,6 +122,7 @@ void OpRun::stage(const StageRecord& s, const float* x, uint64_t row, uint64_t r
     case StageKind::kRelu: return relu_f32(x, out, n);
     case StageKind::kPRelu: return prelu_channels_f32(x, m.payload<float>(s.a), out, pixels, c);
     case StageKind::kHardtanh: return clamp_f32(x, -1.0f, 1.0f, out, n);
+    case StageKind::kHardSwish: return hard_swish_f32(x, out, n);
     case StageKind::kAdd: return add_f32(x, f32(s.tensor) + row * w * g.c, out, n);
     case StageKind::kMaxPool: return;  // task() does it: it changes the rows
   }

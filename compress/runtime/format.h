@@ -58,8 +58,9 @@ enum class StageKind : uint8_t {
   kHardtanh = 4,   // min(max(x, -1), 1)
   kAdd = 5,        // x + tensor
   kMaxPool = 6,    // largest valid value of a window; at most one an op
+  kHardSwish = 7,  // x <= -3 ? 0 : x * (min(x + 3, 6) * f32(1 / 6))
 };
-constexpr uint8_t kStageKinds = 7;
+constexpr uint8_t kStageKinds = 8;
 
 // Reads or writes the members of a record in order, through load_le / store_le.
 class RecordReader {

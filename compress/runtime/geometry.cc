@@ -112,7 +112,8 @@ Operands operands_of(StageKind kind) {
     case StageKind::kPRelu: return {true, false, false, false};
     case StageKind::kAffine: return {true, true, false, false};
     case StageKind::kRelu:
-    case StageKind::kHardtanh: return {false, false, false, false};
+    case StageKind::kHardtanh:
+    case StageKind::kHardSwish: return {false, false, false, false};
     case StageKind::kAdd: return {false, false, true, false};
     case StageKind::kMaxPool: return {false, false, false, true};
   }

@@ -10,6 +10,7 @@
   KIND(Relu, relu) \
   KIND(PRelu, prelu) \
   KIND(Hardtanh, hardtanh) \
+  KIND(HardSwish, hard_swish) \
   KIND(Sigmoid, sigmoid) \
   KIND(Tanh, tanh) \
   KIND(Softmax, softmax) \

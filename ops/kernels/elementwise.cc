@@ -46,6 +46,9 @@ struct ClampF {
     return hn::IfThenElse(hn::Gt(x, hn::Set(d, hi)), hn::Set(d, hi), y);
   }
 };
+struct HardSwishF {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return hard_swish_vec(d, x); }
+};
 struct ExpF { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return exp_vec(d, x); } };
 struct LogF { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return log_vec(d, x); } };
 struct TanhF { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return tanh_vec(d, x); } };
@@ -75,6 +78,7 @@ void axpy_impl(float* dst, float a, const float* src, int64_t n) { map2(dst, src
 void relu_impl(const float* x, float* out, int64_t n) { map(x, out, n, ReluF()); }
 void prelu_impl(const float* x, float slope, float* out, int64_t n) { map(x, out, n, SecondIs<PReluF>{slope}); }
 void clamp_impl(const float* x, float lo, float hi, float* out, int64_t n) { map(x, out, n, ClampF{lo, hi}); }
+void hard_swish_impl(const float* x, float* out, int64_t n) { map(x, out, n, HardSwishF()); }
 void exp_impl(const float* x, float* out, int64_t n) { map(x, out, n, ExpF()); }
 void log_impl(const float* x, float* out, int64_t n) { map(x, out, n, LogF()); }
 void tanh_impl(const float* x, float* out, int64_t n) { map(x, out, n, TanhF()); }
@@ -214,6 +218,7 @@ HWY_EXPORT(axpy_impl);
 HWY_EXPORT(relu_impl);
 HWY_EXPORT(prelu_impl);
 HWY_EXPORT(clamp_impl);
+HWY_EXPORT(hard_swish_impl);
 HWY_EXPORT(exp_impl);
 HWY_EXPORT(log_impl);
 HWY_EXPORT(tanh_impl);
@@ -250,6 +255,9 @@ void prelu_f32(const float* x, float slope, float* out, int64_t n) noexcept {
 }
 void clamp_f32(const float* x, float lo, float hi, float* out, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(clamp_impl)(x, lo, hi, out, n);
+}
+void hard_swish_f32(const float* x, float* out, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(hard_swish_impl)(x, out, n);
 }
 void exp_f32(const float* x, float* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(exp_impl)(x, out, n); }
 void log_f32(const float* x, float* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(log_impl)(x, out, n); }

@@ -23,6 +23,9 @@ void axpy_f32(float* dst, float a, const float* src, int64_t n) noexcept;       
 void relu_f32(const float* x, float* out, int64_t n) noexcept;                        // x > 0 ? x : 0 (NaN: 0)
 void prelu_f32(const float* x, float slope, float* out, int64_t n) noexcept;          // x >= 0 ? x : x slope
 void clamp_f32(const float* x, float lo, float hi, float* out, int64_t n) noexcept;   // NaN stays; hardtanh is (-1, 1)
+// x <= -3 ? 0 : x (min(x + 3, 6) (1/6)), each step rounded and none fused, so that all targets give the same bits: +0
+// from -3 down (-inf too), x itself from 3 up (+inf too); NaN stays.
+void hard_swish_f32(const float* x, float* out, int64_t n) noexcept;
 
 // Near: largest errors in math-inl.h.
 void exp_f32(const float* x, float* out, int64_t n) noexcept;

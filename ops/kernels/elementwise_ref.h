@@ -21,6 +21,11 @@ template <class T> T binary(Binary op, T a, T b) {
 template <class T> T relu(T x) { return x > T(0) ? x : T(0); }
 template <class T> T prelu(T x, T slope) { return x >= T(0) ? x : x * slope; }
 template <class T> T clamp(T x, T lo, T hi) { return x < lo ? lo : x > hi ? hi : x; }
+template <class T> T hard_swish(T x) {
+  if (x <= T(-3)) return T(0);
+  const T up = x + T(3);
+  return x * ((up > T(6) ? T(6) : up) * T(1.0 / 6));  // 6 T(1.0 / 6) is 1 in f32 and in f64
+}
 template <class T> T sigmoid(T x) {
   const T e = std::exp(-std::fabs(x));
   return (x < T(0) ? e : T(1)) / (T(1) + e);

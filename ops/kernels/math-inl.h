@@ -1,7 +1,8 @@
 // exp, log, tanh, sigmoid of vectors of f32 by polynomials of our own, for inclusion in a foreach_target unit after
 // highway.h. No libm: the same code on every target, so results differ between targets only where a target has no fused
 // multiply-add (SSE4 and below, scalar). Largest errors, held by tests/ops/kernels/elementwise_test.cc against f64:
-// exp 1.0 ulp (results below 2^-126: 1 ulp of 2^-149 more), log 1.0, tanh 2.0, sigmoid 2.5. NaN stays NaN.
+// exp 1.0 ulp (results below 2^-126: 1 ulp of 2^-149 more), log 1.0, tanh 2.0, sigmoid 2.5. NaN stays NaN. Hard-swish,
+// which fuses nothing, is equal on all targets; it stands here because two units need it.
 //
 // The coefficients are near-minimax fits (Chebyshev interpolation in 60 digits, then rounded to f32); with e the
 // largest relative error that the polynomial puts into the result:
@@ -99,6 +100,14 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V sigmoid_vec(D d, V x) {
   const V one = hn::Set(d, 1.0f);
   const V e = exp_vec(d, hn::Neg(hn::Abs(x)));
   return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
+}
+
+// x <= -3 ? 0 : x (min(x + 3, 6) (1/6)); comparisons, so that NaN passes. The gate is made first: it is exactly 1 from
+// 3 up, and x times it cannot overflow.
+template <class D, class V = hn::Vec<D>> HWY_INLINE V hard_swish_vec(D d, V x) {
+  const V six = hn::Set(d, 6.0f), up = hn::Add(x, hn::Set(d, 3.0f));
+  const V gate = hn::Mul(hn::IfThenElse(hn::Gt(up, six), six, up), hn::Set(d, 1.0f / 6));
+  return hn::IfThenZeroElse(hn::Le(x, hn::Set(d, -3.0f)), hn::Mul(x, gate));
 }
 
 }  // namespace HWY_NAMESPACE

@@ -7,6 +7,7 @@
 
 #include "ops/kernels/columns-inl.h"
 #include "ops/kernels/math-inl.h"
+#include "ops/kernels_train/hard_swish_grad-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -36,6 +37,9 @@ struct PReluGrad {
 void relu_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, ReluGrad()); }
 void tanh_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, TanhGrad()); }
 void sigmoid_grad_impl(const float* out, const float* dy, float* dx, int64_t n) { map2(out, dy, dx, n, SigmoidGrad()); }
+void hard_swish_grad_impl(const float* x, const float* dy, float* dx, int64_t n) {
+  map2(x, dy, dx, n, HardSwishGrad());
+}
 void prelu_grad_impl(const float* x, const float* dy, float slope, float* dx, int64_t n) {
   map2(x, dy, dx, n, PReluGrad{slope});
 }
@@ -128,6 +132,7 @@ namespace bantam {
 HWY_EXPORT(relu_grad_impl);
 HWY_EXPORT(tanh_grad_impl);
 HWY_EXPORT(sigmoid_grad_impl);
+HWY_EXPORT(hard_swish_grad_impl);
 HWY_EXPORT(prelu_grad_impl);
 HWY_EXPORT(prelu_channels_grad_impl);
 HWY_EXPORT(prelu_slope_sums_impl);
@@ -142,6 +147,9 @@ void tanh_grad_f32(const float* out, const float* dy, float* dx, int64_t n) noex
 }
 void sigmoid_grad_f32(const float* out, const float* dy, float* dx, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(sigmoid_grad_impl)(out, dy, dx, n);
+}
+void hard_swish_grad_f32(const float* x, const float* dy, float* dx, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(hard_swish_grad_impl)(x, dy, dx, n);
 }
 void prelu_grad_f32(const float* x, const float* dy, float slope, float* dx, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(prelu_grad_impl)(x, dy, slope, dx, n);

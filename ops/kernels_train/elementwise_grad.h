@@ -9,6 +9,8 @@ namespace bantam {
 void relu_grad_f32(const float* out, const float* dy, float* dx, int64_t n) noexcept;     // out > 0 ? dy : 0
 void tanh_grad_f32(const float* out, const float* dy, float* dx, int64_t n) noexcept;     // dy (1 - out^2)
 void sigmoid_grad_f32(const float* out, const float* dy, float* dx, int64_t n) noexcept;  // dy out (1 - out)
+// dx = dy times hard_swish's derivative: 0 for x <= -3, 1 for x >= 3, (2 x + 3) / 6 between.
+void hard_swish_grad_f32(const float* x, const float* dy, float* dx, int64_t n) noexcept;
 
 // dx = x >= 0 ? dy : dy slope; slope is one value, or one a channel.
 void prelu_grad_f32(const float* x, const float* dy, float slope, float* dx, int64_t n) noexcept;

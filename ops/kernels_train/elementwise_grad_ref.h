@@ -9,6 +9,9 @@ namespace bantam::ref {
 template <class T> T relu_grad(T out, T dy) { return out > T(0) ? dy : T(0); }
 template <class T> T tanh_grad(T out, T dy) { return dy * (T(1) - out * out); }
 template <class T> T sigmoid_grad(T out, T dy) { return dy * (out * (T(1) - out)); }
+template <class T> T hard_swish_grad(T x, T dy) {
+  return x <= T(-3) ? T(0) : x >= T(3) ? dy : dy * ((x + x + T(3)) * T(1.0 / 6));
+}
 // At 0 the slope counts, as in PyTorch: sums of signs are often exactly 0.
 template <class T> T prelu_grad(T x, T dy, T slope) { return x > T(0) ? dy : dy * slope; }
 template <class T> T prelu_slope_term(T x, T dy) { return x >= T(0) ? T(0) : dy * x; }

@@ -9,6 +9,8 @@
 
 #include "ops/kernels/columns-inl.h"
 #include "ops/kernels/elementwise.h"
+#include "ops/kernels/math-inl.h"
+#include "ops/kernels_train/hard_swish_grad-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -31,19 +33,28 @@ template <bool kPre, NormPost kPost> struct Norm {
     return fused(d, load(p.scale + column), load(p.shift + column));
   }
   HWY_INLINE static VF post(VF z) {
-    if constexpr (kPost == NormPost::kRelu) return hn::IfThenElseZero(hn::Gt(z, hn::Zero(DF())), z);
-    if constexpr (kPost == NormPost::kHardtanh) {
-      const VF low = hn::Set(DF(), -1.0f), high = hn::Set(DF(), 1.0f);
-      const VF y = hn::IfThenElse(hn::Lt(z, low), low, z);
-      return hn::IfThenElse(hn::Gt(y, high), high, y);
+    const VF low = hn::Set(DF(), -1.0f), high = hn::Set(DF(), 1.0f);
+    switch (kPost) {
+      case NormPost::kNone: return z;
+      case NormPost::kRelu: return hn::IfThenElseZero(hn::Gt(z, hn::Zero(DF())), z);
+      case NormPost::kHardtanh: {
+        const VF y = hn::IfThenElse(hn::Lt(z, low), low, z);
+        return hn::IfThenElse(hn::Gt(y, high), high, y);
+      }
+      case NormPost::kHardSwish: return hard_swish_vec(DF(), z);
     }
     return z;
   }
   template <class Load> HWY_INLINE VF passed(const Load& load, VF dy, VF d, int64_t column) const {
     if constexpr (kPost == NormPost::kNone) return dy;
-    const VF z = affine(load, d, column);
-    if constexpr (kPost == NormPost::kRelu) return keep_where(DF(), hn::Gt(z, hn::Zero(DF())), dy);
-    return keep_where(DF(), hn::And(hn::Gt(z, hn::Set(DF(), -1.0f)), hn::Lt(z, hn::Set(DF(), 1.0f))), dy);
+    const VF z = affine(load, d, column), low = hn::Set(DF(), -1.0f), high = hn::Set(DF(), 1.0f);
+    switch (kPost) {
+      case NormPost::kNone: return dy;
+      case NormPost::kRelu: return keep_where(DF(), hn::Gt(z, hn::Zero(DF())), dy);
+      case NormPost::kHardtanh: return keep_where(DF(), hn::And(hn::Gt(z, low), hn::Lt(z, high)), dy);
+      case NormPost::kHardSwish: return HardSwishGrad()(DF(), z, dy);
+    }
+    return dy;
   }
 };
 
@@ -297,6 +308,8 @@ HWY_INLINE void grad_slope(const NormRows& p, const NormGrad& q, const float* dy
     case NormPost::kNone: return p.slope ? CALL(true, NormPost::kNone) : CALL(false, NormPost::kNone);             \
     case NormPost::kRelu: return p.slope ? CALL(true, NormPost::kRelu) : CALL(false, NormPost::kRelu);             \
     case NormPost::kHardtanh: return p.slope ? CALL(true, NormPost::kHardtanh) : CALL(false, NormPost::kHardtanh); \
+    case NormPost::kHardSwish:                                                                                     \
+      return p.slope ? CALL(true, NormPost::kHardSwish) : CALL(false, NormPost::kHardSwish);                       \
   }
 
 void norm_forward_impl(NormPost post, const NormRows& p, const float* x, const float* residual, const NormOut& y,
@@ -331,6 +344,7 @@ void norm_grad_slope_impl(NormPost post, const NormRows& p, const NormGrad& q, c
     case NormPost::kNone: return grad_slope<NormPost::kNone>(p, q, dy, x, dx, rows, c, sums, whole);
     case NormPost::kRelu: return grad_slope<NormPost::kRelu>(p, q, dy, x, dx, rows, c, sums, whole);
     case NormPost::kHardtanh: return grad_slope<NormPost::kHardtanh>(p, q, dy, x, dx, rows, c, sums, whole);
+    case NormPost::kHardSwish: return grad_slope<NormPost::kHardSwish>(p, q, dy, x, dx, rows, c, sums, whole);
   }
 }
 

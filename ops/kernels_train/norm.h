@@ -2,7 +2,7 @@
 // element
 //
 //   d = pre(x) - mean,  z = fma(d, scale, shift) [+ residual],  y = post(z)
-//   g = dy where post passes it on, else 0
+//   g = dy post'(z): for relu and hardtanh dy where they pass it on, else 0
 //
 // Single-threaded over the range that they get; an output may be an input of its shape (same address) but must not
 // overlap it otherwise. Definitions: norm_ref.h.
@@ -12,7 +12,7 @@
 
 namespace bantam {
 
-enum class NormPost : uint8_t { kNone, kRelu, kHardtanh };
+enum class NormPost : uint8_t { kNone, kRelu, kHardtanh, kHardSwish };
 
 struct NormRows {  // [C] each
   const float* slope;  // pre(x) = x >= 0 ? x : x slope (relu: 0); null: x

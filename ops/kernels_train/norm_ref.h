@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/kernels/elementwise_ref.h"
+#include "ops/kernels_train/elementwise_grad_ref.h"
 #include "ops/kernels_train/norm.h"
 
 namespace bantam::ref {
@@ -16,8 +18,12 @@ template <class T> struct NormChannel {
   T deviation(T x) const { return (has_slope && !(x >= T(0)) ? x * slope : x) - mean; }
 };
 template <class T> T norm_post(NormPost post, T z) {
-  if (post == NormPost::kRelu) return z > T(0) ? z : T(0);
-  if (post == NormPost::kHardtanh) return z < T(-1) ? T(-1) : z > T(1) ? T(1) : z;
+  switch (post) {
+    case NormPost::kNone: return z;
+    case NormPost::kRelu: return relu(z);
+    case NormPost::kHardtanh: return clamp(z, T(-1), T(1));
+    case NormPost::kHardSwish: return hard_swish(z);
+  }
   return z;
 }
 template <class T> T norm_forward(NormPost post, const NormChannel<T>& p, T x) {
@@ -26,11 +32,16 @@ template <class T> T norm_forward(NormPost post, const NormChannel<T>& p, T x) {
 template <class T> T norm_forward(NormPost post, const NormChannel<T>& p, T x, T residual) {
   return norm_post(post, std::fma(p.deviation(x), p.scale, p.shift) + residual);
 }
-// dy where the activation behind passes it on.
+// dy times the derivative of the activation behind.
 template <class T> T norm_passed(NormPost post, const NormChannel<T>& p, T dy, T x) {
-  if (post == NormPost::kNone) return dy;
   const T z = std::fma(p.deviation(x), p.scale, p.shift);
-  return (post == NormPost::kRelu ? z > T(0) : z > T(-1) && z < T(1)) ? dy : T(0);
+  switch (post) {
+    case NormPost::kNone: return dy;
+    case NormPost::kRelu: return z > T(0) ? dy : T(0);
+    case NormPost::kHardtanh: return z > T(-1) && z < T(1) ? dy : T(0);
+    case NormPost::kHardSwish: return hard_swish_grad(z, dy);
+  }
+  return dy;
 }
 template <class T> T norm_grad(NormPost post, const NormChannel<T>& p, T a, T b, T d, T dy, T x) {
   return std::fma(a, norm_passed(post, p, dy, x), std::fma(b, p.deviation(x), d));

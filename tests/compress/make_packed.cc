@@ -11,6 +11,7 @@
 #include "tests/compress/golden_net.h"
 #include "tests/compress/random_net.h"
 #include "tests/nn/forms.h"
+#include "tests/nn/hard_swish_net.h"
 
 using namespace bantam;
 
@@ -67,6 +68,7 @@ int main(int argc, char** argv) {
     for (const char* net : {"vgg11", "resnet14"})
       make(folder, net + std::string("-") + name_of(form), cifar_net(net, form, width), images);
   }
+  make(folder, "hard-swish", hard_swish_net(), images);
   for (uint64_t seed = 0; seed < 20; ++seed) make(folder, "random-" + std::to_string(seed), random_net(seed), images);
   return 0;
 }

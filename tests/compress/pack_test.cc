@@ -19,6 +19,7 @@
 #include "tests/compress/reference_net.h"
 #include "tests/core/error_text.h"
 #include "tests/nn/forms.h"
+#include "tests/nn/hard_swish_net.h"
 
 using namespace bantam;
 using namespace bantam::packed;
@@ -106,6 +107,15 @@ ThresholdCount count_thresholds(const std::vector<uint8_t>& file) {
   return n;
 }
 
+// How many stages of a kind a file has.
+int count_stages(const std::vector<uint8_t>& file, StageKind kind) {
+  const Header h = read_record<Header>(file.data());
+  int n = 0;
+  for (uint32_t i = 0; i < h.n_stages; ++i)
+    n += read_record<StageRecord>(&file[places_of(h).stages + i * StageRecord::kBytes]).kind == uint8_t(kind);
+  return n;
+}
+
 // Adds a node of this kind behind x, which has c channels of 6x5 pixels. `other` has x's shape.
 int add_node(NetBuilder* g, Kind kind, int x, int64_t c, int other) {
   const std::string name = "it";
@@ -125,6 +135,7 @@ int add_node(NetBuilder* g, Kind kind, int x, int64_t c, int other) {
     case Kind::kDropout: return g->dropout(name, x, {.p = 0.5});
     case Kind::kRelu:
     case Kind::kHardtanh:
+    case Kind::kHardSwish:
     case Kind::kSigmoid:
     case Kind::kTanh:
     case Kind::kSoftmax:
@@ -202,6 +213,7 @@ TEST_CASE(
     "differences") {
   int64_t values = 0, tensors = 0, bits = 0, nets = 0;
   ThresholdCount all;
+  int swishes = 0;
   for (uint64_t seed = 0; seed < 240; ++seed) {
     CAPTURE(seed);
     const NetSpec spec = random_net(seed);
@@ -215,6 +227,7 @@ TEST_CASE(
     REQUIRE(r.differing == 0);
     ++nets;
     values += r.values, tensors += r.tensors, bits += r.bit_tensors;
+    swishes += count_stages(file, StageKind::kHardSwish);
     const ThresholdCount t = count_thresholds(file);
     all.ops += t.ops, all.pooled += t.pooled, all.ands += t.ands;
     all.intervals += t.intervals, all.flips += t.flips, all.constants += t.constants;
@@ -227,6 +240,7 @@ TEST_CASE(
   CHECK(all.intervals > 300);
   CHECK(all.flips > 500);
   CHECK(all.constants > 100);
+  CHECK(swishes > 100);
   MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops,
           " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
           " flips, ", all.constants, " constants, ", all.ands, " ANDs");
@@ -248,7 +262,43 @@ TEST_CASE("pack: each kind of node packs and equals its evaluation forward where
     }
     deployable += has_form;
   }
-  CHECK(deployable >= 14);
+  CHECK(deployable >= 15);
+}
+
+TEST_CASE(
+    "pack: hard_swish behind a norm, a sum, a pool, a layer, before a sign and at the output equals the evaluation "
+    "forward bit for bit; a sign behind it is one of floats") {
+  const NetSpec spec = hard_swish_net();
+  int pieces[kHardSwishes][3] = {};  // values before each hard_swish: up to -3, between, from 3 on
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    CAPTURE(seed);
+    const Comparison r = pack_and_compare(spec, seed, 2);
+    CAPTURE(r.first);
+    CHECK(r.differing == 0);
+    CHECK(r.bit_tensors == 4);
+
+    Net model(spec);
+    randomize(&model, seed);
+    const std::vector<float> lut = random_lut(3, seed);
+    const std::vector<uint8_t> file = pack(model, {lut, {}, {}});
+    CHECK(count_stages(file, StageKind::kHardSwish) == kHardSwishes);
+    CHECK(count_thresholds(file).ops == 1);  // sign5, behind a norm alone
+    CHECK(load_le32(&file[Header::kAtVersion]) == 1);
+    const std::vector<uint8_t> image = random_image(spec, seed);
+    std::vector<float> x(image.size());
+    for (size_t i = 0; i < image.size(); ++i) x[i] = lut[(i % 3) * 256 + image[i]];
+    const auto values = reference_net(model, x);
+    for (const NodeSpec& node : spec.nodes)
+      if (node.kind == Kind::kHardSwish)
+        for (float v : values.at(spec.nodes[size_t(node.inputs[0])].name).v)
+          ++pieces[node.name.back() - '1'][v <= -3 ? 0 : v >= 3 ? 2 : 1];
+  }
+  for (int i = 0; i < kHardSwishes; ++i)
+    for (int piece = 0; piece < 3; ++piece) {
+      CAPTURE(i);
+      CAPTURE(piece);
+      CHECK(pieces[i][piece] > 0);
+    }
 }
 
 TEST_CASE("pack: what the format cannot hold is refused by name and reason") {

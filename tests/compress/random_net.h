@@ -102,6 +102,7 @@ inline NetSpec random_net(uint64_t seed) {
       if (step == 1 && below(4)) x = g.batch_norm(name("norm"), x);
       if (step == 2 && below(3) == 0) x = g.unary(Kind::kHardtanh, name("hardtanh"), x);
       if (step == 2 && below(6) == 0) x = g.unary(Kind::kRelu, name("relu"), x);
+      if (step == 3 && below(5) == 0) x = g.unary(Kind::kHardSwish, name("swish"), x);
     }
     return x;
   };
@@ -140,6 +141,7 @@ inline NetSpec random_net(uint64_t seed) {
       y = conv(y, width, true, true);
       y = tail(y, false);
       x = below(2) ? g.add(name("add"), y, x) : g.add(name("add"), x, y);
+      if (below(3) == 0) x = g.unary(Kind::kHardSwish, name("swish"), x);
     } else if (form == 1) {  // two readers of the same signs, and of the same sum
       int y = signs(x), z = signs(x);
       y = conv(y, out, true, true);
@@ -180,6 +182,7 @@ inline NetSpec random_net(uint64_t seed) {
   if (below(3) == 0) l.weight = {Scheme::kSign, Surrogate::kIdentity};
   x = g.linear(name("fc"), x, l);
   if (below(3) == 0) x = g.batch_norm(name("norm"), x);
+  if (below(6) == 0) g.unary(Kind::kHardSwish, name("swish"), x);
   return g.build();
 }
 

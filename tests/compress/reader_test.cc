@@ -252,7 +252,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        op_at(2) + O::kAtOutF32},
       {"op: too many stages", [](FileBuilder& f) { f.ops[2].n_stages = kMaxStages + 1; }, 2, op_at(2) + O::kAtStages},
       {"op: stages out of order", [](FileBuilder& f) { f.ops[2].first_stage = 0; }, 2, op_at(2) + O::kAtFirstStage},
-      {"op: stages behind the table", [](FileBuilder& f) { f.ops[6].n_stages = 2; }, 6, op_at(6) + O::kAtFirstStage},
+      {"op: stages behind the table", [](FileBuilder& f) { f.ops[6].n_stages = 3; }, 6, op_at(6) + O::kAtFirstStage},
       {"stages that no op has", [](FileBuilder& f) { f.stages.push_back(f.stages[0]); }, BNT_NO_OP, Header::kAtStages},
       {"op: no band", [](FileBuilder& f) { f.ops[1].band = 0; }, 1, op_at(1) + O::kAtBand},
       {"op: band of more rows than there are", [](FileBuilder& f) { f.ops[1].band = 4; }, 1, op_at(1) + O::kAtBand},
@@ -278,6 +278,11 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"stage: pool without a stride", [](FileBuilder& f) { f.stages[1].sh = 0; }, 1, stage_at(1) + 1},
       {"stage: pool with padding as large as its window", [](FileBuilder& f) { f.stages[1].ph = 2; }, 1,
        stage_at(1) + 1},
+      {"stage: hard_swish with values", [](FileBuilder& f) { f.stages[8].a = f.stages[0].a; }, 6, stage_at(8) + 8},
+      {"stage: hard_swish with a shift", [](FileBuilder& f) { f.stages[8].b = f.stages[0].a; }, 6, stage_at(8) + 12},
+      {"stage: hard_swish with a tensor", [](FileBuilder& f) { f.stages[8].tensor = 1; }, 6, stage_at(8) + 16},
+      {"stage: hard_swish with a window", [](FileBuilder& f) { f.stages[8].sw = 1; }, 6, stage_at(8) + 1},
+      {"stage: hard_swish behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[8]; }, 2, stage_at(2)},
       {"stage: bias behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[0]; }, 2, stage_at(2)},
   };
   for (const Rule& rule : rules) {

@@ -90,6 +90,9 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         break;
       }
       case Kind::kHardtanh: each([](float x, size_t) { return x < -1 ? -1.0f : x > 1 ? 1.0f : x; }); break;
+      case Kind::kHardSwish:
+        each([](float x, size_t) { return x <= -3 ? 0.0f : x * (std::fmin(x + 3.0f, 6.0f) * (1.0f / 6.0f)); });
+        break;
       case Kind::kMaxPool: {
         const auto& c = std::get<PoolConfig>(node.config);
         out.h = (in.h + 2 * c.pad_h - c.kernel_h) / c.stride_h + 1;

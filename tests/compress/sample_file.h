@@ -10,7 +10,8 @@ namespace bantam::packed {
 inline constexpr uint32_t kSampleClasses = 3;
 
 // Ops: 0 pixels; 1 conv + bias + pool -> f32 and bits; 2 xnor with thresholds and pool -> bits; 3 unpack; 4 xnor +
-// affine + prelu + add -> f32; 5 conv of signs + relu; 6 load + hardtanh -> bits; 7 mean; 8 depthwise; 9 full-window
+// affine + prelu + add -> f32; 5 conv of signs + relu; 6 load + hardtanh + hard_swish
+// -> bits; 7 mean; 8 depthwise; 9 full-window
 // conv -> scores.
 inline FileBuilder sample_builder() {
   FileBuilder f;
@@ -73,7 +74,7 @@ inline FileBuilder sample_builder() {
   stage(StageKind::kAdd, 0, 0, a), close();
   op("d", Source::kConvSigns, b, d, kNone, 3, 1, 0).weights = words(1);
   stage(StageKind::kRelu), close();
-  op("e", Source::kLoad, c, kNone, e), stage(StageKind::kHardtanh), close();
+  op("e", Source::kLoad, c, kNone, e), stage(StageKind::kHardtanh), stage(StageKind::kHardSwish), close();
   op("mean", Source::kGlobalAverage, d, g, kNone), close();
   op("dw", Source::kDepthwise, g, dw, kNone, 3, 3, 1).weights = floats(9 * 16, 0.75f), f.ops.back().groups = 3, close();
   op("fc", Source::kConv, dw, y, kNone, kSampleClasses, 1, 0).weights = floats(3 * 16, 2.0f), close();

@@ -70,11 +70,11 @@ TEST_CASE("thresholds: a chain that turns twice is refused") {
   CHECK_FALSE(find_threshold({{kPRelu, -1.0f, 0}, {kBias, -10.0f, 0}, {kPRelu, -1.0f, 0}, {kBias, -5.0f, 0}}, 64, &t));
 }
 
-TEST_CASE("thresholds: every stage but a sum and a pool is a function of one value; those two have no threshold") {
+TEST_CASE("thresholds: a sum, a pool and hard_swish have none; every other stage is a monotone function of one value") {
   for (uint8_t k = 0; k < kStageKinds; ++k) {
     const StageKind kind = StageKind(k);
     CAPTURE(int(k));
-    const bool scalar = kind != StageKind::kAdd && kind != StageKind::kMaxPool;
+    const bool scalar = kind != StageKind::kAdd && kind != StageKind::kMaxPool && kind != StageKind::kHardSwish;
     CHECK((scalar_form(kind) != nullptr) == scalar);
     Threshold t;
     CHECK(find_threshold({{kBias, 0.5f, 0}, {kind, 1.0f, 0}}, 64, &t) == scalar);

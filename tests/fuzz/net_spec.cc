@@ -46,6 +46,7 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   y = g.unary(Kind::kTanh, "tanh", y);
   y = g.unary(Kind::kSigmoid, "sigmoid", y);
   y = g.unary(Kind::kHardtanh, "hardtanh", y);
+  y = g.unary(Kind::kHardSwish, "hard_swish", y);
   y = g.unary(Kind::kRelu, "relu", y);
   y = g.dropout("drop", y, {});
   y = g.unary(Kind::kFlatten, "flat", y);

@@ -9,6 +9,7 @@
 #include "optim/optimizer.h"
 #include "tests/core/tensors.h"
 #include "tests/nn/forms.h"
+#include "tests/nn/hard_swish_net.h"
 #include "tests/nn/net_calls.h"
 
 using namespace bantam;
@@ -199,4 +200,27 @@ TEST_CASE(
   }
   CHECK(worst < 1e-5 * largest);  // 8 layers of some ulps each
   CHECK(scores(model, {}, x.slice_outer(0, 1).clone()).values() == canonical.slice_outer(0, 1).clone().values());
+}
+
+TEST_CASE("executor: hard_swish as one with its norm has the loss and gradients of the nodes one by one, to the bit") {
+  Net fused(hard_swish_net()), alone(hard_swish_net());
+  fused.parameters.initialize(5);
+  alone.parameters.initialize(5);
+  const Tensor x = random_f32({6, 9, 7, 3}, 6), y = Tensor::of({6}, {0, 1, 2, 3, 4, 0}, DType::kI32);
+  Context watched = training();
+  std::map<std::string, std::vector<double>> values;
+  watched.tap = [&](const NodeSpec& node, const Tensor& value) { values[node.name] = value.values(); };
+  const Tensor a = cross_entropy(scores(fused, training(), x), y), b = cross_entropy(scores(alone, watched, x), y);
+  CHECK(a.item() == b.item());
+  backward(a);
+  backward(b);
+  for (const Parameter* p : fused.parameters.all()) {
+    bool moved = false;
+    for (double v : p->grad.values()) moved |= v != 0;
+    CHECK_MESSAGE(moved, p->name);
+    CHECK_MESSAGE(p->grad.values() == alone.parameters.find(p->name)->grad.values(), p->name);
+  }
+  int pieces[3] = {};
+  for (double v : values["norm3"]) ++pieces[v <= -3 ? 0 : v >= 3 ? 2 : 1];
+  for (int n : pieces) CHECK(n > 0);
 }

@@ -5,6 +5,7 @@
 #include "core/tensor.h"
 #include "ops/kernels/conv_shape.h"
 #include "tests/nn/forms.h"
+#include "tests/nn/hard_swish_net.h"
 
 using namespace bantam;
 
@@ -173,4 +174,26 @@ TEST_CASE("net: a norm's set and extra outputs are kept in JSON, and written onl
   std::get<BatchNormConfig>(spec.nodes[2].config).set = 0;
   CHECK(to_json(spec).find("set") == std::string::npos);
   CHECK(to_json(spec).find("extra_outputs") == std::string::npos);
+}
+
+TEST_CASE("net: hard_swish has its input's shape, no parameters and no config; JSON and back is the same net") {
+  const NetSpec spec = hard_swish_net();
+  const std::vector<Shape> shapes = infer_shapes(spec, 3);
+  int found = 0;
+  for (size_t i = 0; i < spec.nodes.size(); ++i) {
+    if (spec.nodes[i].kind != Kind::kHardSwish) continue;
+    ++found;
+    CHECK(shapes[i] == shapes[size_t(spec.nodes[i].inputs[0])]);
+  }
+  CHECK(found == kHardSwishes);
+  const std::string json = to_json(spec);
+  CHECK(json.find("\"kind\":\"hard_swish\"") != std::string::npos);
+  CHECK(to_json(net_spec_from_json(json)) == json);
+  NetBuilder g(4, 4, 1, 2);
+  const int x = g.unary(Kind::kFlatten, "flat", g.unary(Kind::kHardSwish, "swish", g.input()));
+  g.linear("fc", x, {.out_features = 2});
+  std::string bad = to_json(g.build());
+  const std::string kind = "\"kind\":\"hard_swish\"";
+  bad.replace(bad.find(kind), kind.size(), kind + ",\"slopes\":1");
+  CHECK_THROWS_WITH_AS(net_spec_from_json(bad), "net: node 1: unknown key 'slopes'", Error);
 }

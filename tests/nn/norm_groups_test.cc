@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/nn/forms.h"
+#include "tests/nn/hard_swish_net.h"
 
 using namespace bantam;
 
@@ -57,4 +58,14 @@ TEST_CASE(
   const NetSpec spec = g.build();
   CHECK(group_of(spec, "a") == "- - - a sum - < relu b");
   CHECK(group_of(spec, "b") == "- - - b - - < conv2 -");
+}
+
+TEST_CASE("norm groups: hard_swish belongs to the norm before it, and stays out behind a sum and before a norm") {
+  const NetSpec net = hard_swish_net();
+  CHECK(group_of(net, "norm1") == "conv1 - - norm1 - swish1 < input -");
+  CHECK(group_of(net, "norm2") == "- - - norm2 sum2 - < conv2 swish1");
+  CHECK(group_of(net, "norm3") == "binary3 - - norm3 - swish3 < sign2 -");
+  NetBuilder g(8, 8, 16, 16);
+  g.unary(Kind::kGlobalAvgPool, "mean", g.batch_norm("norm", g.unary(Kind::kHardSwish, "swish", g.input())));
+  CHECK(group_of(g.build(), "norm") == "- - - norm - - < swish -");
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/norm_act.h"
 #include "tests/ops/gradcheck.h"
 #include "tests/ops/same_for_threads.h"
 
@@ -59,6 +60,35 @@ TEST_CASE("hardtanh: saves a bit an element") {
   REQUIRE(y.node()->saved.size() == 1);
   CHECK(y.node()->saved[0].tensor.bytes() == 125);
 }
+TEST_CASE("hard_swish: 0 up to -3, x from 3 on, x (x + 3) / 6 between; -inf gives 0, NaN stays") {
+  const std::vector<double> x = {-kInf, -1e30, -3, -1.5, -0.0, 0, 1.5, 3, 1e30, kInf};
+  for (DType t : {DType::kF32, DType::kF64}) {
+    const Tensor in = Tensor::of({10}, x, t), y = hard_swish(in);
+    CHECK(y.values() == Values{0, 0, 0, -0.375, 0, 0, 1.125, 3, in.at(8), kInf});
+    for (int64_t i : {0, 1, 2}) CHECK_FALSE(std::signbit(y.at(i)));
+    CHECK(std::signbit(y.at(4)));
+    CHECK(std::isnan(hard_swish(Tensor::of({1}, {kNan}, t)).item()));
+  }
+}
+TEST_CASE("hard_swish: its gradient is 0 at -3 and below, 1 at 3 and above, (2 x + 3) / 6 between") {
+  for (DType t : {DType::kF32, DType::kF64}) {
+    Parameter x("x", Tensor::of({8}, {-kInf, -4, -3, -1.5, 0, 1.5, 3, kInf}, t));
+    backward({hard_swish(x.tensor())}, {Tensor::full({8}, 4, t)});
+    CHECK(x.grad.values() == Values{0, 0, 0, 0, 2, 4, 4, 4});
+  }
+}
+TEST_CASE("hard_swish: saves its input; behind a norm that is made again, nothing, and whoever reads it neither") {
+  Parameter x("x", random_f32({100, 10}, 1)), gamma("g", random_f32({10}, 2)), beta("b", random_f32({10}, 3));
+  const Tensor y = hard_swish(x.tensor());
+  REQUIRE(y.node()->saved.size() == 1);
+  CHECK(y.node()->saved[0].tensor.buffer() == x.tensor().buffer());
+  const Tensor norm =
+      norm_act(x.tensor(), {}, {.slope = {}, .gamma = gamma.tensor(), .beta = beta.tensor(), .residual = {}}, true);
+  const Tensor z = hard_swish(norm);
+  CHECK_FALSE(z.node()->saved[0].tensor.has_data());
+  REQUIRE(recomputable(z));
+  CHECK(z.node()->recompute(*z.node()).values() == z.values());
+}
 TEST_CASE("relu: saves no memory of its own") {
   Parameter x("x", random_f32({1000}, 1));
   const Tensor y = relu(x.tensor());
@@ -75,10 +105,11 @@ TEST_CASE("relu: integers are refused") {
   CHECK_THROWS_WITH_AS(relu(Tensor::of({1}, {1}, DType::kI32)), "relu: elements are i32, not f32 or f64", Error);
 }
 
-TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: gradients") {
+TEST_CASE("relu, prelu, hardtanh, hard_swish, sigmoid, tanh: gradients") {
   const Tensor x = random_f64({3, 7}, 1);
   CHECK(gradcheck("relu", one(relu), {x}, {.kinks = {0}}) == "");
   CHECK(gradcheck("hardtanh", one(hardtanh), {x}, {.kinks = {-1, 1}}) == "");
+  CHECK(gradcheck("hard_swish", one(hard_swish), {random_f64({3, 7}, 1, 3.0)}, {.kinks = {-3, 3}}) == "");
   CHECK(gradcheck("sigmoid", one(sigmoid), {x}) == "");
   CHECK(gradcheck("tanh", one(bantam::tanh), {x}) == "");
   CHECK(gradcheck("prelu", kPrelu, {x, random_f64({7}, 2)}, {.kinks = {0}}) == "");
@@ -88,11 +119,11 @@ TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: gradients") {
 // Elementwise: a few roundings, and 2.5 ulp of the functions: 4e-7 of the largest. A slope's gradient sums up to 65,537
 // products, each chain at most 66 long (columns-inl.h): 66 * 2^-24 = 4e-6 of the sum of magnitudes, which random signs
 // make up to 100 times the sum.
-TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: f32 equals f64 over odd sizes") {
+TEST_CASE("relu, prelu, hardtanh, hard_swish, sigmoid, tanh: f32 equals f64 over odd sizes") {
   for (int64_t n : {1, 15, 16, 17, 101, 32769, 65537}) {
     CAPTURE(n);
     const Tensor x = random_f64({n}, uint64_t(n), 2.0);
-    for (auto f : {relu, hardtanh, sigmoid, static_cast<Tensor (*)(const Tensor&)>(bantam::tanh)})
+    for (auto f : {relu, hardtanh, hard_swish, sigmoid, static_cast<Tensor (*)(const Tensor&)>(bantam::tanh)})
       CHECK(f32_error(one(f), {x}) <= 4e-7);
     CHECK(f32_error(kPrelu, {x, random_f64({1}, 3)}) <= 4e-4);
   }
@@ -101,9 +132,9 @@ TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: f32 equals f64 over odd sizes")
     CHECK(f32_error(kPrelu, {random_f64({3, 5, 7, c}, 4), random_f64({c}, 5)}) <= 4e-5);
   }
 }
-TEST_CASE("relu, prelu, hardtanh, sigmoid, tanh: the same bytes for any number of threads") {
+TEST_CASE("relu, prelu, hardtanh, hard_swish, sigmoid, tanh: the same bytes for any number of threads") {
   const Tensor x = random_f32({7, 31, 33, 16}, 1);
-  for (auto f : {relu, hardtanh, sigmoid, static_cast<Tensor (*)(const Tensor&)>(bantam::tanh)})
+  for (auto f : {relu, hardtanh, hard_swish, sigmoid, static_cast<Tensor (*)(const Tensor&)>(bantam::tanh)})
     CHECK(same_for_any_threads([&] { return forward_backward(one(f), {x}); }));
   CHECK(same_for_any_threads([&] { return forward_backward(kPrelu, {x, random_f32({16}, 2)}); }));
   CHECK(same_for_any_threads([&] { return forward_backward(kPrelu, {x, random_f32({1}, 2)}); }));

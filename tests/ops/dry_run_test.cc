@@ -56,6 +56,7 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
   check("prelu", [](const Tensors& in) { return prelu(in[0], in[1]); }, {image, {1}});
   check("prelu by channel", [](const Tensors& in) { return prelu(in[0], in[1]); }, {image, c});
   check("hardtanh", [](const Tensors& in) { return hardtanh(in[0]); }, {image});
+  check("hard_swish", [](const Tensors& in) { return hard_swish(in[0]); }, {image});
   check("sigmoid", [](const Tensors& in) { return sigmoid(in[0]); }, {image});
   check("tanh", [](const Tensors& in) { return bantam::tanh(in[0]); }, {image});
   check("add", [](const Tensors& in) { return add(in[0], in[1]); }, {image, c});

@@ -24,12 +24,14 @@ const Case kCases[] = {
     {"norm", {}, 0, false},
     {"norm, relu", {.post = NormPost::kRelu}, 0, false},
     {"norm, hardtanh", {.post = NormPost::kHardtanh}, 0, false},
+    {"norm, hard_swish", {.post = NormPost::kHardSwish}, 0, false},
     {"norm, add", {}, 0, true},
     {"norm, add, relu", {.post = NormPost::kRelu}, 0, true},
     {"relu, norm", {.pre = NormPre::kRelu}, 0, false},
     {"prelu, norm", {.pre = NormPre::kPRelu}, 1, false},
     {"prelu, norm, relu", {.pre = NormPre::kPRelu, .post = NormPost::kRelu}, 1, false},
     {"prelu by channel, norm, hardtanh", {.pre = NormPre::kPRelu, .post = NormPost::kHardtanh}, 2, false},
+    {"prelu by channel, norm, hard_swish", {.pre = NormPre::kPRelu, .post = NormPost::kHardSwish}, 2, false},
     {"prelu by channel, norm, add, relu", {.pre = NormPre::kPRelu, .post = NormPost::kRelu}, 2, true},
 };
 
@@ -64,6 +66,7 @@ TensorFn composed(const Case& c) {
     if (c.residual) x = add(x, n.residual);
     if (c.form.post == NormPost::kRelu) x = relu(x);
     if (c.form.post == NormPost::kHardtanh) x = hardtanh(x);
+    if (c.form.post == NormPost::kHardSwish) x = hard_swish(x);
     return x;
   };
 }
@@ -113,7 +116,7 @@ TEST_CASE("norm_act: f32 equals f64") {
 }
 
 TEST_CASE("norm_act: running statistics are batch_norm's of the activated input") {
-  const Case& c = kCases[6];
+  const Case& c = kCases[7];
   const Tensors in = inputs(c, {40, 9}, DType::kF32);
   Tensor mean = Tensor::zeros({9}), var = Tensor::full({9}, 1), want_mean = mean.clone(), want_var = var.clone();
   NormInputs n = unpack(c, in);
@@ -177,6 +180,6 @@ TEST_CASE("norm_act: what does not fit is refused by name and shape") {
   n.residual = Tensor::zeros({3, 4});
   CHECK_THROWS_WITH_AS(norm_act(x, {}, n), "batch_norm: residual [3,4] for input [4,3]", Error);
   n.residual = x;
-  CHECK_THROWS_WITH_AS(norm_act(x, {.post = NormPost::kHardtanh}, n), "batch_norm: no hardtanh behind a residual",
-                       Error);
+  for (NormPost post : {NormPost::kHardtanh, NormPost::kHardSwish})
+    CHECK_THROWS_WITH_AS(norm_act(x, {.post = post}, n), "batch_norm: behind a residual only a relu", Error);
 }

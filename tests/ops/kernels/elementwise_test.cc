@@ -147,6 +147,8 @@ TEST_CASE("elementwise: activations equal the reference, NaN, -0 and infinities 
                              reference(x, [](float v) { return ref::prelu(v, 0.25f); })) == -1);
       CHECK(first_difference(run(n, [&](float* o) { clamp_f32(x.data(), -1, 1, o, n); }),
                              reference(x, [](float v) { return ref::clamp(v, -1.0f, 1.0f); })) == -1);
+      CHECK(first_difference(run(n, [&](float* o) { hard_swish_f32(x.data(), o, n); }),
+                             reference(x, ref::hard_swish<float>)) == -1);
     }
     float x[] = {kNan, -0.0f, -2, 3}, y[4];
     relu_f32(x, y, 4);
@@ -160,6 +162,40 @@ TEST_CASE("elementwise: activations equal the reference, NaN, -0 and infinities 
     CHECK(std::isnan(y[0]));
     CHECK(y[2] == -1);
     CHECK(y[3] == 1);
+  });
+}
+
+// Against its definition in f64, written once more. Before the last rounding, of half an ulp, relative errors of 2^-24
+// (x + 3, exact near -3), 2^-25 (1/6) and 2^-24 (the gate), each at most 1, 0.5 and 1 ulp of the result: 3 ulp.
+TEST_CASE("elementwise: hard_swish is within 3 ulp of f64, exact at its special points, equal on every target") {
+  const float at_minus_3[] = {-kInf, -FLT_MAX, std::nextafter(-3.0f, -4.0f), -3.0f};
+  const float from_3[] = {3.0f, std::nextafter(3.0f, 4.0f), 100.0f, FLT_MAX, kInf};
+  for_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    const auto exact = [](double v) { return v * std::fmin(std::fmax(v + 3, 0), 6) / 6; };
+    check_ulp(hard_swish_f32, exact, -20.0f, 20.0f, 3.0);
+    check_ulp(hard_swish_f32, exact, -3.01f, -2.99f, 3.0);
+    float y[5];
+    hard_swish_f32(at_minus_3, y, 4);
+    for (int i = 0; i < 4; ++i) CHECK(std::bit_cast<uint32_t>(y[i]) == 0);  // +0, whose sign is +1
+    hard_swish_f32(from_3, y, 5);
+    for (int i = 0; i < 5; ++i) CHECK(y[i] == from_3[i]);
+    const float inside[] = {std::nextafter(-3.0f, 0.0f), -0.0f, 0.0f, kNan, -1.5f};
+    hard_swish_f32(inside, y, 5);
+    CHECK(y[0] < 0);
+    CHECK(std::bit_cast<uint32_t>(y[1]) == 0x80000000u);
+    CHECK(std::bit_cast<uint32_t>(y[2]) == 0);
+    CHECK(std::isnan(y[3]));
+    CHECK(y[4] == -0.375f);
+    // Every float whose low 12 bits are 0, as a digest: of Python's doubles, rounded to f32 after each step.
+    std::vector<float> x, got;
+    for (uint32_t i = 0; i < 1u << 20; ++i)
+      if (const float v = std::bit_cast<float>(i << 12); !std::isnan(v)) x.push_back(v);
+    got.resize(x.size());
+    hard_swish_f32(x.data(), got.data(), int64_t(x.size()));
+    uint64_t digest = 0;
+    for (float v : got) digest = (digest ^ std::bit_cast<uint32_t>(v)) * 0x9E3779B97F4A7C15u;
+    CHECK(digest == 0x4C66F93782705CC5u);
   });
 }
 

@@ -30,6 +30,13 @@ TEST_CASE("activation gradients: equal the reference over odd sizes, on every ta
       prelu_grad_f32(y.data(), dy.data(), 0.25f, got.data(), n);
       reference([](float x, float d) { return ref::prelu_grad(x, d, 0.25f); });
       CHECK(got == want);
+      std::vector<float> wide = normal_floats(n, 1, 0, 3);
+      if (n > 2) wide[0] = -3, wide[1] = 3, wide[2] = -1.5;
+      hard_swish_grad_f32(wide.data(), dy.data(), got.data(), n);
+      for (size_t i = 0; i < wide.size(); ++i) want[i] = ref::hard_swish_grad(wide[i], dy[i]);
+      CHECK(same_bits(got, want));
+      hard_swish_grad_f32(wide.data(), dy.data(), wide.data(), n);  // over the input, which was made again
+      CHECK(same_bits(wide, want));
       for (float& v : y) v = std::tanh(v);
       // |out| <= 1: out^2, 1 - out^2 and the product are rounded once each, |dy| < 5: 3 * 2^-24 * 5.
       tanh_grad_f32(y.data(), dy.data(), got.data(), n);

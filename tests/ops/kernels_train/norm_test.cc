@@ -18,6 +18,18 @@ namespace {
 // each; an element whose z is that close to a kink may go either way.
 bool near(const std::string& target, float a, float b) { return fuses(target) ? a == b : std::fabs(a - b) <= 2e-5f; }
 
+const NormPost kPosts[] = {NormPost::kNone, NormPost::kRelu, NormPost::kHardtanh, NormPost::kHardSwish};
+// How far z is from where post bends.
+float to_kink(NormPost post, float z) {
+  switch (post) {
+    case NormPost::kNone: break;
+    case NormPost::kRelu: return std::fabs(z);
+    case NormPost::kHardtanh: return std::fabs(std::fabs(z) - 1);
+    case NormPost::kHardSwish: return std::fabs(std::fabs(z) - 3);
+  }
+  return INFINITY;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -27,7 +39,7 @@ TEST_CASE(
     CAPTURE(target);
     for (int64_t c : {1, 3, 10, 16, 17, 64, 80, 101, 1040})
       for (int64_t rows : {0, 1, 5, 16, 70, 300})
-        for (NormPost post : {NormPost::kNone, NormPost::kRelu, NormPost::kHardtanh})
+        for (NormPost post : kPosts)
           for (bool pre : {false, true}) {
             if (c > 1000 && rows > 16) continue;
             CAPTURE(c);
@@ -46,10 +58,8 @@ TEST_CASE(
               return ref::NormChannel<float>{pre, slope[k], mean[k], scale[k], shift[k]};
             };
             auto kink = [&](int64_t i) {  // z too close to where post bends, for a target that rounds otherwise
-              if (fuses(target) || post == NormPost::kNone) return false;
-              const float z = ref::norm_forward(NormPost::kNone, channel(i), x[size_t(i)]);
-              const float to = post == NormPost::kRelu ? std::fabs(z) : std::fabs(std::fabs(z) - 1);
-              return to < 2e-5f;
+              if (fuses(target)) return false;
+              return to_kink(post, ref::norm_forward(NormPost::kNone, channel(i), x[size_t(i)])) < 2e-5f;
             };
             std::vector<float> y(x.size()), with(x.size()), dx = dy;
             std::vector<uint8_t> passed(size_t(n + 7) / 8), passed_want(passed.size());
@@ -68,11 +78,13 @@ TEST_CASE(
               float want = ref::norm_grad(post, r, a[k], b[k], d[k], dy[e], x[e]);
               if (pre && !(x[e] > 0)) want *= back[k];
               grad_good &= near(target, dx[e], want) || kink(i);
-              const double g = ref::norm_passed(post, r, dy[e], x[e]), gd = g * double(r.deviation(x[e]));
+              const double g = ref::norm_passed(post, r, dy[e], x[e]), dev = r.deviation(x[e]);
+              // Hard-swish's derivative follows z, which may differ by a rounding, though g itself be near 0.
+              const double bent = !fuses(target) && post == NormPost::kHardSwish ? std::fabs(double(dy[e])) : 0;
               s_want[k] += g;
-              t_want[k] += gd;
-              s_size[k] += kink(i) ? 1e9 : std::fabs(g);
-              t_size[k] += kink(i) ? 1e9 : std::fabs(gd);
+              t_want[k] += g * dev;
+              s_size[k] += kink(i) ? 1e9 : std::fabs(g) + bent;
+              t_size[k] += kink(i) ? 1e9 : (std::fabs(g) + bent) * std::fabs(dev);
             }
             CHECK(forward_good);
             CHECK(residual_good);
@@ -125,7 +137,7 @@ TEST_CASE(
     CAPTURE(target);
     for (int64_t c : {1, 10, 16, 17, 80, 101})
       for (int64_t rows : {0, 1, 5, 70, 300})
-        for (NormPost post : {NormPost::kNone, NormPost::kRelu, NormPost::kHardtanh}) {
+        for (NormPost post : kPosts) {
           CAPTURE(c);
           CAPTURE(rows);
           const int64_t n = rows * c;
@@ -197,4 +209,8 @@ TEST_CASE("norm kernels: by hand") {
   CHECK(dx == 2 * (10 * 7 + 100 * -2 + 1000));
   norm_grad_f32(NormPost::kHardtanh, p, {&a, &b, &d, &back}, &dy, &x, &dx, 1, 1);  // z = -1 is outside
   CHECK(dx == 2 * (100 * -2 + 1000));
+  norm_forward_f32(NormPost::kHardSwish, p, &x, nullptr, {&y}, 1, 1);
+  CHECK(y == -1 * (2 * (1.0f / 6)));
+  norm_grad_f32(NormPost::kHardSwish, p, {&a, &b, &d, &back}, &dy, &x, &dx, 1, 1);  // f'(-1) = 1 / 6
+  CHECK(dx == 2 * std::fma(10.0f, 7 * (1.0f / 6), 100.0f * -2 + 1000));
 }
