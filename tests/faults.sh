@@ -80,6 +80,10 @@ breaks "text is ASCII" core/tensor.h '// \0303\0251'
 breaks "lines of C and C++ have at most 120 columns" core/tensor.h "// $(printf '%118d' 0)0"
 breaks "every source is built" nn/extra.cc '// unused'
 breaks "every header is used" nn/extra.h '// unused'
+headers="headers are installed, or said not to be, with all that they include"
+breaks "$headers" nn/extra.h '// a header that nn/meson.build does not name'
+breaks "$headers" nn/plan.h '#include "nn/walk.h"'
+breaks "structs that users fill in are held to have initializers" nn/plan.h 'struct ExtraOptions { int n; };'
 form="the table of equations has a row of one form for each"
 breaks "$form" docs/equations.md '| [Eq. 3.1] | twice | `optim/optimizer.h` | "sgd: plain" |'
 breaks "$form" docs/equations.md '| 3.2 | no tag | `optim/optimizer.h` | "sgd: plain" |'

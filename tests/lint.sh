@@ -43,7 +43,8 @@ found=$(echo "$includes" | awk '
     sees["cmd"] = sees["cmd/run"] " cmd/run"
     sees["tests"] = sees["bench"] = sees["cmd"] " cmd"
     sees["bench"] = sees["bench"] " tests"  # the table of shapes
-    sees["examples"] = "compress/runtime"
+    sees["examples/embed"] = "compress/runtime"
+    sees["examples/train"] = sees["compress"] " compress"
   }
   function room(path,   p) {
     for (p = path; !(p in sees);) if (!sub(/\/[^\/]*$/, "", p)) return ""
@@ -118,6 +119,30 @@ found=$(for file in $(echo "$sources" | grep '\.h$'); do
   echo "$includes" | grep -qF " $file" || echo "$file is included by nobody"
 done)
 rule "every header is used" "$found"
+
+# What users include, and what they fill in by hand.
+installed=$(for build in core ops nn optim data compress; do
+  sed -n "/^engine_headers += /,/^]}/s|^  '\\(.*\\)',|$build/\\1|p" $build/meson.build 2>/dev/null
+done)
+found=$(
+  for file in $(echo "$sources" | grep -E '^(core(/base)?|ops(/quant|/conv)?|nn(/models)?|optim|data|compress(/step)?)/[^/]*\.h$' | grep -v -e '-inl\.h$'); do
+    name=${file#*/}
+    grep -qE "(['\" ])$name([', .]|$)" "${file%%/*}/meson.build" || echo "$file: its meson.build does not say whether it is installed"
+  done
+  for file in $installed; do
+    echo "$includes" | sed -n "s|^$file \\(.*\\)|\\1|p" | grep '\.h$' | grep / | grep -vE '^(sys|hwy)/' | while read -r name; do
+      echo "$installed compress/runtime/bnt.h" | tr ' ' '\n' | grep -qxF "$name" || echo "$file is installed, $name is not"
+    done
+  done
+)
+rule "headers are installed, or said not to be, with all that they include" "$found"
+
+# shellcheck disable=SC2086  # words on purpose
+found=$([ -z "$installed" ] || grep -hoE '^  *struct [A-Za-z]+ \{|^struct [A-Za-z]+ \{' $installed | sed -E 's/^ *struct ([A-Za-z]+) .*/\1/' |
+  grep -E '(Config|Spec|Options|Recipe|Rules|Info|Params|Group|Form|Inputs|Segment|Schedule|Context)$' | grep -vx NoConfig | while read -r name; do
+    grep -qE "\b$name\{" tests/compress/config_structs_test.cc || echo "$name is not in tests/compress/config_structs_test.cc"
+  done)
+rule "structs that users fill in are held to have initializers" "$found"
 
 # Tags of the thesis (docs/equations.md). `rows`: of the table, as lines TAG HEADER TEST, split by tabs. `tagged`: TAG NAME
 # for each tag in the line above a TEST_CASE.
