@@ -1,5 +1,5 @@
-// The one door to the codebooks: whoever has a QuantSpec gets the quantizer that it names. Its switches have no default,
-// so that the compiler names what a new scheme has been forgotten in.
+// The one door to the codebooks: whoever has a QuantSpec gets the quantizer that it names. Its switches have no
+// default, so that the compiler names what a new scheme has been forgotten in.
 #pragma once
 
 #include "core/tensor.h"

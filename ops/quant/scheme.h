@@ -29,7 +29,7 @@ constexpr int bits_of(Scheme scheme) {
   }
   return 0;
 }
-// Whether the codebook tells values apart by their sign alone: of values that are never negative it would make one code.
+// Whether the codebook tells values apart by their sign alone: values that are never negative would all have one code.
 constexpr bool needs_both_signs(Scheme scheme) {
   switch (scheme) {
     case Scheme::kNone:
