@@ -60,7 +60,7 @@ void run(const std::string& folder, const std::string& out) {
     if (i % 33 == 0) std::printf("step %3d  loss %.3f\n", int(i), report.loss);
   }
 
-  save_net(out + ".safetensors", net.parameters, info, /*optimizer=*/nullptr, /*state=*/nullptr);
+  save_net(out + ".safetensors", net.parameters, info);
   const NetCheckpoint loaded = load_net(out + ".safetensors");
   const Bytes file = pack(*loaded.net, pack_options(loaded.info));
   atomic_write(out + ".bnt", as_text(file));
