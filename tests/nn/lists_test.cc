@@ -1,12 +1,15 @@
 // The lists that a new kind of node and a new net must be in: what a user of the program cannot reach does not exist.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
 
+#include "core/rng.h"
 #include "nn/kinds/kind.h"
 #include "nn/models/models.h"
+#include "nn/net.h"
 
 using namespace bantam;
 
@@ -29,6 +32,36 @@ TEST_CASE("lists: each kind's room is that of its line in the list, by its word,
     CHECK((kind_from_name(room.name, &found) && found == room.kind));
   }
   CHECK(all_kinds().size() == std::size(words));
+}
+
+// quantize() goes by it: signs of values that are never negative are refused.
+TEST_CASE("lists: a kind whose values are never negative says so, and no other does") {
+  int never = 0;
+  for (const Kind kind : all_kinds()) {
+    const KindRoom& room = room_of(kind);
+    if (room.config || room.inputs != 1) continue;  // those with a config pass values on, or learn them
+    CAPTURE(room.name);
+    NetBuilder g(2, 2, 8, 3);
+    const int it = g.unary(kind, "it", g.input());
+    const bool flat = kind == Kind::kFlatten || kind == Kind::kGlobalAvgPool;
+    g.linear("fc", flat ? it : g.unary(Kind::kGlobalAvgPool, "pool", it), {.out_features = 3});
+    Net net(g.build());
+    Tensor x = Tensor::empty({16, 2, 2, 8});
+    const Rng rng(1, kRngTest);
+    for (int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = float(4 * rng.normal(uint64_t(i)));
+    double least = 0;
+    Context context = Context::evaluation();
+    context.tap = [&](const NodeSpec& node, const Tensor& value) {
+      if (node.name != "it") return;
+      const std::vector<double> all = value.values();
+      least = *std::min_element(all.begin(), all.end());
+    };
+    const NoGrad no_grad;
+    (void)forward(net.plan, net.parameters, x, context);
+    CHECK((room.sign == SignRule::kNeverNegative) == (least >= 0));
+    never += least >= 0;
+  }
+  CHECK(never >= 3);  // relu, sigmoid, softmax
 }
 
 TEST_CASE("lists: every net that models.h declares can be built by its name") {
