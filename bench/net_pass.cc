@@ -14,12 +14,12 @@
 #include <map>
 #include <string>
 
-#include "cmd/run/weights_file.h"
 #include "core/checkpoint.h"
 #include "core/named_enum.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
 #include "nn/quantize.h"
+#include "nn/weights_file.h"
 #include "ops/loss.h"
 #include "ops/shape.h"
 

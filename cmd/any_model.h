@@ -8,7 +8,7 @@
 
 #include "cmd/recipe/data_source.h"
 #include "cmd/run/evaluate.h"
-#include "cmd/run/net_checkpoint.h"
+#include "compress/net_checkpoint.h"
 #include "compress/pack/packed_model.h"
 
 namespace bantam {

@@ -7,7 +7,7 @@
 #include "cmd/recipe/build.h"
 #include "cmd/recipe/data_source.h"
 #include "cmd/report/text.h"
-#include "cmd/run/net_checkpoint.h"
+#include "compress/net_checkpoint.h"
 #include "core/checkpoint.h"
 #include "core/file.h"
 #include "core/parallel.h"

@@ -5,12 +5,12 @@
 #include "cmd/errors.h"
 #include "cmd/output.h"
 #include "cmd/report/text.h"
-#include "cmd/run/net_checkpoint.h"
-#include "cmd/run/weights_file.h"
+#include "compress/net_checkpoint.h"
 #include "core/fields.h"
 #include "core/nearest.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
+#include "nn/weights_file.h"
 
 namespace bantam {
 namespace {

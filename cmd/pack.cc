@@ -10,31 +10,13 @@
 #include "compress/pack/pack.h"
 #include "core/file.h"
 #include "core/parallel.h"
-#include "core/rng.h"
-#include "data/transforms.h"
 
 namespace bantam {
-namespace {
-
-// The image of the model's self test: noise, always the same.
-std::vector<uint8_t> test_image(size_t bytes) {
-  std::vector<uint8_t> image(bytes);
-  const Rng rng(0, kRngTest);
-  for (size_t i = 0; i < bytes; ++i) image[i] = uint8_t(rng.below(i, 256));
-  return image;
-}
-
-}  // namespace
 
 int run_pack(const PackArgs& args) {
   set_threads(args.common.threads);
   const NetCheckpoint net = load_net(args.checkpoint);
-  const Shape in = infer_shapes(net.info.spec)[0];
-  PackOptions options;
-  options.lut = normalize_tables(int(in[3]), net.info.mean, net.info.stddev);
-  options.class_names = net.info.class_names;
-  options.test_image = test_image(size_t(in.size()));
-  const Bytes bytes = pack(*net.net, options);
+  const Bytes bytes = pack(*net.net, pack_options(net.info));
   const PackedModel packed(bytes);  // read back before it is written: what stands on the disk has been checked
   atomic_write(args.out, as_text(bytes));
 

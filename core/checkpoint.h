@@ -13,18 +13,18 @@
 namespace bantam {
 
 struct Checkpoint {
-  std::map<std::string, Tensor> tensors;    // f32, f64, i32, u8; as they lie in memory: layouts are the caller's
-  std::map<std::string, int64_t> integers;  // tensors of rank 0 and type I64 (num_batches_tracked)
-  StMetadata metadata;
+  std::map<std::string, Tensor> tensors = {};    // f32, f64, i32, u8; as they lie in memory: layouts are the caller's
+  std::map<std::string, int64_t> integers = {};  // tensors of rank 0 and type I64 (num_batches_tracked)
+  StMetadata metadata = {};
   // To be written beside `tensors`: their bytes are made as the file is. None after loading.
-  std::vector<SafeTensor> made;
+  std::vector<SafeTensor> made = {};
 
   // The tensor, integer or text of that name; FileError, naming `path`, if there is none.
   const Tensor& tensor(const std::string& name) const;
   int64_t integer(const std::string& name) const;
   const std::string& text(const std::string& name) const;
 
-  std::string path;  // where it was loaded from, for errors
+  std::string path = {};  // where it was loaded from, for errors
 };
 
 // An entry without bytes.

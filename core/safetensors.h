@@ -37,10 +37,10 @@ int bits_of(StDType t);          // of one element
 using StSink = std::function<void(ByteSpan piece)>;
 
 struct SafeTensor {
-  std::string name;
+  std::string name = {};
   StDType dtype = StDType::kF32;
-  std::vector<uint64_t> shape;
-  ByteSpan bytes;
+  std::vector<uint64_t> shape = {};
+  ByteSpan bytes = {};
   // To be written, instead of bytes: makes them, piece by piece, as the file is written.
   std::function<void(const StSink&)> make = {};
 };

@@ -20,7 +20,7 @@ struct BatchSpec {
   bool shuffle = false;    // a permutation by (seed, epoch); otherwise the data set's order
   bool drop_last = false;  // leave out the last batch of an epoch if it is not full
   uint64_t seed = 0;
-  SampleSpec sample;            // sizes and augmentation: evaluation at the data set's size by default
+  SampleSpec sample = {};       // sizes and augmentation: evaluation at the data set's size by default
   std::vector<double> mean{0};  // one value a channel, or one for all
   std::vector<double> std{1};
   bool bytes = false;  // hand out bytes, and what they stand for, instead of values; not with lighting

@@ -14,7 +14,7 @@ namespace bantam {
 struct SampleSpec {
   int h = 0, w = 0;     // of the result; 0: the data set's
   int resize = 0;       // without a random resized crop: the shorter side before the center is cut out; 0: see fit()
-  Augment augment;      // nothing by default: evaluation
+  Augment augment = {};  // nothing by default: evaluation
   bool plain() const {  // pixels of the right size are taken as they are
     return resize == 0 && !augment.crop.on && !augment.color.on();
   }

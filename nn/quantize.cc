@@ -112,6 +112,14 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     if (const QuantSpec* w = weight_quant(node); node.kind == Kind::kQuantize || (w && w->scheme != Scheme::kNone))
       throw Error("quantize: " + node.name + " is quantized already");
   const std::map<int, Schemes> schemes = schemes_of(spec, recipe);
+  // Layers that share an input take the same codes of it.
+  const auto scheme_read = [&](const std::vector<int>& readers) {
+    Scheme scheme = Scheme::kNone;
+    for (int layer : readers)
+      if (const auto it = schemes.find(layer); it != schemes.end() && it->second.activation != Scheme::kNone)
+        scheme = it->second.activation;
+    return scheme;
+  };
   const auto reads_codes = [&](int layer) {
     const auto it = schemes.find(layer);
     return it != schemes.end() && it->second.activation != Scheme::kNone;
@@ -128,7 +136,8 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     NodeSpec node = spec.nodes[size_t(i)];
     const auto own = schemes.find(i);
     const bool quantized_input = reads_codes(i);
-    if (quantized_input && never_negative(spec, node.inputs[0]) && !codes.count(node.inputs[0]))
+    if (quantized_input && needs_both_signs(own->second.activation) && never_negative(spec, node.inputs[0]) &&
+        !codes.count(node.inputs[0]))
       throw Error("quantize: " + node.name + ": the sign of its input would always be +1, since " +
                   spec.nodes[size_t(node.inputs[0])].name +
                   " is never negative and is read by others, too; an order of layers without a relu there serves");
@@ -138,11 +147,12 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     const std::vector<int>& by = readers[size_t(i)];
     const bool some = std::any_of(by.begin(), by.end(), reads_codes);
     const bool all = some && std::all_of(by.begin(), by.end(), reads_codes);
-    const QuantizeConfig config{{Scheme::kSign, recipe.activation.surrogate}};
+    const Scheme scheme = scheme_read(by);
+    const QuantizeConfig config{{scheme, recipe.activation.surrogate}};
     const bool output =
         i + 1 == int(spec.nodes.size()) || std::count(spec.extra_outputs.begin(), spec.extra_outputs.end(), i);
     at[size_t(i)] = int(out.nodes.size());
-    if (node.kind == Kind::kRelu && all && !output) {
+    if (node.kind == Kind::kRelu && all && !output && needs_both_signs(scheme)) {
       node.kind = Kind::kQuantize;
       node.config = config;
       codes[i] = at[size_t(i)];
@@ -151,7 +161,7 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     }
     const std::string name = node.name;
     out.nodes.push_back(std::move(node));
-    if (some && !never_negative(spec, i)) {
+    if (some && !(needs_both_signs(scheme) && never_negative(spec, i))) {
       codes[i] = int(out.nodes.size());
       out.nodes.push_back({name + ".codes", Kind::kQuantize, {at[size_t(i)]}, config});
     }

@@ -22,8 +22,8 @@ struct QuantRecipe {
   // What other schemes the layers take whose names match a pattern, where '*' stands for any text. Later ones win, and
   // win over `first` and `last`.
   struct Layer {
-    std::string pattern;
-    std::optional<Scheme> weight, activation;
+    std::string pattern = {};
+    std::optional<Scheme> weight = {}, activation = {};
   };
   std::vector<Layer> layers = {};
 

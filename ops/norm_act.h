@@ -30,9 +30,9 @@ struct NormForm {
 };
 
 struct NormInputs {
-  Tensor slope;        // [1] or [C], of kPRelu
-  Tensor gamma, beta;  // [C]
-  Tensor residual;     // of x's shape, or undefined
+  Tensor slope = {};             // [1] or [C], of kPRelu
+  Tensor gamma = {}, beta = {};  // [C]
+  Tensor residual = {};          // of x's shape, or undefined
   Tensor *running_mean = nullptr, *running_var = nullptr;  // moved in place; both or none
 };
 

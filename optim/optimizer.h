@@ -15,7 +15,7 @@ namespace bantam {
 
 // Parameters that share a rule. Weight decay (L2: g += weight_decay * w) [T 2.3] applies to those whose `decay` is set.
 struct ParameterGroup {
-  std::vector<Parameter*> parameters;
+  std::vector<Parameter*> parameters = {};
   double lr_scale = 1;
   double weight_decay = 0;
 };

@@ -28,8 +28,8 @@ struct Schedule {
   double lr = 0.1;
   int64_t total_steps = 1;
   int64_t warmup_steps = 0;          // lr * (step + 1) / warmup_steps for the first steps
-  std::vector<int64_t> milestones;   // steps, ascending
-  std::vector<double> lrs;           // learning rate from milestones[i] on
+  std::vector<int64_t> milestones = {};  // steps, ascending
+  std::vector<double> lrs = {};          // learning rate from milestones[i] on
 };
 
 // Learning rate of step 0, 1, 2, ...

@@ -49,7 +49,7 @@ else
 fi
 build static $trace -Dtools=false -Dtests=false -Dsimd=static
 build scalar $trace -Dtools=false -Dtests=false -Dsimd=scalar
-build aarch64 "$trace tests/embed/vendor_main examples/embed/classify tests/kernel_tests" --cross-file cross/aarch64-linux-gnu.txt \
+build aarch64 "$trace tests/embed/vendor_main classify tests/kernel_tests" --cross-file cross/aarch64-linux-gnu.txt \
   -Dtools=false -Dsimd=static
 
 # A build that fell back to scalar code would compute the same, only slowly: NEON must be there.
@@ -60,7 +60,7 @@ rm -f "$dir/disassembly"
 ! aarch64-linux-gnu-readelf -l "$dir/aarch64/$trace" | grep -q INTERP
 count $? "aarch64: linked statically"
 
-qemu-aarch64-static "$dir/aarch64/examples/embed/classify" tests/compress/golden.bnt tests/compress/golden.ppm |
+qemu-aarch64-static "$dir/aarch64/classify" tests/compress/golden.bnt tests/compress/golden.ppm |
   grep -q ': dog  \[-189.3922 82.7857 -29.4618 113.8296 -242.0167\]$'
 count $? "aarch64: the C example classifies the golden image"
 qemu-aarch64-static "$dir/aarch64/tests/embed/vendor_main" tests/compress/golden.bnt

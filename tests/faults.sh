@@ -60,7 +60,7 @@ tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 breaks() { # RULE FILE LINE
   rm -rf "$tree/copy" && mkdir "$tree/copy"
-  tar -cf - --exclude='build*' --exclude=.git --exclude=.cache . | tar -xf - -C "$tree/copy"
+  tar -cf - --exclude='./build*' --exclude=.git --exclude=.cache . | tar -xf - -C "$tree/copy"
   mkdir -p "$tree/copy/$(dirname "$2")"
   printf '%b\n' "$3" >>"$tree/copy/$2"
   if sh tests/lint.sh "$tree/copy" | grep -qxF "failed: $1"; then
@@ -80,6 +80,29 @@ breaks "text is ASCII" core/tensor.h '// \0303\0251'
 breaks "lines of C and C++ have at most 120 columns" core/tensor.h "// $(printf '%118d' 0)0"
 breaks "every source is built" nn/extra.cc '// unused'
 breaks "every header is used" nn/extra.h '// unused'
+headers="headers are installed, or said not to be, with all that they include"
+breaks "$headers" nn/extra.h '// a header that nn/meson.build does not name'
+breaks "$headers" nn/plan.h '#include "nn/walk.h"'
+breaks "structs that users fill in are held to have initializers" nn/plan.h 'struct ExtraOptions { int n; };'
+list="each member of a config is in its list of fields"
+replaces() { # RULE FILE SED-EXPRESSION
+  rm -rf "$tree/copy" && mkdir "$tree/copy"
+  tar -cf - --exclude='./build*' --exclude=.git --exclude=.cache . | tar -xf - -C "$tree/copy"
+  sed -i "$3" "$tree/copy/$2"
+  if ! cmp -s "$2" "$tree/copy/$2" && sh tests/lint.sh "$tree/copy" | grep -qxF "failed: $1"; then
+    verdict yes "lint: notices $3 in $2"
+  else
+    verdict no "failed: lint does not notice $3 in $2"
+  fi
+}
+replaces "$list" cmd/recipe/recipe.cc '/add("l1"/s/&c.l1/\&c.extra/'
+replaces "$list" nn/net_spec_json.cc '/&c.dilation_w/d'
+replaces "$list" nn/net_spec.h 's/^  double p = 0.5;/  double p = 0.5, extra = 0;/'
+replaces "each key of a recipe is read" cmd/recipe/training.cc 's/c\.l1\b/0.0/g'
+breaks "each header stands in its folder's README" optim/extra.h '// no row'
+page="the packed format's page has a row for each source and stage"
+replaces "$page" compress/runtime/format.h 's/kStageKinds = 7/kStageKinds = 8/'
+replaces "$page" docs/packed_format.md '/^| 7 depthwise/d'
 form="the table of equations has a row of one form for each"
 breaks "$form" docs/equations.md '| [Eq. 3.1] | twice | `optim/optimizer.h` | "sgd: plain" |'
 breaks "$form" docs/equations.md '| 3.2 | no tag | `optim/optimizer.h` | "sgd: plain" |'

@@ -6,7 +6,7 @@
 set -u
 export LC_ALL=C
 cd "${1:-$(dirname "$0")/..}" || exit 1
-files=$(find . \( -name 'build*' -o -name '.git' -o -name .cache \) -prune -o -type f -print | sed 's|^\./||' | sort)
+files=$(find . -type d \( -name 'build*' -o -name '.git' -o -name .cache \) -prune -o -type f -print | sed 's|^\./||' | sort)
 sources=$(echo "$files" | grep -E '\.(h|c|cc)$')
 
 passed=0 failed=0
@@ -43,7 +43,8 @@ found=$(echo "$includes" | awk '
     sees["cmd"] = sees["cmd/run"] " cmd/run"
     sees["tests"] = sees["bench"] = sees["cmd"] " cmd"
     sees["bench"] = sees["bench"] " tests"  # the table of shapes
-    sees["examples"] = "compress/runtime"
+    sees["examples/embed"] = "compress/runtime"
+    sees["examples/train"] = sees["compress"] " compress"
   }
   function room(path,   p) {
     for (p = path; !(p in sees);) if (!sub(/\/[^\/]*$/, "", p)) return ""
@@ -118,6 +119,79 @@ found=$(for file in $(echo "$sources" | grep '\.h$'); do
   echo "$includes" | grep -qF " $file" || echo "$file is included by nobody"
 done)
 rule "every header is used" "$found"
+
+# STRUCT MEMBER for each member of the structs named ...Config.
+members() { # HEADER
+  [ ! -f "$1" ] || awk '
+    /^struct [A-Za-z]+Config \{$/ { name = $2; next }
+    /^\};/ { name = "" }
+    name == "" { next }
+    { sub(/\/\/.*/, ""); gsub(/\{[^}]*\}/, ""); gsub(/=[^,;]*/, "") }
+    /^  [A-Za-z].*;/ {
+      sub(/;.*/, "")
+      n = split($0, part, ",")
+      for (i = 1; i <= n; i++) { m = split(part[i], word, " "); print name, word[m] }
+    }' "$1"
+}
+found=$(
+  for pair in cmd/recipe/recipe.h:cmd/recipe/recipe.cc nn/net_spec.h:nn/net_spec_json.cc; do
+    members "${pair%:*}" | awk -v file="${pair#*:}" '
+      FILENAME != "-" { if (match($0, /^void fields\([A-Za-z]+Config&/)) name = substr($0, 13, RLENGTH - 13); text[name] = text[name] $0; next }
+      text[$1] !~ "[(&]c[.]" $2 "[^a-z_0-9]" { print $1 "::" $2 " is in no list of fields in " file }' "${pair#*:}" -
+  done
+)
+rule "each member of a config is in its list of fields" "$found"
+
+# shellcheck disable=SC2046  # words on purpose
+readers=$(cat $(echo "$sources" | grep -E '^cmd/.*\.cc$') /dev/null | grep -v '&c\.' | grep -oE '(\.|->)[a-z_0-9]+' | sed -E 's/^(\.|->)//' | sort -u)
+found=$(members cmd/recipe/recipe.h | while read -r name member; do
+  case "
+$readers
+" in *"
+$member
+"*) ;; *) echo "$name::$member: nobody reads it" ;; esac
+done)
+rule "each key of a recipe is read" "$found"
+
+found=$(echo "$sources" | grep -E '^(core|ops|nn|optim|data|compress)/.*\.h$' | grep -vE '^core/base/|^ops/kernels|-inl\.h$' | while read -r file; do
+  folder=${file%/*}
+  while ! [ -f "$folder/README.md" ] && [ "$folder" != "${folder%/*}" ]; do folder=${folder%/*}; done
+  name=${file##*/}
+  echo "${name%.h} $file $folder/README.md"
+done | awk '
+  !($3 in text) { while ((getline line < $3) > 0) text[$3] = text[$3] "\n" line }
+  text[$3] !~ "(^|[^a-z_])" $1 "([^a-z_]|$)" { print $2 " is not in " $3 }')
+rule "each header stands in its folder's README" "$found"
+
+found=$(for what in Stages Sources; do
+  n=$(sed -n "s/^constexpr uint8_t k${what%s}\(Kind\)*s = \([0-9]*\);.*/\2/p" compress/runtime/format.h)
+  row=$(echo "${what%s}" | tr '[:upper:]' '[:lower:]')
+  have=$(awk -v row="$row" '$0 ~ "^\\| " row " \\|" { here = 1; next } !/^\|/ { here = 0 } here && /^\| [0-9]+ / { n++ } END { print n + 0 }' docs/packed_format.md)
+  [ "$n" = "$have" ] || echo "docs/packed_format.md has $have rows of ${row}s, compress/runtime/format.h $n"
+done)
+rule "the packed format's page has a row for each source and stage" "$found"
+
+# What users include, and what they fill in by hand.
+installed=$(for build in core ops nn optim data compress; do
+  sed -n "/^engine_headers += /,/^]}/s|^  '\\(.*\\)',|$build/\\1|p" $build/meson.build 2>/dev/null
+done)
+found=$(
+  echo "$sources" | grep -E '^(core(/base)?|ops(/quant|/conv)?|nn(/models)?|optim|data|compress(/step)?)/[^/]*\.h$' | grep -v -e '-inl\.h$' | awk '
+    { build = $0; sub(/\/.*/, "/meson.build", build); name = $0; sub(/^[^\/]*\//, "", name); gsub(/[.]/, "[.]", name) }
+    !(build in text) { while ((getline line < build) > 0) text[build] = text[build] "\n" line }
+    text[build] !~ "[\047 ]" name "[\047, .]" { print $0 ": " build " does not say whether it is installed" }'
+  { echo "$installed compress/runtime/bnt.h" | tr ' ' '\n' | sed 's/^/installed /'; echo "$includes"; } | awk '
+    $1 == "installed" { is[$2] = 1; next }
+    ($1 in is) && $2 ~ /\/.*[.]h$/ && $2 !~ /^(sys|hwy)\// && !($2 in is) { print $1 " is installed, " $2 " is not" }'
+)
+rule "headers are installed, or said not to be, with all that they include" "$found"
+
+# shellcheck disable=SC2086  # words on purpose
+found=$([ -z "$installed" ] || grep -hoE '^  *struct [A-Za-z]+ \{|^struct [A-Za-z]+ \{' $installed | sed -E 's/^ *struct ([A-Za-z]+) .*/\1/' |
+  grep -E '(Config|Spec|Options|Recipe|Rules|Info|Params|Group|Form|Inputs|Segment|Schedule|Context)$' | grep -vx NoConfig | while read -r name; do
+    grep -qE "\b$name\{" tests/compress/config_structs_test.cc || echo "$name is not in tests/compress/config_structs_test.cc"
+  done)
+rule "structs that users fill in are held to have initializers" "$found"
 
 # Tags of the thesis (docs/equations.md). `rows`: of the table, as lines TAG HEADER TEST, split by tabs. `tagged`: TAG NAME
 # for each tag in the line above a TEST_CASE.

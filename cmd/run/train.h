@@ -8,13 +8,13 @@
 #include <optional>
 
 #include "cmd/recipe/data_source.h"
-#include "cmd/report/metrics.h"
-#include "cmd/run/net_checkpoint.h"
 #include "cmd/recipe/recipe.h"
 #include "cmd/recipe/training.h"
+#include "cmd/report/metrics.h"
+#include "cmd/report/terminal.h"
 #include "cmd/run/run_folder.h"
 #include "cmd/run/step_trace.h"
-#include "cmd/report/terminal.h"
+#include "compress/net_checkpoint.h"
 #include "optim/schedule.h"
 
 namespace bantam {

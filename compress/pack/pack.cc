@@ -14,20 +14,13 @@ namespace {
 
 using namespace packed;
 
-uint32_t bits_of(const QuantSpec& q) {
-  switch (q.scheme) {
-    case Scheme::kNone: return 32;
-    case Scheme::kSign: return 1;
-  }
-  throw Error("pack: weights of an unknown scheme");
-}
-
 // The one switch so far: full width, and the bits of its narrowest weights and activations.
 SwitchRecord full_width(const PackState& s) {
   uint32_t weight_bits = 32;
   bool sign_inputs = false;
   for (int i = 0; i < s.nodes(); ++i) {
-    if (const QuantSpec* weight = weight_quant(s.node(i))) weight_bits = std::min(weight_bits, bits_of(*weight));
+    if (const QuantSpec* weight = weight_quant(s.node(i)))
+      weight_bits = std::min(weight_bits, uint32_t(bits_of(weight->scheme)));
     sign_inputs = sign_inputs || s.net.is_binary_layer(i);
   }
   return {1000, weight_bits, sign_inputs ? 1u : 32u, 0};

@@ -16,9 +16,9 @@
 namespace bantam {
 
 struct PackOptions {
-  std::vector<float> lut;                // [c][256]: what the evaluation transform makes of each byte
-  std::vector<std::string> class_names;  // of every class; or empty: "0", "1", ...
-  std::vector<uint8_t> test_image;       // [h][w][c], or empty: stored with its scores for bnt_self_test
+  std::vector<float> lut = {};                // [c][256]: what the evaluation transform makes of each byte
+  std::vector<std::string> class_names = {};  // of every class; or empty: "0", "1", ...
+  std::vector<uint8_t> test_image = {};       // [h][w][c], or empty: stored with its scores for bnt_self_test
 };
 
 // The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold, and Error naming

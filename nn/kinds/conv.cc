@@ -5,7 +5,7 @@
 #include "nn/kinds/pass.h"
 #include "ops/conv2d.h"
 #include "ops/quant/binary_conv2d.h"
-#include "ops/quant/sign.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam {
 namespace {
@@ -56,8 +56,7 @@ Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensor&
   const auto& c = std::get<ConvConfig>(plan.spec().nodes[conv].config);
   const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
   if (plan.is_binary(conv)) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
-  return conv2d(x.value, c.weight.scheme == Scheme::kSign ? sign_ste(weight, c.weight.surrogate) : weight, bias,
-                params);
+  return conv2d(x.value, quantize_weight(weight, c.weight), bias, params);
 }
 
 extern const KindRoom kConvRoom;

@@ -6,7 +6,7 @@
 #include "nn/kinds/kind.h"
 #include "nn/kinds/pass.h"
 #include "ops/quant/binary_conv2d.h"
-#include "ops/quant/sign.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam {
 namespace {
@@ -43,11 +43,10 @@ NodeParameters parameters_of(const NodeView& v) {
 
 Quantized run(const NodePass& p) {
   const auto& c = p.config<LinearConfig>();
-  Tensor w = p.parameter(Role::kWeight);
+  const Tensor w = p.parameter(Role::kWeight);
   const Tensor bias = p.parameter(Role::kBias);
   if (p.pass.plan.is_binary(p.index)) return real(binary_linear(p.in, w, c.weight.surrogate, bias));
-  if (c.weight.scheme == Scheme::kSign) w = sign_ste(w, c.weight.surrogate);
-  return real(linear(p.x(), w, bias, p.dense_order()));
+  return real(linear(p.x(), quantize_weight(w, c.weight), bias, p.dense_order()));
 }
 
 }  // namespace

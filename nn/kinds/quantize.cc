@@ -1,7 +1,7 @@
 // Activations as codes and values; integer layers read the codes alone.
 #include "nn/kinds/kind.h"
 #include "nn/kinds/pass.h"
-#include "ops/quant/sign.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam {
 
@@ -18,9 +18,7 @@ constinit const KindRoom kQuantizeRoom = {
         },
     .run =
         [](const NodePass& p) {
-          const QuantSpec& quant = p.config<QuantizeConfig>().quant;
-          if (quant.scheme == Scheme::kNone) return real(p.x());
-          return sign(p.x(), quant.surrogate, p.pass.plan.real_value_used(p.index));
+          return quantize_activation(p.x(), p.config<QuantizeConfig>().quant, p.pass.plan.real_value_used(p.index));
         },
 };
 

@@ -137,7 +137,7 @@ Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate su
   if (b.needs[1]) {
     grads[1] = Tensor::empty(w_shape, b.grad.dtype());
     sign_grad(s, pad_value, b[0], b.grad, &grads[1]);
-    if (surrogate == Surrogate::kClip) clip_grad(weight, &grads[1]);
+    if (is_clipped(surrogate)) clip_grad(weight, &grads[1]);
   }
   if (b.needs[2]) {
     grads[2] = Tensor::empty({s.k}, b.grad.dtype());

@@ -19,6 +19,26 @@ constexpr const char* name_of(Scheme scheme) {
   }
   return nullptr;
 }
+// Bits of one code.
+constexpr int bits_of(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::kNone:
+      return 32;
+    case Scheme::kSign:
+      return 1;
+  }
+  return 0;
+}
+// Whether the codebook tells values apart by their sign alone: values that are never negative would all have one code.
+constexpr bool needs_both_signs(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::kNone:
+      return false;
+    case Scheme::kSign:
+      return true;
+  }
+  return false;
+}
 // The gradient that stands in for that of the quantizer (straight-through estimator). [Eq. 3.10]
 enum class Surrogate : uint8_t {
   kIdentity,  // dx = dq
@@ -32,6 +52,16 @@ constexpr const char* name_of(Surrogate surrogate) {
       return "clip";
   }
   return nullptr;
+}
+// Whether the gradient is dropped where |x| > 1; handed on everywhere otherwise.
+constexpr bool is_clipped(Surrogate surrogate) {
+  switch (surrogate) {
+    case Surrogate::kIdentity:
+      return false;
+    case Surrogate::kClip:
+      return true;
+  }
+  return false;
 }
 struct QuantSpec {
   Scheme scheme = Scheme::kNone;

@@ -64,7 +64,7 @@ Quantized sign(const Tensor& x, Surrogate surrogate, bool materialize_value) {
 #ifdef BANTAM_FAULT_DROPPED_MASK
   surrogate = Surrogate::kIdentity;
 #endif
-  const bool masked = surrogate == Surrogate::kClip && recording({x});
+  const bool masked = is_clipped(surrogate) && recording({x});
   Tensor mask;  // element i in byte i / 8, bit i % 8
   if (masked) mask = Tensor::empty({(x.size() + 7) / 8}, DType::kU8);
 
@@ -122,7 +122,7 @@ Tensor sign_ste(const Tensor& w, Surrogate surrogate) {
   return record(
       "sign_ste", sign_values(w), {w}, {{"input", w}},
       [surrogate](const BackwardArgs& b) -> Tensors {
-        if (surrogate == Surrogate::kIdentity) return {b.grad};
+        if (!is_clipped(surrogate)) return {b.grad};
         Tensor dw = Tensor::empty(b.grad.shape(), b.grad.dtype());
         by_float_type("sign_ste", dw, [&]<class T>(T) {
           const T *g = b.grad.data<T>(), *in = b[0].data<T>();

@@ -1,8 +1,8 @@
 #include "core/safetensors.h"
 
-#include "cmd/run/weights_file.h"
 #include "core/checkpoint.h"
 #include "core/tensor.h"
+#include "nn/weights_file.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace bantam {

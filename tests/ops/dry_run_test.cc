@@ -6,9 +6,15 @@
 #include "ops/arith.h"
 #include "ops/batch_norm.h"
 #include "ops/concat.h"
+#include "ops/conv2d.h"
 #include "ops/dropout.h"
+#include "ops/linear.h"
 #include "ops/loss.h"
+#include "ops/matmul.h"
 #include "ops/pad.h"
+#include "ops/pool.h"
+#include "ops/quant/binary_conv2d.h"
+#include "ops/quant/sign.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
@@ -81,5 +87,20 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
   check("slice", [](const Tensors& in) { return slice(in[0], 1, 2, 5); }, {image});
   check("pad", [](const Tensors& in) { return pad(in[0], {0, 1, 1, 0}, {0, 1, 1, 0}, 1); }, {image});
   check("reshape", [](const Tensors& in) { return reshape(in[0], {4, -1}); }, {image});
+  const Shape kernels{16, 3, 3, 80}, features{32, 80}, columns{10, 80};
+  check("conv2d", [](const Tensors& in) { return conv2d(in[0], in[1]); }, {image, kernels});
+  check("linear", [](const Tensors& in) { return linear(in[0], in[1]); }, {features, columns});
+  check("matmul", [](const Tensors& in) { return matmul(in[0], in[1]); }, {features, {80, 10}});
+  check("max_pool", [](const Tensors& in) { return max_pool(in[0]); }, {image});
+  check("avg_pool", [](const Tensors& in) { return avg_pool(in[0]); }, {image});
+  check("global_avg_pool", [](const Tensors& in) { return global_avg_pool(in[0]); }, {image});
+  check("adaptive_avg_pool", [](const Tensors& in) { return adaptive_avg_pool(in[0], 3, 3); }, {image});
+  check("sign", [](const Tensors& in) { return sign(in[0], Surrogate::kClip, true).value; }, {image});
+  check("sign_ste", [](const Tensors& in) { return sign_ste(in[0], Surrogate::kClip); }, {image});
+  const auto signs = [](const Tensor& x) { return sign(x, Surrogate::kClip); };
+  check("binary_conv2d", [&](const Tensors& in) { return binary_conv2d(signs(in[0]), in[1], Surrogate::kClip); },
+        {image, kernels});
+  check("binary_linear", [&](const Tensors& in) { return binary_linear(signs(in[0]), in[1], Surrogate::kClip); },
+        {features, columns});
   check("permute", [](const Tensors& in) { return permute(in[0], {0, 3, 1, 2}); }, {image});
 }

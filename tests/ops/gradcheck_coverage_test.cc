@@ -64,7 +64,7 @@ Calls calls_below(const std::vector<std::string>& folders, const std::string& fu
 
 }  // namespace
 
-TEST_CASE("gradients: every op that is recorded has a gradient check") {
+TEST_CASE("gradients: every op that is recorded has a gradient check, and those of ops/ a dry run") {
   REQUIRE_MESSAGE(fs::exists("ops/meson.build"), "run the tests from the root of the sources");
   Calls recorded = calls_below({"ops", "nn", "compress"}, "record", ".cc");
   // These record under the names that their callers give.
@@ -75,6 +75,9 @@ TEST_CASE("gradients: every op that is recorded has a gradient check") {
   for (const std::string& file : recorded.unnamed) FAIL_CHECK(file << ": record() wants the op's name as a literal");
   for (const std::string& name : recorded.names)
     CHECK_MESSAGE(checked.names.count(name) == 1, "no gradcheck(\"" << name << "\", ...) in tests/");
+  const Calls dry = calls_below({"tests/ops"}, "check", "/dry_run_test.cc");
+  for (const std::string& name : calls_below({"ops"}, "record", ".cc").names)
+    CHECK_MESSAGE(dry.names.count(name) == 1, "no check(\"" << name << "\", ...) in tests/ops/dry_run_test.cc");
 }
 
 TEST_CASE(

@@ -19,9 +19,9 @@ namespace bantam {
 
 // Patterns, in which * stands for any text and ? for any character.
 struct WeightRules {
-  std::vector<std::string> allow_missing;  // of the net's tensors: one that the file lacks keeps its initial value
-  std::vector<std::string>
-      allow_unexpected;  // of the file's tensors: they are left out, whether the net has them or not
+  std::vector<std::string> allow_missing = {};  // of the net's tensors: one that the file lacks keeps its initial value
+  // Of the file's tensors: they are left out, whether the net has them or not.
+  std::vector<std::string> allow_unexpected = {};
 };
 
 struct LoadedWeights {

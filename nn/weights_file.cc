@@ -1,4 +1,4 @@
-#include "cmd/run/weights_file.h"
+#include "nn/weights_file.h"
 
 #include <fnmatch.h>
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/pack/pack.h"
 #include "core/checkpoint.h"
 #include "nn/net.h"
 #include "optim/optimizer.h"
@@ -22,10 +23,10 @@ namespace bantam {
 
 // What the weights belong to.
 struct NetInfo {
-  NetSpec spec;
-  std::vector<double> mean, stddev;  // x = (pixel / 255 - mean) / stddev, one a channel
-  std::vector<std::string> class_names;
-  std::string recipe_toml;  // empty where unknown
+  NetSpec spec = {};
+  std::vector<double> mean = {}, stddev = {};  // x = (pixel / 255 - mean) / stddev, one a channel
+  std::vector<std::string> class_names = {};
+  std::string recipe_toml = {};  // empty where unknown
 };
 
 // Everything that training needs to go on besides weights and optimizer state.
@@ -41,8 +42,8 @@ struct TrainingState {
 };
 
 // Writes atomically and durably. `optimizer` and `state` are both null for a file of weights only. Throws IoError.
-void save_net(const std::string& path, const Parameters& parameters, const NetInfo& info, Optimizer* optimizer,
-              const TrainingState* state, const std::vector<OptimizerState>& hooks = {});
+void save_net(const std::string& path, const Parameters& parameters, const NetInfo& info, Optimizer* optimizer = nullptr,
+              const TrainingState* state = nullptr, const std::vector<OptimizerState>& hooks = {});
 
 struct NetCheckpoint {
   NetInfo info;
@@ -57,14 +58,18 @@ struct NetCheckpoint {
 NetCheckpoint load_net(const std::string& path_or_run);
 std::string checkpoint_path(const std::string& path_or_run);
 
-// `model` has the layouts. Throws FileError unless the checkpoint holds the state of exactly this optimizer.
+// `parameters` has the layouts. Throws FileError unless the checkpoint holds the state of exactly this optimizer.
 void restore_optimizer(const NetCheckpoint& checkpoint, const Parameters& parameters, Optimizer* optimizer);
 // The same for what a step's hooks keep (compress/step/step.h).
 void restore_hooks(const NetCheckpoint& checkpoint, const Parameters& parameters,
                    const std::vector<OptimizerState>& hooks);
 
-// Copies weights by name from any safetensors file, PyTorch's too (cmd/run/weights_file.h). Throws FileError unless
+// Copies weights by name from any safetensors file, PyTorch's too (nn/weights_file.h). Throws FileError unless
 // every parameter and statistic is there with its shape; returns "122/122 loaded, 0 missing, 0 unexpected".
 std::string load_weights(const std::string& path, Net* net);
+
+// How a net is packed (compress/pack/pack.h): its pixels' values, its class names, and as the image of the self test
+// noise, always the same. Throws Error where mean or stddev are no numbers to normalize with.
+PackOptions pack_options(const NetInfo& info);
 
 }  // namespace bantam

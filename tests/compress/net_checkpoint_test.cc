@@ -1,4 +1,4 @@
-#include "cmd/run/net_checkpoint.h"
+#include "compress/net_checkpoint.h"
 
 #include <doctest/doctest.h>
 

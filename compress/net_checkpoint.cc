@@ -1,12 +1,14 @@
-#include "cmd/run/net_checkpoint.h"
+#include "compress/net_checkpoint.h"
 
 #include <cstring>
 #include <filesystem>
 #include <set>
 
 #include "bantam_fault.h"
-#include "cmd/run/weights_file.h"
 #include "core/json.h"
+#include "core/rng.h"
+#include "data/transforms.h"
+#include "nn/weights_file.h"
 
 namespace bantam {
 namespace {
@@ -234,6 +236,17 @@ std::string load_weights(const std::string& path, Net* net) {
                              .load(net->spec(), &net->parameters);
   loaded.left_out.clear();  // a run's optimizer state is no surprise
   return loaded.text();
+}
+
+PackOptions pack_options(const NetInfo& info) {
+  const Shape in = infer_shapes(info.spec)[0];
+  PackOptions options;
+  options.lut = normalize_tables(int(in[3]), info.mean, info.stddev);
+  options.class_names = info.class_names;
+  options.test_image.resize(size_t(in.size()));
+  const Rng rng(0, kRngTest);
+  for (size_t i = 0; i < options.test_image.size(); ++i) options.test_image[i] = uint8_t(rng.below(i, 256));
+  return options;
 }
 
 }  // namespace bantam
