@@ -42,8 +42,9 @@ struct TrainingState {
 };
 
 // Writes atomically and durably. `optimizer` and `state` are both null for a file of weights only. Throws IoError.
-void save_net(const std::string& path, const Parameters& parameters, const NetInfo& info, Optimizer* optimizer = nullptr,
-              const TrainingState* state = nullptr, const std::vector<OptimizerState>& hooks = {});
+void save_net(const std::string& path, const Parameters& parameters, const NetInfo& info,
+              Optimizer* optimizer = nullptr, const TrainingState* state = nullptr,
+              const std::vector<OptimizerState>& hooks = {});
 
 struct NetCheckpoint {
   NetInfo info;
