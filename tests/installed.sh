@@ -154,17 +154,17 @@ check "train by meson, installed" of_meson train
 check "train by meson, installed: runs" trains "$work/meson-train/train" "$work/meson"
 
 # As a subproject: nothing is installed then.
-subproject() { # FOLDER OPTION...
-  folder=$1
-  shift
+subproject() { # FOLDER PROGRAM OPTION...
+  folder=$1 program=$2
+  shift 2
   rm -rf "$work/sub-$folder" && cp -r "examples/$folder" "$work/sub-$folder" && mkdir "$work/sub-$folder/subprojects" &&
     ln -s "$root" "$work/sub-$folder/subprojects/bantam" &&
     PKG_CONFIG_PATH='' meson setup "$work/sub-$folder/build" "$work/sub-$folder" --wrap-mode=forcefallback -Dbantam:simd=static "$@" &&
-    ninja -C "$work/sub-$folder/build"
+    ninja -C "$work/sub-$folder/build" "$program"
 }
-check "classify with a meson subproject" subproject embed
+check "classify with a meson subproject" subproject embed classify
 check "classify with a meson subproject: runs" classifies "$work/sub-embed/build/classify"
-check "train with a meson subproject" subproject train -Doptimization=1
+check "train with a meson subproject" subproject train train -Doptimization=1
 check "train with a meson subproject: runs" trains "$work/sub-train/build/train" "$work/sub"
 
 # --- the README's program: the indented lines under "As a library", from its first #include to the closing brace
