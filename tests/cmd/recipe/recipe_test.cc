@@ -28,12 +28,12 @@ TEST_CASE("recipe: values of every type are read") {
 
 TEST_CASE("recipe: each key can be overridden, and the dump shows it") {
   Recipe defaults;
-  const FieldList list = fields(defaults);
+  FieldList list = fields(defaults);
   CHECK(list.all().size() >= 30);
   for (const Field& f : list.all()) {
     CAPTURE(f.key);
     Overrides overrides;
-    for (const Field* on = &f; !on->condition_key.empty(); on = &fields(defaults).at(on->condition_key))
+    for (const Field* on = &f; !on->condition_key.empty(); on = &list.at(on->condition_key))
       overrides.insert(overrides.begin(), {on->condition_key, on->condition_values[0]});
     std::string other;  // a legal value that is not the default
     if (std::holds_alternative<bool>(f.value())) other = "true";
