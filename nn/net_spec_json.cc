@@ -1,5 +1,6 @@
-// NetSpec <-> JSON. Each config's members are listed once, and the list drives writing, reading, documentation, and the
-// refusal of keys that nobody knows: a file that means more than we understand must not load silently.
+// NetSpec <-> JSON. Each config has one list of its members (tests/lint.sh holds them against each other), which drives
+// writing, reading, and the refusal of keys that nobody knows: a file that means more than we understand must not load
+// silently.
 #include "core/fields_json.h"
 #include "core/tensor.h"
 #include "nn/net_spec.h"

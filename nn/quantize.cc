@@ -112,17 +112,21 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     if (const QuantSpec* w = weight_quant(node); node.kind == Kind::kQuantize || (w && w->scheme != Scheme::kNone))
       throw Error("quantize: " + node.name + " is quantized already");
   const std::map<int, Schemes> schemes = schemes_of(spec, recipe);
-  // Layers that share an input take the same codes of it.
-  const auto scheme_read = [&](const std::vector<int>& readers) {
-    Scheme scheme = Scheme::kNone;
-    for (int layer : readers)
-      if (const auto it = schemes.find(layer); it != schemes.end() && it->second.activation != Scheme::kNone)
-        scheme = it->second.activation;
-    return scheme;
+  const auto scheme_read_by = [&](int node) {
+    const auto it = schemes.find(node);
+    return it == schemes.end() ? Scheme::kNone : it->second.activation;
   };
-  const auto reads_codes = [&](int layer) {
-    const auto it = schemes.find(layer);
-    return it != schemes.end() && it->second.activation != Scheme::kNone;
+  const auto reads_codes = [&](int node) { return scheme_read_by(node) != Scheme::kNone; };
+  // Layers that share an input take the same codes of it.
+  const auto shared_scheme = [&](int value, const std::vector<int>& readers) {
+    Scheme scheme = Scheme::kNone;
+    for (int reader : readers) {
+      if (!reads_codes(reader)) continue;
+      if (scheme != Scheme::kNone && scheme != scheme_read_by(reader))
+        throw Error("quantize: layers that read " + spec.nodes[size_t(value)].name + " differ in their activation scheme");
+      scheme = scheme_read_by(reader);
+    }
+    return scheme;
   };
   std::vector<std::vector<int>> readers(spec.nodes.size());
   for (int i = 0; i < int(spec.nodes.size()); ++i)
@@ -136,7 +140,7 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     NodeSpec node = spec.nodes[size_t(i)];
     const auto own = schemes.find(i);
     const bool quantized_input = reads_codes(i);
-    if (quantized_input && needs_both_signs(own->second.activation) && never_negative(spec, node.inputs[0]) &&
+    if (quantized_input && needs_both_signs(scheme_read_by(i)) && never_negative(spec, node.inputs[0]) &&
         !codes.count(node.inputs[0]))
       throw Error("quantize: " + node.name + ": the sign of its input would always be +1, since " +
                   spec.nodes[size_t(node.inputs[0])].name +
@@ -145,9 +149,8 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     if (own != schemes.end() && own->second.weight != Scheme::kNone)
       *weight_of(node) = {own->second.weight, recipe.weight.surrogate};
     const std::vector<int>& by = readers[size_t(i)];
-    const bool some = std::any_of(by.begin(), by.end(), reads_codes);
-    const bool all = some && std::all_of(by.begin(), by.end(), reads_codes);
-    const Scheme scheme = scheme_read(by);
+    const Scheme scheme = shared_scheme(i, by);
+    const bool some = scheme != Scheme::kNone, all = some && std::all_of(by.begin(), by.end(), reads_codes);
     const QuantizeConfig config{{scheme, recipe.activation.surrogate}};
     const bool output =
         i + 1 == int(spec.nodes.size()) || std::count(spec.extra_outputs.begin(), spec.extra_outputs.end(), i);
