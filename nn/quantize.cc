@@ -123,7 +123,7 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     for (int reader : readers) {
       if (!reads_codes(reader)) continue;
       if (scheme != Scheme::kNone && scheme != scheme_read_by(reader))
-        throw Error("quantize: layers that read " + spec.nodes[size_t(value)].name + " differ in their activation scheme");
+        throw Error("quantize: layers that read " + spec.nodes[size_t(value)].name + " differ in its scheme");
       scheme = scheme_read_by(reader);
     }
     return scheme;
