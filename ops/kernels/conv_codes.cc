@@ -1,0 +1,342 @@
+// A tile is up to 6 output pixels by a panel of output channels in the 32-bit lanes of 2 vectors: a pair of codes of
+// each pixel is broadcast against pairs of weights, a multiply-add of pairs a vector. The rows of input that a block of
+// output rows looks at are turned into codes of 16 bits with their padding in scratch first, so that a window's row is a
+// run of codes that lie side by side, and every pixel finds its runs at the same offsets from its first code.
+#include "ops/kernels/conv_codes.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/kernels/conv_codes.cc"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/highway.h>
+
+#include <string.h>
+
+#include "core/base/fixed_point.h"
+#include "ops/kernels/static_for-inl.h"
+
+#ifndef BANTAM_OPS_KERNELS_CONV_CODES_SHARED_  // what all targets share
+#define BANTAM_OPS_KERNELS_CONV_CODES_SHARED_
+namespace bantam {
+namespace {
+
+constexpr int64_t kPanel = 32;        // output channels of a panel
+constexpr int64_t kPanelAlign = 16;   // ... of the last one
+constexpr int64_t kBlockPixels = 24;  // that share what is made of the input's rows
+constexpr int64_t kSlack = 64;        // bytes behind the copied rows that a vector or a pair may read
+
+// What is 1 output channel a group of 1 input channel.
+inline bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.groups == s.c && s.groups == s.k; }
+
+struct Sizes {
+  int64_t run, runs_w, pairs;   // codes of a run, runs in a window's row, pairs of a run
+  int64_t steps;                // pairs of a window
+  int64_t padded_k;             // output channels of a group (of all, if it is depthwise) in whole panels
+  int64_t padded_w, row_codes;  // of a copied input row
+  int64_t block_rows, block_in_rows;
+};
+
+inline Sizes sizes_of(const ConvShape& s) {
+  Sizes z;
+  const bool joined = s.groups == 1 && s.dilation_w == 1;
+  z.run = joined ? s.kw * s.c : s.group_c();
+  z.runs_w = joined ? 1 : s.kw;
+  z.pairs = ceil_div(z.run, 2);
+  z.steps = s.kh * z.runs_w * z.pairs;
+  z.padded_k = int64_t(round_up(size_t(is_depthwise(s) ? s.k : s.group_k()), size_t(kPanelAlign)));
+  z.padded_w = s.w + 2 * s.pad_w;
+  z.row_codes = z.padded_w * s.c;
+  z.block_rows = ceil_div(kBlockPixels, s.out_w());
+  if (z.block_rows > s.out_h()) z.block_rows = s.out_h();
+  z.block_in_rows = (z.block_rows - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
+  return z;
+}
+
+}  // namespace
+}  // namespace bantam
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace bantam::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using DI = hn::ScalableTag<int32_t>;
+using VI = hn::Vec<DI>;
+constexpr int kLanes = int(hn::MaxLanes(DI()));
+constexpr int kRows = HWY_TARGET == HWY_SCALAR ? 2 : 6;
+
+struct TileArgs {
+  const int16_t* const* a;  // the pixels' first codes
+  const Sizes* z;
+  int64_t kh, row_step, run_step;  // codes from a window's row, and from a run, to the next
+  const int16_t* b;                // the panel from its column on
+  int64_t width;                   // columns of the panel
+  int32_t* out;
+  int64_t pixel_step;  // of out
+  int64_t cols;        // that exist
+};
+
+template <int R, int V>
+HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
+  const DI d;
+  const int16_t* b = t.b;
+  const int64_t pairs = t.z->pairs;
+#if HWY_TARGET == HWY_SCALAR
+  int32_t acc[R * V] = {};
+  for (int64_t ky = 0; ky < t.kh; ++ky)
+    for (int64_t run = 0; run < t.z->runs_w; ++run) {
+      const int64_t at = ky * t.row_step + run * t.run_step;
+      for (int64_t i = 0; i < pairs; ++i, b += 2 * t.width)
+        for (int r = 0; r < R; ++r)
+          for (int v = 0; v < V; ++v)
+            acc[r * V + v] += t.a[r][at + 2 * i] * b[2 * v] + t.a[r][at + 2 * i + 1] * b[2 * v + 1];
+    }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V && v < t.cols; ++v) t.out[r * t.pixel_step + v] = acc[r * V + v];
+  (void)d;
+#else
+  const hn::Repartition<int16_t, DI> d16;
+  using V16 = hn::Vec<decltype(d16)>;
+  VI even[R * V], odd[R * V];  // which pairs add to which differs by target, their rearranged sum does not
+  static_for<R * V>([&](auto i) BANTAM_LAMBDA { even[i] = odd[i] = hn::Zero(d); });
+  for (int64_t ky = 0; ky < t.kh; ++ky)
+    for (int64_t run = 0; run < t.z->runs_w; ++run) {
+      const int64_t at = ky * t.row_step + run * t.run_step;
+      const int16_t* a[R];
+      static_for<R>([&](auto r) BANTAM_LAMBDA { a[r] = t.a[r] + at; });
+      for (int64_t i = 0; i < pairs; ++i, b += 2 * t.width) {
+        V16 bv[V];
+        static_for<V>([&](auto v) BANTAM_LAMBDA { bv[v] = hn::LoadU(d16, b + v * 2 * kLanes); });
+        static_for<R>([&](auto r) BANTAM_LAMBDA {
+          int32_t pair;
+          memcpy(&pair, a[r] + 2 * i, 4);
+          const V16 av = hn::BitCast(d16, hn::Set(d, pair));
+          static_for<V>([&](auto v) BANTAM_LAMBDA {
+            even[r * V + v] = hn::ReorderWidenMulAccumulate(d, av, bv[v], even[r * V + v], odd[r * V + v]);
+          });
+        });
+      }
+    }
+  if (t.cols >= V * kLanes) {
+    static_for<R>([&](auto r) BANTAM_LAMBDA {
+      static_for<V>([&](auto v) BANTAM_LAMBDA {
+        hn::StoreU(hn::RearrangeToOddPlusEven(even[r * V + v], odd[r * V + v]), d,
+                   t.out + r * t.pixel_step + v * kLanes);
+      });
+    });
+    return;
+  }
+  HWY_ALIGN int32_t row[V * kLanes];  // nothing outside of out is touched
+  static_for<R>([&](auto r) BANTAM_LAMBDA {
+    static_for<V>([&](auto v) BANTAM_LAMBDA {
+      hn::Store(hn::RearrangeToOddPlusEven(even[r * V + v], odd[r * V + v]), d, row + v * kLanes);
+    });
+    memcpy(t.out + r * t.pixel_step, row, size_t(t.cols) * 4);
+  });
+#endif
+}
+
+template <int V>
+void tile_rows(int rows, const TileArgs& t) {
+  if constexpr (kRows == 6) {
+    switch (rows) {
+      case 6: return tile<6, V>(t);
+      case 5: return tile<5, V>(t);
+      case 4: return tile<4, V>(t);
+      case 3: return tile<3, V>(t);
+    }
+  }
+  return rows == 2 ? tile<2, V>(t) : tile<1, V>(t);
+}
+
+// The columns of one panel for a tile's pixels.
+void panel(int rows, TileArgs t) {
+  const int16_t* const b = t.b;
+  int32_t* const out = t.out;
+  const int64_t cols = t.cols;
+  for (int64_t n = 0; n < t.width && n < cols;) {
+    t.b = b + 2 * n, t.out = out + n, t.cols = cols - n;
+    if (t.width - n >= 2 * kLanes) {
+      tile_rows<2>(rows, t);
+      n += 2 * kLanes;
+    } else {
+      tile_rows<1>(rows, t);
+      n += kLanes;
+    }
+  }
+}
+
+// acc[c] += a[c] * w[c] down the taps: channels in the lanes.
+void depthwise(const ConvShape& s, const Sizes& z, const int16_t* a, const int16_t* w, int32_t* out) {
+  const DI d;
+  const hn::Rebind<int16_t, DI> half;
+  for (int64_t c = 0; c < s.c; c += kLanes) {
+    VI acc = hn::Zero(d);
+    const int16_t* wt = w + c;
+    for (int64_t ky = 0; ky < s.kh; ++ky)
+      for (int64_t kx = 0; kx < s.kw; ++kx, wt += z.padded_k) {
+        const int16_t* at = a + (ky * s.dilation_h * z.padded_w + kx * s.dilation_w) * s.c + c;
+        acc = hn::Add(acc, hn::Mul(hn::PromoteTo(d, hn::LoadU(half, at)), hn::PromoteTo(d, hn::LoadU(half, wt))));
+      }
+    if (s.c - c >= kLanes) {
+      hn::StoreU(acc, d, out + c);
+    } else {
+      HWY_ALIGN int32_t row[kLanes];
+      hn::Store(acc, d, row);
+      memcpy(out + c, row, size_t(s.c - c) * 4);
+    }
+  }
+}
+
+void fill(int16_t* to, int64_t n, int16_t code) {
+  for (int64_t i = 0; i < n; ++i) to[i] = code;
+}
+
+void decode_bytes(const uint8_t* bytes, int64_t n, int16_t mul, int16_t add, int16_t* to) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<int16_t> d;
+  const hn::Rebind<uint8_t, decltype(d)> half;
+  const auto m = hn::Set(d, mul), a = hn::Set(d, add);
+  constexpr int64_t kStep = 2 * kLanes;
+  for (; i + kStep <= n; i += kStep)
+    hn::StoreU(hn::Add(hn::Mul(hn::PromoteTo(d, hn::LoadU(half, bytes + i)), m), a), d, to + i);
+#endif
+  for (; i < n; ++i) to[i] = int16_t(mul * bytes[i] + add);
+}
+
+void decode_bits(const uint64_t* words, int64_t pixels, int64_t c, int16_t* to) {
+  const int64_t n = int64_t(words_for(size_t(c)));
+  for (int64_t p = 0; p < pixels; ++p, words += n)
+    for (int64_t w = 0; w < n; ++w) {
+      const int64_t count = c - w * kWordBits < kWordBits ? c - w * kWordBits : kWordBits;
+      for (int64_t i = 0; i < count; ++i) *to++ = int16_t(int(words[w] >> i & 1) * 2 - 1);
+    }
+}
+
+// Input rows [first, first + rows) of image n with their padding, as codes.
+void copy_rows(const ConvShape& s, const Sizes& z, const CodeInput& x, int64_t n, int64_t first, int64_t rows,
+               int16_t* to) {
+  const int16_t pad = int16_t(x.pad);
+  for (int64_t r = 0; r < rows; ++r, to += z.row_codes) {
+    const int64_t y = first + r;
+    if (y < 0 || y >= s.h) {
+      fill(to, z.row_codes, pad);
+      continue;
+    }
+    const int64_t pixel = (n * s.h + y) * s.w;
+    fill(to, s.pad_w * s.c, pad);
+    if (x.bytes)
+      decode_bytes(x.bytes + pixel * s.c, s.w * s.c, int16_t(x.mul), int16_t(x.add), to + s.pad_w * s.c);
+    else
+      decode_bits(x.bits + pixel * int64_t(words_for(size_t(s.c))), s.w, s.c, to + s.pad_w * s.c);
+    fill(to + (s.pad_w + s.w) * s.c, s.pad_w * s.c, pad);
+  }
+}
+
+void CodesConv(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,
+               void* scratch, int32_t* out) {
+  const Sizes z = sizes_of(s);
+  const int64_t out_h = s.out_h(), out_w = s.out_w();
+  const int16_t* const weights = static_cast<const int16_t*>(packed);
+  int16_t* const copied = static_cast<int16_t*>(scratch);
+  const bool is_deep = is_depthwise(s);
+  memset(copied + z.block_in_rows * z.row_codes, 0, size_t(kSlack));
+  for (int64_t row = row_begin; row < row_end;) {
+    const int64_t image = row / out_h, oy = row % out_h;
+    int64_t rows = z.block_rows < out_h - oy ? z.block_rows : out_h - oy;
+    if (rows > row_end - row) rows = row_end - row;
+    copy_rows(s, z, x, image, oy * s.stride_h - s.pad_h, (rows - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1,
+              copied);
+    int32_t* const to = out + (row - row_begin) * out_w * s.k;
+    const int64_t pixels = rows * out_w;
+    for (int64_t p = 0; p < pixels; p += is_deep ? 1 : kRows) {
+      const int16_t* a[kRows];
+      const int count = int(pixels - p < kRows ? pixels - p : kRows);
+      for (int r = 0; r < count; ++r)
+        a[r] = copied + ((p + r) / out_w * s.stride_h * z.padded_w + (p + r) % out_w * s.stride_w) * s.c;
+      if (is_deep) {
+        depthwise(s, z, a[0], weights, to + p * s.k);
+        continue;
+      }
+      TileArgs t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, weights, 0, to + p * s.k, s.k, 0};
+      for (int64_t g = 0; g < s.groups; ++g) {
+        for (int64_t k = 0; k < s.group_k(); k += kPanel) {
+          t.width = z.padded_k - k < kPanel ? z.padded_k - k : kPanel;
+          t.cols = s.group_k() - k;
+          t.out = to + p * s.k + g * s.group_k() + k;
+          panel(count, t);
+          t.b += 2 * z.steps * t.width;
+        }
+        for (int r = 0; r < count; ++r) a[r] += s.group_c();
+      }
+    }
+    row += rows;
+  }
+}
+
+void SumsToF32(const int32_t* sums, float* y, int64_t n) {
+  int64_t i = 0;
+  const DI d;
+  const hn::ScalableTag<float> df;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::ConvertTo(df, hn::LoadU(d, sums + i)), df, y + i);
+  for (; i < n; ++i) y[i] = float(sums[i]);
+}
+
+}  // namespace
+}  // namespace bantam::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bantam {
+
+HWY_EXPORT(CodesConv);
+HWY_EXPORT(SumsToF32);
+
+size_t codes_packed_bytes(const ConvShape& s) noexcept {
+  const Sizes z = sizes_of(s);
+  const int64_t codes = is_depthwise(s) ? s.taps() * z.padded_k : s.groups * z.padded_k * z.steps * 2;
+  return round_up(size_t(codes) * sizeof(int16_t), 64);
+}
+
+size_t codes_scratch_bytes(const ConvShape& s) noexcept {
+  const Sizes z = sizes_of(s);
+  return round_up(size_t(z.block_in_rows * z.row_codes) * sizeof(int16_t) + size_t(kSlack), 64);
+}
+
+int64_t codes_block_rows(const ConvShape& s) noexcept { return sizes_of(s).block_rows; }
+
+void codes_pack_weights(const ConvShape& s, const int16_t* w, void* packed) noexcept {
+  const Sizes z = sizes_of(s);
+  int16_t* to = static_cast<int16_t*>(packed);
+  memset(to, 0, codes_packed_bytes(s));
+  const int64_t depth = s.taps() * s.group_c();
+  if (is_depthwise(s)) {
+    for (int64_t k = 0; k < s.k; ++k)
+      for (int64_t t = 0; t < depth; ++t) to[t * z.padded_k + k] = w[k * depth + t];
+    return;
+  }
+  const int64_t runs = s.kh * z.runs_w;
+  for (int64_t g = 0; g < s.groups; ++g)
+    for (int64_t first = 0; first < s.group_k(); first += kPanel) {
+      const int64_t width = z.padded_k - first < kPanel ? z.padded_k - first : kPanel;
+      for (int64_t n = 0; n < width && first + n < s.group_k(); ++n) {
+        const int16_t* row = w + (g * s.group_k() + first + n) * depth;
+        for (int64_t r = 0; r < runs; ++r)
+          for (int64_t i = 0; i < z.run; ++i)
+            to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2] = row[r * z.run + i];
+      }
+      to += 2 * z.steps * width;
+    }
+}
+
+void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,
+                    void* scratch, int32_t* out) noexcept {
+  HWY_DYNAMIC_DISPATCH(CodesConv)(s, x, packed, row_begin, row_end, scratch, out);
+}
+
+void sums_to_f32(const int32_t* sums, float* y, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(SumsToF32)(sums, y, n); }
+
+}  // namespace bantam
+#endif
