@@ -20,11 +20,11 @@ void copy_images(const Tensor& src, Tensor& dst, int64_t begin) {
 
 // Images [begin, end). Of signs there are codes only.
 Quantized slice(const Quantized& x, int64_t begin, int64_t end) {
-  Quantized part{{}, {}, x.step};
+  Quantized part{{}, {}, x.scale};
   Shape shape = x.value.shape();
   shape[0] = end - begin;
   part.value = x.value.has_data() ? x.value.slice_outer(begin, end) : Tensor::virtual_like(shape, x.value.dtype());
-  if (x.codes.defined()) part.codes = {x.codes.bits.slice_outer(begin, end), x.codes.channels};
+  if (x.codes.defined()) part.codes = {x.codes.tensor.slice_outer(begin, end), x.codes.channels, x.codes.grid};
   return part;
 }
 
@@ -51,17 +51,19 @@ struct InputForm {
   DType dtype;
   bool codes;
   int64_t channels;
-  float step;
+  CodeGrid grid;
+  Tensor scale;
 
   explicit InputForm(const Quantized& x)
       : shape(x.value.shape()),
         dtype(x.value.dtype()),
         codes(x.codes.defined()),
         channels(x.codes.channels),
-        step(x.step) {}
+        grid(x.codes.grid),
+        scale(x.scale) {}
   Quantized restore(const Tensor& saved) const {
-    if (!codes) return {saved, {}, step};
-    return {Tensor::virtual_like(shape, dtype), {saved, channels}, step};
+    if (!codes) return {saved};
+    return {Tensor::virtual_like(shape, dtype), {saved, channels, grid}, scale};
   }
 };
 
@@ -140,7 +142,7 @@ class PieceGradient {
 
 // Input and parameters as a node saves them.
 List<SavedTensor> saved_piece(const Quantized& x, const Tensors& rest) {
-  List<SavedTensor> saved{x.codes.defined() ? SavedTensor{"codes", x.codes.bits} : SavedTensor{"input", x.value}};
+  List<SavedTensor> saved{x.codes.defined() ? SavedTensor{"codes", x.codes.tensor} : SavedTensor{"input", x.value}};
   for (const Tensor& t : rest) saved.push_back({"parameter", t});
   return saved;
 }

@@ -58,7 +58,7 @@ Piece piece_of(const Pass& pass, size_t conv, int pool) {
       const WorkScope work({name_of(Kind::kConv), &nodes[conv].name});
       if (images.value.dtype() != DType::kU8) return convolve(*plan, conv, images, parameters[0], parameters[1], order);
       // Values of a few images, that need not be made once more within the piece.
-      return convolve(*plan, conv, {byte_values(images.value, values).detach(), {}, 1}, parameters[0], parameters[1],
+      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters[0], parameters[1],
                       order);
     };
     if (pool < 0) return convolved();
@@ -120,7 +120,7 @@ Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values
   }
   const Quantized& source = values[first];
   const bool as_it_is = room.takes_bytes || source.codes.defined();
-  const Quantized in{as_it_is ? source.value : pass.real(source.value), source.codes, source.step};
+  const Quantized in{as_it_is ? source.value : pass.real(source.value), source.codes, source.scale};
   return room.run(NodePass(pass, index, values, in));
 }
 

@@ -51,7 +51,7 @@ struct AdaptivePoolConfig {
   int64_t out_h = 1, out_w = 1;
 };
 struct QuantizeConfig {
-  QuantSpec quant{Scheme::kSign, Surrogate::kClip};
+  QuantSpec quant{.scheme = Scheme::kSign, .surrogate = Surrogate::kClip};
 };
 struct DropoutConfig {
   double p = 0.5;

@@ -19,6 +19,12 @@ void fields(InputConfig& c, FieldList& f) {
 void fields(QuantSpec& q, const std::string& name, FieldList& f) {
   f.add((name + ".scheme").c_str(), &q.scheme, "codebook");
   f.add((name + ".surrogate").c_str(), &q.surrogate, "what stands in for the quantizer's gradient");
+  f.add((name + ".bits").c_str(), &q.bits, "bits of a code, of schemes that take any number", between(1, kMaxQuantBits))
+      .without_effect_at(int64_t(2));
+  f.add((name + ".granularity").c_str(), &q.granularity, "which weights share a scale")
+      .without_effect_at(std::string(name_of(Granularity::kLayer)));
+  f.add((name + ".scale").c_str(), &q.scale, "where the scale comes from")
+      .without_effect_at(std::string(name_of(ScaleRule::kNone)));
 }
 void fields(ConvConfig& c, FieldList& f) {
   f.add("out_channels", &c.out_channels, "channels of the output");

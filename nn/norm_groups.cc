@@ -4,13 +4,15 @@
 
 namespace bantam {
 
-bool is_binary_layer(const NetSpec& spec, int index) {
+Arithmetic arithmetic_of_layer(const NetSpec& spec, int index) {
   const NodeSpec& node = spec.nodes[size_t(index)];
   const QuantSpec* weight = weight_quant(node);
-  if (!weight || weight->scheme != Scheme::kSign) return false;
-  if (const auto* conv = std::get_if<ConvConfig>(&node.config); conv && conv->groups != 1) return false;
+  if (!weight) return Arithmetic::kReal;
+  WeightShape shape;
+  if (const auto* conv = std::get_if<ConvConfig>(&node.config))
+    shape = {.taps = conv->kernel_h * conv->kernel_w, .groups = conv->groups};
   const auto* in = std::get_if<QuantizeConfig>(&spec.nodes[size_t(node.inputs[0])].config);
-  return in && in->quant.scheme == Scheme::kSign;
+  return arithmetic_of(*weight, in ? in->quant : QuantSpec{}, shape);
 }
 
 bool is_cheap(const NetSpec& spec, const std::vector<Shape>& shapes, int conv) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nn/net_spec.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam {
 
@@ -31,7 +32,11 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
 
 // Is a convolution worth computing twice: one on bits, or one with few products an output (a first layer)?
 bool is_cheap(const NetSpec& spec, const std::vector<Shape>& shapes, int conv);
-// Is this node a convolution or linear layer of sign activations and sign weights: one for the integer kernels?
-bool is_binary_layer(const NetSpec& spec, int node);
+// How a convolution or linear layer multiplies; kReal for any other node.
+Arithmetic arithmetic_of_layer(const NetSpec& spec, int node);
+// Is it one of 1-bit weights on signs, for xor and popcount?
+inline bool is_binary_layer(const NetSpec& spec, int node) {
+  return arithmetic_of_layer(spec, node) == Arithmetic::kBits;
+}
 
 }  // namespace bantam

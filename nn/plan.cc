@@ -14,16 +14,16 @@ Plan::Plan(NetSpec spec) {
   const size_t n = s.nodes.size();
   m->norm_groups = find_norm_groups(s, m->shapes);
   m->parameters = node_parameters(s, m->shapes);
-  m->binary.assign(n, false);
+  m->arithmetic.assign(n, Arithmetic::kReal);
   m->cheap_before_pool.assign(n, false);
   m->real_value_used.assign(n, false);
   const std::vector<int> readers = count_readers(s);
   for (int i : s.extra_outputs) m->real_value_used[size_t(i)] = true;
   for (size_t i = 0; i < n; ++i) {
     const NodeSpec& node = s.nodes[i];
-    m->binary[i] = is_binary_layer(s, int(i));
+    const Arithmetic a = m->arithmetic[i] = arithmetic_of_layer(s, int(i));
     for (int j : node.inputs)
-      if (!m->binary[i]) m->real_value_used[size_t(j)] = true;
+      if (a != Arithmetic::kBits && a != Arithmetic::kCodes) m->real_value_used[size_t(j)] = true;
     if (node.kind != Kind::kMaxPool) continue;
     const size_t conv = size_t(node.inputs[0]);
     m->cheap_before_pool[conv] =

@@ -36,11 +36,15 @@ class Plan {
   int group_of(size_t node) const { return made_->group_of[node]; }
   // Values that nobody reads after a node, where nodes run one by one, and where they run in groups.
   const std::vector<int>& last_reads(size_t node, bool grouped) const { return made_->last_reads[grouped][node]; }
-  // A convolution or linear layer for the integer kernels.
-  bool is_binary(size_t node) const { return made_->binary[node]; }
+  // How a convolution or linear layer multiplies.
+  Arithmetic arithmetic(size_t node) const { return made_->arithmetic[node]; }
+  // ... by xor and popcount, on bits.
+  bool is_binary(size_t node) const { return arithmetic(node) == Arithmetic::kBits; }
+  // ... in integers, on codes of both operands.
+  bool is_integer(size_t node) const { return is_binary(node) || arithmetic(node) == Arithmetic::kCodes; }
   // A convolution whose only reader is a max pool, and that may be computed again.
   bool is_cheap_before_pool(size_t node) const { return made_->cheap_before_pool[node]; }
-  // Is a quantize node's value read by anything but binary layers?
+  // Is a quantize node's value read by anything but integer layers?
   bool real_value_used(size_t node) const { return made_->real_value_used[node]; }
   const NodeParameters& parameters(size_t node) const { return made_->parameters[node]; }
 
@@ -53,7 +57,8 @@ class Plan {
     std::vector<NormGroup> norm_groups;
     std::vector<int> group_of;
     std::vector<std::vector<int>> last_reads[2];
-    std::vector<bool> binary, cheap_before_pool, real_value_used;
+    std::vector<Arithmetic> arithmetic;
+    std::vector<bool> cheap_before_pool, real_value_used;
   };
   static void plan_reads(Made* m);
 

@@ -34,28 +34,49 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 QuantSpec* weight_of(NodeSpec& node) { return const_cast<QuantSpec*>(weight_quant(std::as_const(node))); }
 
-// The schemes that each layer takes.
-struct Schemes {
-  Scheme weight = Scheme::kNone, activation = Scheme::kNone;
+// How each layer's operands are quantized.
+struct Operands {
+  QuantSpec weight = {}, activation = {};
 };
-std::map<int, Schemes> schemes_of(const NetSpec& spec, const QuantRecipe& recipe) {
+
+void check(const std::string& layer, const QuantSpec& spec, Operand operand) {
+  const SchemeTraits traits = traits_of(spec.scheme);
+  const bool weights = operand == Operand::kWeight;
+  const std::string word = name_of(spec.scheme);
+  if (!(weights ? traits.weights : traits.activations))
+    throw Error("quantize: " + layer + ": " + word + " is for " + (weights ? "activations" : "weights") + " alone");
+  if (!traits.fixed_bits && (spec.bits < traits.least_bits || spec.bits > kMaxQuantBits))
+    throw Error("quantize: " + layer + ": " + word + " takes " + std::to_string(traits.least_bits) + " to " +
+                std::to_string(kMaxQuantBits) + " bits, not " + std::to_string(spec.bits));
+}
+
+std::map<int, Operands> operands_of(const NetSpec& spec, const QuantRecipe& recipe) {
   std::vector<int> layers;
   for (int i = 0; i < int(spec.nodes.size()); ++i)
     if (weight_quant(spec.nodes[size_t(i)])) layers.push_back(i);
-  std::map<int, Schemes> all;
+  std::map<int, Operands> all;
   for (int i : layers) {
     const bool real = (i == layers.front() && !recipe.first) || (i == layers.back() && !recipe.last);
-    all[i] = real ? Schemes{} : Schemes{recipe.weight.scheme, recipe.activation.scheme};
+    all[i] = {recipe.weight, recipe.activation};
+    if (real) all[i].weight.scheme = all[i].activation.scheme = Scheme::kNone;
   }
   for (const QuantRecipe::Layer& other : recipe.layers) {
     bool used = false;
     for (int i : layers) {
       if (!matches(other.pattern, spec.nodes[size_t(i)].name)) continue;
       used = true;
-      if (other.weight) all[i].weight = *other.weight;
-      if (other.activation) all[i].activation = *other.activation;
+      if (other.weight) all[i].weight.scheme = *other.weight;
+      if (other.weight_bits) all[i].weight.bits = *other.weight_bits;
+      if (other.activation) all[i].activation.scheme = *other.activation;
+      if (other.activation_bits) all[i].activation.bits = *other.activation_bits;
     }
     if (!used) throw Error("quantize: no layer's name matches " + other.pattern);
+  }
+  for (auto& [i, operands] : all) {
+    operands = {normal(operands.weight), normal(operands.activation)};
+    operands.activation.granularity = Granularity::kLayer, operands.activation.scale = ScaleRule::kNone;
+    check(spec.nodes[size_t(i)].name, operands.weight, Operand::kWeight);
+    check(spec.nodes[size_t(i)].name, operands.activation, Operand::kActivation);
   }
   return all;
 }
@@ -92,12 +113,19 @@ std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text) {
     const size_t colon = part.find(':');
     if (colon == std::string::npos || trimmed(part.substr(0, colon)).empty())
       throw Error("'" + part + "' is no 'PATTERN: weight = SCHEME, activation = SCHEME'");
-    QuantRecipe::Layer layer{trimmed(part.substr(0, colon)), {}, {}};
+    QuantRecipe::Layer layer{.pattern = trimmed(part.substr(0, colon))};
     for (const std::string& setting : split(part.substr(colon + 1), ',')) {
       const size_t equals = setting.find('=');
       const std::string key = trimmed(setting.substr(0, equals));
       const std::string word = equals == std::string::npos ? "" : trimmed(setting.substr(equals + 1));
-      if (key != "weight" && key != "activation") throw Error("'" + setting + "' sets neither weight nor activation");
+      if (key == "weight_bits" || key == "activation_bits") {
+        if (word.size() != 1 || word[0] < '1' || word[0] > '0' + kMaxQuantBits)
+          throw Error("'" + word + "' is no number of bits from 1 to " + std::to_string(kMaxQuantBits));
+        (key == "weight_bits" ? layer.weight_bits : layer.activation_bits) = word[0] - '0';
+        continue;
+      }
+      if (key != "weight" && key != "activation")
+        throw Error("'" + setting + "' sets none of weight, weight_bits, activation, activation_bits");
       const std::optional<Scheme> scheme = from_name<Scheme>(word);
       if (!scheme) throw Error("'" + word + "' is no scheme; there are " + one_of(all_names<Scheme>()).text());
       (key == "weight" ? layer.weight : layer.activation) = scheme;
@@ -111,22 +139,22 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
   for (const NodeSpec& node : spec.nodes)
     if (const QuantSpec* w = weight_quant(node); node.kind == Kind::kQuantize || (w && w->scheme != Scheme::kNone))
       throw Error("quantize: " + node.name + " is quantized already");
-  const std::map<int, Schemes> schemes = schemes_of(spec, recipe);
-  const auto scheme_read_by = [&](int node) {
-    const auto it = schemes.find(node);
-    return it == schemes.end() ? Scheme::kNone : it->second.activation;
+  const std::map<int, Operands> layers = operands_of(spec, recipe);
+  const auto read_by = [&](int node) {
+    const auto it = layers.find(node);
+    return it == layers.end() ? QuantSpec{} : it->second.activation;
   };
-  const auto reads_codes = [&](int node) { return scheme_read_by(node) != Scheme::kNone; };
+  const auto reads_codes = [&](int node) { return read_by(node).scheme != Scheme::kNone; };
   // Layers that share an input take the same codes of it.
-  const auto shared_scheme = [&](int value, const std::vector<int>& readers) {
-    Scheme scheme = Scheme::kNone;
+  const auto shared_codes = [&](int value, const std::vector<int>& readers) {
+    QuantSpec codes;
     for (int reader : readers) {
       if (!reads_codes(reader)) continue;
-      if (scheme != Scheme::kNone && scheme != scheme_read_by(reader))
-        throw Error("quantize: layers that read " + spec.nodes[size_t(value)].name + " differ in its scheme");
-      scheme = scheme_read_by(reader);
+      if (codes.scheme != Scheme::kNone && codes != read_by(reader))
+        throw Error("quantize: layers that read " + spec.nodes[size_t(value)].name + " differ in its scheme or bits");
+      codes = read_by(reader);
     }
-    return scheme;
+    return codes;
   };
   std::vector<std::vector<int>> readers(spec.nodes.size());
   for (int i = 0; i < int(spec.nodes.size()); ++i)
@@ -138,24 +166,23 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
   std::map<int, int> codes;                // and that of its quantize node, if it has one
   for (int i = 0; i < int(spec.nodes.size()); ++i) {
     NodeSpec node = spec.nodes[size_t(i)];
-    const auto own = schemes.find(i);
+    const auto own = layers.find(i);
     const bool quantized_input = reads_codes(i);
-    if (quantized_input && needs_both_signs(scheme_read_by(i)) && never_negative(spec, node.inputs[0]) &&
+    if (quantized_input && needs_both_signs(read_by(i).scheme) && never_negative(spec, node.inputs[0]) &&
         !codes.count(node.inputs[0]))
       throw Error("quantize: " + node.name + ": the sign of its input would always be +1, since " +
                   spec.nodes[size_t(node.inputs[0])].name +
                   " is never negative and is read by others, too; an order of layers without a relu there serves");
     for (int& j : node.inputs) j = quantized_input ? codes.at(j) : at[size_t(j)];
-    if (own != schemes.end() && own->second.weight != Scheme::kNone)
-      *weight_of(node) = {own->second.weight, recipe.weight.surrogate};
+    if (own != layers.end() && own->second.weight.scheme != Scheme::kNone) *weight_of(node) = own->second.weight;
     const std::vector<int>& by = readers[size_t(i)];
-    const Scheme scheme = shared_scheme(i, by);
-    const bool some = scheme != Scheme::kNone, all = some && std::all_of(by.begin(), by.end(), reads_codes);
-    const QuantizeConfig config{{scheme, recipe.activation.surrogate}};
+    const QuantSpec read = shared_codes(i, by);
+    const bool some = read.scheme != Scheme::kNone, all = some && std::all_of(by.begin(), by.end(), reads_codes);
+    const QuantizeConfig config{read};
     const bool output =
         i + 1 == int(spec.nodes.size()) || std::count(spec.extra_outputs.begin(), spec.extra_outputs.end(), i);
     at[size_t(i)] = int(out.nodes.size());
-    if (node.kind == Kind::kRelu && all && !output && needs_both_signs(scheme)) {
+    if (node.kind == Kind::kRelu && all && !output) {
       node.kind = Kind::kQuantize;
       node.config = config;
       codes[i] = at[size_t(i)];
@@ -164,7 +191,7 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     }
     const std::string name = node.name;
     out.nodes.push_back(std::move(node));
-    if (some && !(needs_both_signs(scheme) && never_negative(spec, i))) {
+    if (some && !(needs_both_signs(read.scheme) && never_negative(spec, i))) {
       codes[i] = int(out.nodes.size());
       out.nodes.push_back({name + ".codes", Kind::kQuantize, {at[size_t(i)]}, config});
     }

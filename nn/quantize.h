@@ -2,8 +2,8 @@
 //
 // A layer is a convolution or a linear layer. Each gets the scheme of its weights; with quantized activations, each
 // layer's input becomes a quantize node: in place of a relu that only such layers read (the sign of what a relu lets
-// through would always be +1), behind the value otherwise. The first and the last layer stay real unless said
-// otherwise.
+// through would always be +1, and a codebook from 0 up takes what is below as 0), behind the value otherwise. The first
+// and the last layer stay real unless said otherwise.
 #pragma once
 
 #include <optional>
@@ -15,15 +15,16 @@
 namespace bantam {
 
 struct QuantRecipe {
-  QuantSpec weight{Scheme::kNone, Surrogate::kIdentity};
-  QuantSpec activation{Scheme::kNone, Surrogate::kClip};
+  QuantSpec weight = {};
+  QuantSpec activation{.surrogate = Surrogate::kClip};
   bool first = false, last = false;  // are the first and the last layer quantized, too?
 
-  // What other schemes the layers take whose names match a pattern, where '*' stands for any text. Later ones win, and
+  // What else the layers take whose names match a pattern, where '*' stands for any text. Later ones win, and
   // win over `first` and `last`.
   struct Layer {
     std::string pattern = {};
     std::optional<Scheme> weight = {}, activation = {};
+    std::optional<int> weight_bits = {}, activation_bits = {};
   };
   std::vector<Layer> layers = {};
 
@@ -32,11 +33,12 @@ struct QuantRecipe {
   }
 };
 
-// "conv2: weight = none; layer3.*: weight = sign, activation = none" -> the list. Throws Error saying what is wrong.
+// "conv2: weight = none; layer3.*: weight = dorefa, weight_bits = 4, activation = none" -> the list. Throws Error saying
+// what is wrong.
 std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text);
 
-// Throws Error naming the layer: a sign of values that are never negative; a pattern that no layer matches; a net that
-// is quantized already.
+// Throws Error naming the layer: a sign of values that are never negative; a codebook that is not for weights, or not for
+// activations, or not for so few bits; a pattern that no layer matches; a net that is quantized already.
 NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe);
 
 }  // namespace bantam

@@ -56,7 +56,7 @@ SegmentCost cost_of(const Plan& plan, Parameters& parameters, const Segment& seg
   const size_t before = pool_stats().live_bytes;
   reset_high_water();
   const Tensor y =
-      run_alone({plan, binding, context, byte_values, images, nullptr, true}, segment, {input.tensor(), {}, 1});
+      run_alone({plan, binding, context, byte_values, images, nullptr, true}, segment, {input.tensor()});
   cost.output = size_class(y.bytes());
   cost.remakes = recomputable(y);
   cost.kept = pool_stats().live_bytes - before;

@@ -73,19 +73,45 @@ void fields(ModelConfig& c, FieldList& f) {
   f.add("classes", &c.classes, "classes of the net; 0: the data set's", between(0, 1e6)).only_without("model.spec");
 }
 
+// The words of the codebooks that can do that.
+std::vector<std::string> schemes_where(bool (*can)(const SchemeTraits&)) {
+  std::vector<std::string> words;
+  for (Scheme scheme : all_values<Scheme>())
+    if (can(traits_of(scheme))) words.push_back(name_of(scheme));
+  return words;
+}
+
 void fields(QuantConfig& c, FieldList& f) {
   f.section("quant");
-  const std::string sign = name_of(Scheme::kSign);
-  f.add("weight", &c.weight.scheme, "codebook of each layer's weights. none: real values; sign: 1 bit");
+  f.add("weight", &c.weight.scheme,
+        "codebook of each layer's weights. none: real values; sign: -1, 1; bwn, xnor: -s, s (xnor: with the scale's "
+        "derivative); twn: -s, 0, s by a threshold; ternary: -s, 0, s by rounding; dorefa, tanh: weight_bits through "
+        "tanh; uniform: weight_bits in even steps")
+      .range = one_of(schemes_where([](const SchemeTraits& t) { return t.weights; }));
+  f.add("weight_bits", &c.weight.bits, "bits of a weight's code", between(1, kMaxQuantBits))
+      .only_with("quant.weight",
+                 schemes_where([](const SchemeTraits& t) { return t.weights && !t.fixed_bits; }));
+  f.add("granularity", &c.weight.granularity,
+        "which weights share a scale: a layer's, an output channel's, or a kernel's (of one input and one output channel)")
+      .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && t.granular; }));
+  f.add("scale", &c.weight.scale, "what that scale is: 1, mean |w|, or max |w|")
+      .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && t.scaled; }));
   f.add("weight_surrogate", &c.weight.surrogate,
-        "what stands in for the gradient of a weight's quantizer. identity: 1; clip: 1 within [-1, 1], 0 outside");
-  f.add("activation", &c.activation.scheme, "likewise of what each layer reads");
+        "what stands in for the gradient of a weight's quantizer. identity: 1; clip: 1 where the codebook reaches (of "
+        "signs within [-1, 1]), 0 outside");
+  f.add("activation", &c.activation.scheme,
+        "codebook of what each layer reads. sign: -1, 1; ternary: -1, 0, 1; relu, dorefa: activation_bits in [0, 1]; "
+        "uniform: activation_bits in [-1, 1]; hwgq: activation_bits from 0 up, fit to half a normal distribution")
+      .range = one_of(schemes_where([](const SchemeTraits& t) { return t.activations; }));
+  f.add("activation_bits", &c.activation.bits, "bits of an activation's code", between(1, kMaxQuantBits))
+      .only_with("quant.activation",
+                 schemes_where([](const SchemeTraits& t) { return t.activations && !t.fixed_bits; }));
   f.add("activation_surrogate", &c.activation.surrogate, "likewise of an activation's quantizer");
   f.add("first", &c.first, "is the first layer quantized, too?");
   f.add("last", &c.last, "is the last layer quantized, too?");
   f.add("layers", &c.layers,
-        "layers by name that take others, '*' standing for any text: \"conv2: weight = none; layer3.*: weight = sign, "
-        "activation = none\"; later ones win, and win over first and last")
+        "layers by name that take others, '*' standing for any text: \"conv2: weight = none; layer3.*: weight = dorefa, "
+        "weight_bits = 4, activation = none\"; later ones win, and win over first and last")
       .without_effect_at(std::string());
 }
 

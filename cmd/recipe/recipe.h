@@ -90,8 +90,8 @@ struct ModelConfig {
 
 // How quantize() is applied to the net.
 struct QuantConfig {
-  QuantSpec weight{Scheme::kNone, Surrogate::kIdentity};
-  QuantSpec activation{Scheme::kNone, Surrogate::kClip};
+  QuantSpec weight{.granularity = Granularity::kChannel, .scale = ScaleRule::kMean};
+  QuantSpec activation{.surrogate = Surrogate::kClip};
   bool first = false, last = false;
   std::string layers;  // parse_quant_layers
 };

@@ -20,7 +20,7 @@ NodeCost node_cost(const NetSpec& spec, int index, const std::vector<Shape>& sha
   for (int j : node.inputs) n.inputs.push_back(spec.nodes[size_t(j)].name);
   for (int i = 1; i < out.rank; ++i) n.output.dims[n.output.rank++] = out[i];
   const QuantSpec* weight = weight_quant(node);
-  if (weight) n.weight_bits = bits_of(weight->scheme);
+  if (weight) n.weight_bits = bits_of(*weight);
   if (room.parameters) {
     const NodeParameters parameters = room.parameters(view);
     for (size_t r = 0; r < kRoles; ++r) {

@@ -31,23 +31,20 @@ ConvConfig shape_of(const PackState& s, int node, Dims in) {
   return c;
 }
 
-bool one_group(const PackState& s, int node) {
-  const auto* conv = std::get_if<ConvConfig>(&s.node(node).config);
-  return !conv || conv->groups == 1;
-}
-
 bool is_depthwise(const ConvConfig& c, Dims in) {
   return c.groups > 1 && c.groups == in.c && c.groups == c.out_channels && c.kernel_h * c.kernel_w <= kDepthwiseMaxTaps;
 }
 
 // How the layer multiplies, by the codes of its weights and of its input.
 Source source_of(const PackState& s, int node) {
-  switch (weight_codes(s, node).scheme) {
-    case Scheme::kNone: return Source::kConv;
-    case Scheme::kSign:
-      return one_group(s, node) && s.values[size_t(s.input(node))].bits != kNone ? Source::kXnor : Source::kConvSigns;
+  const bool signs = grid_of(weight_codes(s, node), Operand::kWeight).is_signs();
+  switch (s.net.arithmetic(node)) {
+    case Arithmetic::kReal: return Source::kConv;
+    case Arithmetic::kCodedWeights: return signs ? Source::kConvSigns : Source::kConv;
+    case Arithmetic::kBits: return Source::kXnor;
+    case Arithmetic::kCodes: break;
   }
-  refuse(s, node, "the packed format has no such weights");
+  refuse(s, node, "the packed format has no such codes");
 }
 
 uint32_t add_weights(PackState* s, const Chain& chain, const ConvConfig& c) {

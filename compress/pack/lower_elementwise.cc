@@ -64,11 +64,10 @@ bool other_is_there(const PackState& s, const Chain&, int node, int from) {
 }
 
 bool is_real(const PackState& s, int node) {
-  switch (s.config<QuantizeConfig>(node).quant.scheme) {
-    case Scheme::kNone: return true;
-    case Scheme::kSign: return false;
-  }
-  refuse(s, node, "the packed format has no such codes");
+  const QuantSpec& quant = s.config<QuantizeConfig>(node).quant;
+  if (quant.scheme == Scheme::kNone) return true;
+  if (!grid_of(quant, Operand::kActivation).is_signs()) refuse(s, node, "the packed format has no such codes");
+  return false;
 }
 
 // Signs of a value whose op did not make them along: because another of its readers stands between.

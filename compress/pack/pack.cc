@@ -20,7 +20,7 @@ SwitchRecord full_width(const PackState& s) {
   bool sign_inputs = false;
   for (int i = 0; i < s.nodes(); ++i) {
     if (const QuantSpec* weight = weight_quant(s.node(i)))
-      weight_bits = std::min(weight_bits, uint32_t(bits_of(weight->scheme)));
+      weight_bits = std::min(weight_bits, uint32_t(bits_of(*weight)));
     sign_inputs = sign_inputs || s.net.is_binary_layer(i);
   }
   return {1000, weight_bits, sign_inputs ? 1u : 32u, 0};

@@ -17,7 +17,8 @@ class TrainedNet {
   const NetSpec& spec() const { return plan_.spec(); }
   const std::vector<Shape>& shapes() const { return plan_.shapes(); }  // of every node's output, for one image
   bool is_f32() const { return parameters_.dtype() == DType::kF32; }
-  // Is this node a layer of sign weights on signs, which the evaluation forward sums up in integers?
+  // How a layer multiplies in the evaluation forward; and is that in integers, on bits?
+  Arithmetic arithmetic(int node) const { return plan_.arithmetic(size_t(node)); }
   bool is_binary_layer(int node) const { return plan_.is_binary(size_t(node)); }
 
   // Values [n] of a parameter, as they lie in memory; null if there is none of this name and size.

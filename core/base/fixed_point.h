@@ -27,6 +27,12 @@ constexpr float round_half_even(float x) {
   return (x + kShift) - kShift;
 }
 
+constexpr double round_half_even(double x) {
+  const double kShift = 6755399441055744.0;  // 1.5 * 2^52
+  if (!(x > -2251799813685248.0 && x < 2251799813685248.0)) return x;
+  return (x + kShift) - kShift;
+}
+
 constexpr int32_t saturate_i8(int32_t v) { return v < -128 ? -128 : v > 127 ? 127 : v; }
 constexpr int32_t saturate_u8(int32_t v) { return v < 0 ? 0 : v > 255 ? 255 : v; }
 

@@ -1,10 +1,11 @@
-// A convolution, also grouped; of sign weights and sign inputs, one on bits.
+// A convolution, also grouped; of quantized weights and inputs, one on their codes.
 #include <cmath>
 
 #include "nn/kinds/kind.h"
 #include "nn/kinds/pass.h"
 #include "ops/conv2d.h"
 #include "ops/quant/binary_conv2d.h"
+#include "ops/quant/quant_conv2d.h"
 #include "ops/quant/quantize.h"
 
 namespace bantam {
@@ -55,8 +56,20 @@ Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensor&
                 SumOrder order) {
   const auto& c = std::get<ConvConfig>(plan.spec().nodes[conv].config);
   const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
-  if (plan.is_binary(conv)) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
-  return conv2d(x.value, quantize_weight(weight, c.weight), bias, params);
+  const bool signs = c.weight.scheme == Scheme::kSign;
+  switch (plan.arithmetic(conv)) {
+    case Arithmetic::kReal:
+      return conv2d(x.value, quantize_weight(weight, c.weight, true).value, bias, params);
+    case Arithmetic::kCodedWeights:
+      if (signs) return conv2d(x.value, quantize_weight(weight, c.weight, true).value, bias, params);
+      return quant_conv2d({x.value}, quantize_weight(weight, c.weight, false), bias, params);
+    case Arithmetic::kBits:
+      if (signs) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
+      [[fallthrough]];
+    case Arithmetic::kCodes:
+      return quant_conv2d(x, quantize_weight(weight, c.weight, false), bias, params, c.pad_value);
+  }
+  throw Error("conv: no such arithmetic");
 }
 
 extern const KindRoom kConvRoom;

@@ -1,4 +1,4 @@
-// A dense layer [n,in] -> [n,out]; of sign weights and sign inputs, one on bits.
+// A dense layer [n,in] -> [n,out]; of quantized weights and inputs, one on their codes.
 #include "ops/linear.h"
 
 #include <cmath>
@@ -6,6 +6,7 @@
 #include "nn/kinds/kind.h"
 #include "nn/kinds/pass.h"
 #include "ops/quant/binary_conv2d.h"
+#include "ops/quant/quant_conv2d.h"
 #include "ops/quant/quantize.h"
 
 namespace bantam {
@@ -45,8 +46,20 @@ Quantized run(const NodePass& p) {
   const auto& c = p.config<LinearConfig>();
   const Tensor w = p.parameter(Role::kWeight);
   const Tensor bias = p.parameter(Role::kBias);
-  if (p.pass.plan.is_binary(p.index)) return real(binary_linear(p.in, w, c.weight.surrogate, bias));
-  return real(linear(p.x(), quantize_weight(w, c.weight), bias, p.dense_order()));
+  const bool signs = c.weight.scheme == Scheme::kSign;
+  switch (p.pass.plan.arithmetic(p.index)) {
+    case Arithmetic::kReal:
+      return real(linear(p.x(), quantize_weight(w, c.weight, true).value, bias, p.dense_order()));
+    case Arithmetic::kCodedWeights:
+      if (signs) return real(linear(p.x(), quantize_weight(w, c.weight, true).value, bias, p.dense_order()));
+      return real(quant_linear({p.x()}, quantize_weight(w, c.weight, false), bias, p.dense_order()));
+    case Arithmetic::kBits:
+      if (signs) return real(binary_linear(p.in, w, c.weight.surrogate, bias));
+      [[fallthrough]];
+    case Arithmetic::kCodes:
+      return real(quant_linear(p.in, quantize_weight(w, c.weight, false), bias));
+  }
+  throw Error("linear: no such arithmetic");
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ class NodePass {
 };
 
 // Of an operation's result.
-inline Quantized real(Tensor t) { return {std::move(t), {}, 1}; }
+inline Quantized real(Tensor t) { return {std::move(t)}; }
 
 // A convolution node's value; its bias may be undefined.
 Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias,

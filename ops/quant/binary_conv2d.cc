@@ -6,9 +6,8 @@
 #include "core/parallel.h"
 #include "ops/conv/work.h"
 #include "ops/dispatch.h"
-#include "ops/kernels/bitpack.h"
-#include "ops/kernels/bitpack_ref.h"
 #include "ops/kernels/gemm_xnor.h"
+#include "ops/quant/padded_images.h"
 #include "ops/quant/sign.h"
 
 namespace bantam {
@@ -16,45 +15,6 @@ namespace {
 
 // Multiply-accumulates of bits that are worth handing to another thread.
 constexpr int64_t kBinaryTaskMacs = int64_t(1) << 25;
-// The weight gradient is summed up over groups of images whose activations take about so much memory as f32.
-constexpr int64_t kUnpackedBytes = int64_t(4) << 20;
-
-void unpack(const uint64_t* bits, int64_t pixels, int64_t c, float* x) { unpack_signs(bits, pixels, c, x); }
-void unpack(const uint64_t* bits, int64_t pixels, int64_t c, double* x) { ref::unpack_signs(bits, pixels, c, x); }
-
-// The convolution without padding, of images that bring their padding along.
-ConvShape of_padded(ConvShape s) {
-  s.h += 2 * s.pad_h;
-  s.w += 2 * s.pad_w;
-  s.pad_h = s.pad_w = 0;
-  return s;
-}
-
-// Images [begin, end) as +-1, with their padding of pad_value where `padded`.
-Tensor unpack_images(const ConvShape& s, const Tensor& codes, int64_t begin, int64_t end, bool padded, int pad_value,
-                     DType dtype) {
-  const int64_t pad_h = padded ? s.pad_h : 0, pad_w = padded ? s.pad_w : 0, h = s.h + 2 * pad_h, w = s.w + 2 * pad_w;
-  Tensor out = Tensor::empty({end - begin, h, w, s.c}, dtype);
-  by_float_type("binary_conv2d", out, [&]<class T>(T) {
-    const int64_t words = int64_t(words_for(size_t(s.c)));
-    const uint64_t* bits = static_cast<const uint64_t*>(codes.raw());
-    T* values = out.mutable_data<T>();
-    parallel_for((end - begin) * h, std::max<int64_t>(1, kElementGrain / (w * s.c)), [&](int64_t b, int64_t e, int) {
-      for (int64_t r = b; r < e; ++r) {
-        T* row = values + r * w * s.c;
-        const int64_t n = begin + r / h, y = r % h - pad_h;
-        if (y < 0 || y >= s.h) {
-          std::fill(row, row + w * s.c, T(pad_value));
-          continue;
-        }
-        std::fill(row, row + pad_w * s.c, T(pad_value));
-        unpack(bits + (n * s.h + y) * s.w * words, s.w, s.c, row + pad_w * s.c);
-        std::fill(row + (pad_w + s.w) * s.c, row + w * s.c, T(pad_value));
-      }
-    });
-  });
-  return out;
-}
 
 Tensor forward(const ConvShape& s, int pad_value, const Tensor& codes, const Tensor& weight, const Tensor& bias,
                const Shape& out_shape) {
@@ -64,14 +24,14 @@ Tensor forward(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
 #endif
   if (weight.dtype() == DType::kF64) {
     const bool padded = pad_value != 0;
-    conv_forward(padded ? of_padded(s) : s, unpack_images(s, codes, 0, s.n, padded, pad_value, DType::kF64),
+    conv_forward(padded ? of_padded(s) : s, padded_images(s, {codes, s.c}, {}, 0, s.n, pad_value, DType::kF64),
                  sign_ste(weight.detach(), Surrogate::kIdentity), bias, &y);
     return y;
   }
   Tensor packed = Tensor::empty({int64_t(xnor_packed_bytes(s, pad_value))}, DType::kU8);
   {
     const Codes signs = sign(weight.detach(), Surrogate::kIdentity).codes;
-    parallel_for(1, 1, [&](int64_t, int64_t, int) { xnor_pack_weights(s, pad_value, signs.data(), packed.raw()); });
+    parallel_for(1, 1, [&](int64_t, int64_t, int) { xnor_pack_weights(s, pad_value, signs.bits(), packed.raw()); });
   }
   const int64_t rows = s.n * s.out_h(), block = xnor_block_rows(s), scratch_bytes = int64_t(xnor_scratch_bytes(s));
   const int64_t grain = block * std::max<int64_t>(1, kBinaryTaskMacs / std::max<int64_t>(1, s.macs() / rows * block));
@@ -85,33 +45,6 @@ Tensor forward(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
                   out + begin * s.out_w() * s.k);
   });
   return y;
-}
-
-// dweight of sign(weight): over groups of images, summed up in order.
-void sign_grad(const ConvShape& s, int pad_value, const Tensor& codes, const Tensor& dy, Tensor* dw) {
-  const bool padded = pad_value != 0;
-  const ConvShape whole = padded ? of_padded(s) : s;
-  const int64_t image_bytes = whole.h * whole.w * whole.c * int64_t(sizeof(float));
-  const int64_t step = std::clamp<int64_t>(kUnpackedBytes / image_bytes, 1, s.n);
-  const Tensor images_of_dy = dy.view({s.n, s.out_h(), s.out_w(), s.k});
-  Tensor part;
-  for (int64_t n = 0; n < s.n; n += step) {
-    const int64_t end = std::min(s.n, n + step);
-    ConvShape some = whole;
-    some.n = end - n;
-    Tensor* to = n == 0 ? dw : &part;
-    if (n == step) part = Tensor::empty(dw->shape(), dw->dtype());
-    conv_weight_grad(some, unpack_images(s, codes, n, end, padded, pad_value, dy.dtype()),
-                     images_of_dy.slice_outer(n, end), to);
-    if (n == 0) continue;
-    by_float_type("binary_conv2d", *dw, [&]<class T>(T) {
-      T* sum = dw->mutable_data<T>();
-      const T* more = part.data<T>();
-      parallel_for(dw->size(), kElementGrain, [&](int64_t b, int64_t e, int) {
-        for (int64_t i = b; i < e; ++i) sum[i] += more[i];
-      });
-    });
-  }
 }
 
 // dw = 0 outside |weight| <= 1.
@@ -136,7 +69,7 @@ Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate su
   }
   if (b.needs[1]) {
     grads[1] = Tensor::empty(w_shape, b.grad.dtype());
-    sign_grad(s, pad_value, b[0], b.grad, &grads[1]);
+    weight_grad_of_codes(s, {b[0], s.c}, {}, pad_value, b.grad, &grads[1]);
     if (is_clipped(surrogate)) clip_grad(weight, &grads[1]);
   }
   if (b.needs[2]) {
@@ -147,7 +80,7 @@ Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate su
 }
 
 void check(const std::string& op, const ConvShape& s, const Quantized& x, const Tensor& weight, const Tensor& bias) {
-  if (!x.codes.defined() || x.step != 1) throw Error(op + ": input must be signs of step 1");
+  if (!x.codes.defined() || !x.codes.is_bits() || x.scale.defined()) throw Error(op + ": input must be signs of step 1");
   if (x.codes.channels != s.c || x.codes.pixels() != s.n * s.h * s.w)
     throw Error(op + ": codes of " + std::to_string(x.codes.channels) + " channels do not fit the value " +
                 to_string(x.value.shape()));
@@ -174,8 +107,8 @@ Tensor binary_conv2d(const Quantized& x, const Tensor& weight, Surrogate surroga
   check("binary_conv2d", s, x, weight, bias);
   const Shape out{s.n, s.out_h(), s.out_w(), s.k};
   return record(
-      "binary_conv2d", forward(s, pad_value, x.codes.bits, weight, bias, out), {x.value, weight, bias},
-      {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
+      "binary_conv2d", forward(s, pad_value, x.codes.tensor, weight, bias, out), {x.value, weight, bias},
+      {{"codes", x.codes.tensor}, {"weight", weight}, {"bias", bias}},
       [=](const BackwardArgs& b) { return backward(s, params.order, pad_value, surrogate, x_shape, w_shape, b); },
       [=](const Node& n) {
         return forward(s, pad_value, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
@@ -194,8 +127,8 @@ Tensor binary_linear(const Quantized& x, const Tensor& weight, Surrogate surroga
   const ConvShape s{.n = x_shape[0], .c = x_shape[1], .k = w_shape[0]};
   check("binary_linear", s, x, weight, bias);
   const Shape out{s.n, s.k};
-  return record("binary_linear", forward(s, 0, x.codes.bits, weight, bias, out), {x.value, weight, bias},
-                {{"codes", x.codes.bits}, {"weight", weight}, {"bias", bias}},
+  return record("binary_linear", forward(s, 0, x.codes.tensor, weight, bias, out), {x.value, weight, bias},
+                {{"codes", x.codes.tensor}, {"weight", weight}, {"bias", bias}},
                 [=](const BackwardArgs& b) { return backward(s, SumOrder::kAny, 0, surrogate, x_shape, w_shape, b); },
                 [=](const Node& n) {
                   return forward(s, 0, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);

@@ -1,27 +1,69 @@
 #include "ops/quant/quantize.h"
 
+#include "ops/quant/scaled_sign.h"
 #include "ops/quant/sign.h"
+#include "ops/quant/tanh_quant.h"
+#include "ops/quant/twn.h"
+#include "ops/quant/uniform.h"
 
 namespace bantam {
 
 Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value) {
   switch (spec.scheme) {
     case Scheme::kNone:
-      return {x, {}, 1};
+      return {x};
     case Scheme::kSign:
       return sign(x, spec.surrogate, materialize_value);
+    case Scheme::kTernary:
+    case Scheme::kDorefa:
+    case Scheme::kRelu:
+    case Scheme::kUniform:
+    case Scheme::kHwgq:
+      return uniform_activation(x, spec, materialize_value);
+    case Scheme::kBwn:
+    case Scheme::kXnor:
+    case Scheme::kTwn:
+    case Scheme::kTanh:
+      break;
   }
-  throw Error("quantize: no such scheme");
+  throw Error(std::string("quantize: ") + name_of(spec.scheme) + " is for weights alone");
 }
 
-Tensor quantize_weight(const Tensor& w, const QuantSpec& spec) {
+Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value) {
   switch (spec.scheme) {
     case Scheme::kNone:
-      return w;
+      return {w};
     case Scheme::kSign:
-      return sign_ste(w, spec.surrogate);
+      if (materialize_value) return {sign_ste(w, spec.surrogate)};
+      [[fallthrough]];  // signs of scale 1
+    case Scheme::kBwn:
+    case Scheme::kXnor:
+      return scaled_sign(w, spec, materialize_value);
+    case Scheme::kTwn:
+      return ternary_weight(w, spec, materialize_value);
+    case Scheme::kTernary:
+    case Scheme::kUniform:
+      return uniform_weight(w, spec, materialize_value);
+    case Scheme::kDorefa:
+      if (spec.bits > 1) return tanh_weight(w, spec, materialize_value);
+      return scaled_sign(w, {Scheme::kBwn, Surrogate::kIdentity, 1, Granularity::kLayer, ScaleRule::kMean},
+                         materialize_value);
+    case Scheme::kTanh:
+      return tanh_weight(w, spec, materialize_value);
+    case Scheme::kRelu:
+    case Scheme::kHwgq:
+      break;
   }
-  throw Error("quantize: no such scheme");
+  throw Error(std::string("quantize: ") + name_of(spec.scheme) + " is for activations alone");
+}
+
+Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, const WeightShape& shape) {
+  const bool by_kernel = traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
+  if (weight.scheme == Scheme::kNone || by_kernel) return Arithmetic::kReal;
+  if (activation.scheme == Scheme::kNone) return Arithmetic::kCodedWeights;
+  const bool bits = grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
+  if (!bits) return Arithmetic::kCodes;
+  return shape.groups == 1 ? Arithmetic::kBits : weight.scheme == Scheme::kSign ? Arithmetic::kCodedWeights : Arithmetic::kCodes;
 }
 
 }  // namespace bantam

@@ -8,11 +8,24 @@
 
 namespace bantam {
 
-// Of activations, x [..., C]: codes and value (ops/quant/sign.h); with kNone x itself, without codes. The value is left
-// without elements unless `materialize_value`.
+// Of activations, x [..., C]: codes, scale and value; with kNone x itself, without codes. The value is left without
+// elements unless `materialize_value`. Throws Error where the scheme is for weights alone.
 Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value);
 
-// Of weights: the value that each stands for, a tensor of w's shape; with kNone w itself.
-Tensor quantize_weight(const Tensor& w, const QuantSpec& spec);
+// Of weights [K, ..., C]: the same. With kSign and `materialize_value` the value alone. Throws Error where the scheme is
+// for activations alone.
+Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value);
+
+// How a layer multiplies, by the codes of its operands.
+enum class Arithmetic : uint8_t {
+  kReal,          // values, f32
+  kCodedWeights,  // real activations by the weights' codes, f32; the scales afterwards
+  kCodes,         // codes by codes, an exact integer
+  kBits,          // the same on bits, by xor and popcount
+};
+struct WeightShape {
+  int64_t taps = 1, groups = 1;
+};
+Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, const WeightShape& shape);
 
 }  // namespace bantam

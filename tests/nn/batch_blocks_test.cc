@@ -18,7 +18,7 @@ TEST_CASE("in_batch_blocks: gradients of input and parameters, with a last block
     return max_pool(conv2d(x.value, rest[0], rest[1], {.pad_h = 1, .pad_w = 1}), {});
   };
   const TensorFn f = [&](const Tensors& in) {
-    return in_batch_blocks("conv_max_pool", 2, Quantized{in[0], {}, 1}, {in[1], in[2]}, piece, false);
+    return in_batch_blocks("conv_max_pool", 2, Quantized{in[0]}, {in[1], in[2]}, piece, false);
   };
   // Maxima are apart by far more than the step of the differences for these seeds: no kink is near.
   CHECK(gradcheck("conv_max_pool", f, {random_f64({3, 4, 4, 2}, 1), random_f64({2, 3, 3, 2}, 2), random_f64({2}, 3)}) ==
@@ -32,7 +32,7 @@ TEST_CASE("norm_in_batch_blocks: gradients of input, parameters, norm, slope and
   for (const int64_t block : {2, 3})
     for (const NormPost post : {NormPost::kNone, NormPost::kRelu}) {
       const TensorFn f = [&](const Tensors& in) {
-        return norm_in_batch_blocks("conv_norm", block, Quantized{in[0], {}, 1}, {in[1], in[2]}, piece,
+        return norm_in_batch_blocks("conv_norm", block, Quantized{in[0]}, {in[1], in[2]}, piece,
                                     {.pre = NormPre::kPRelu, .post = post},
                                     {.slope = in[3], .gamma = in[4], .beta = in[5], .residual = in[6]}, true);
       };

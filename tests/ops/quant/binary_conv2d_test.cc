@@ -271,7 +271,7 @@ TEST_CASE("binary_conv2d: what does not fit is an error that names the op and th
                        "binary_conv2d: padding must be 0, +1 or -1", Error);
   CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 1}), s, {}, {.groups = 3}),
                        "binary_conv2d: groups must be 1", Error);
-  CHECK_THROWS_WITH_AS(binary_conv2d({Tensor::zeros({1, 4, 4, 3}), {}, 1}, Tensor::zeros({2, 3, 3, 3}), s),
+  CHECK_THROWS_WITH_AS(binary_conv2d({Tensor::zeros({1, 4, 4, 3})}, Tensor::zeros({2, 3, 3, 3}), s),
                        "binary_conv2d: input must be signs of step 1", Error);
   CHECK_THROWS_WITH_AS(binary_conv2d(x, Tensor::zeros({2, 3, 3, 3}), s, Tensor::zeros({3})),
                        "binary_conv2d: bias must be [2], is [3]", Error);

@@ -38,11 +38,11 @@ TEST_CASE("sign: by hand: values, bits, and the clipped gradient, whose bounds c
     Parameter x("x", Tensor::of({2, 3}, {-0.0, -1.0, 1.5, nan, 1.0, -1.25}, dtype));
     const Quantized q = sign(x.tensor(), Surrogate::kClip, true);
     CHECK(q.value.values() == std::vector<double>{1, -1, 1, -1, 1, -1});
-    CHECK(q.step == 1);
+    CHECK(!q.scale.defined());
     CHECK(q.codes.channels == 3);
     CHECK(q.codes.pixels() == 2);
-    CHECK(q.codes.data()[0] == 0b101);
-    CHECK(q.codes.data()[1] == 0b010);
+    CHECK(q.codes.bits()[0] == 0b101);
+    CHECK(q.codes.bits()[1] == 0b010);
     backward({q.value}, {Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)});
     CHECK(x.grad.values() == std::vector<double>{1, 2, 0, 0, 5, 0});
   }
@@ -62,7 +62,7 @@ TEST_CASE("sign: the clipped surrogate saves one bit for an element, and nothing
   REQUIRE(q.value.node()->saved.size() == 1);
   CHECK(std::string(q.value.node()->saved[0].name) == "mask");
   CHECK(q.value.node()->saved[0].tensor.bytes() == (4 * 9 * 9 * 65 + 7) / 8);
-  CHECK(q.codes.bits.bytes() == 4 * 9 * 9 * 2 * 8);
+  CHECK(q.codes.tensor.bytes() == 4 * 9 * 9 * 2 * 8);
   NoGrad no_grad;
   CHECK(sign(x.tensor(), Surrogate::kClip).value.node() == nullptr);
 }
@@ -102,7 +102,7 @@ TEST_CASE("sign: the same bytes for any number of threads, at sizes of several c
     Parameter p("x", x);
     const Quantized q = sign(p.tensor(), Surrogate::kClip);
     REQUIRE(q.value.node()->saved.size() == 1);
-    const std::vector<double> b = q.codes.bits.values(), m = q.value.node()->saved[0].tensor.values();
+    const std::vector<double> b = q.codes.tensor.values(), m = q.value.node()->saved[0].tensor.values();
     backward({q.value}, {g});
     if (n == 1) bits = b, mask = m, dx = p.grad.values();
     CHECK(bits == b);
@@ -134,7 +134,7 @@ TEST_CASE("sign: of the codebook's entries -1 and +1 the nearest is taken, and +
   for (DType dtype : {DType::kF32, DType::kF64}) {
     const Tensor t = Tensor::of({7, 7}, x, dtype);
     const Quantized q = sign(t, Surrogate::kClip);
-    CHECK(expand(q.codes, q.step, t.shape(), dtype).values() == nearest);
+    CHECK(expand(q.codes, q.scale, t.shape(), dtype).values() == nearest);
     CHECK(sign_ste(t, Surrogate::kIdentity).values() == nearest);
   }
 }
