@@ -15,7 +15,7 @@ void place_tensors(FileBuilder* file) {
   };
   for (int i = 0; i < int(file->ops.size()); ++i) {
     const OpRecord& op = file->ops[size_t(i)];
-    for (uint32_t t : {op.out_f32, op.out_bits})
+    for (uint32_t t : {op.out_f32, op.out_codes})
       if (t != kNone) lives[t].first = lives[t].last = i;
     read(op.in, i);
     for (uint32_t s = 0; s < op.n_stages; ++s) read(file->stages[op.first_stage + s].tensor, i);

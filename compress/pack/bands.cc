@@ -8,7 +8,7 @@ namespace {
 Geometry derived(const PackState& s, const Chain& chain) {
   Geometry g;
   Fault fault;
-  if (!derive(chain.op, chain.in, chain.stages.data(), &g, &fault)) {
+  if (!derive(chain.op, chain.in, chain.out, chain.stages.data(), &g, &fault)) {
     const int at = fault.stage >= 0 ? chain.nodes[size_t(fault.stage)] : chain.root;
     refuse(s, at, "the packed format cannot hold it (field at byte " + std::to_string(fault.at) + " of its record)");
   }

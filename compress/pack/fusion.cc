@@ -23,16 +23,18 @@ bool fusable(const PackState& s, const Chain& chain, int node, int from) {
   return row && row->stage && (!row->joins || row->joins(s, chain, node, from));
 }
 
+const QuantSpec& quant_of(const PackState& s, int node) { return s.config<QuantizeConfig>(node).quant; }
+
 }  // namespace
 
 uint32_t f32_of(PackState* s, int node) {
   const Value& v = s->values[size_t(node)];
   if (v.f32 != kNone) return v.f32;
-  if (v.bits == kNone) refuse(*s, node, "its value is needed before it is computed");
+  if (v.codes == kNone) refuse(*s, node, "its value is needed before it is computed");
   Chain chain(node);
-  chain.op.source = uint8_t(Source::kUnpack);
-  chain.op.in = v.bits;
-  chain.in = s->dims(v.bits);
+  chain.op.source = uint8_t(Source::kLoad);
+  chain.op.in = v.codes;
+  chain.in = s->dims(v.codes);
   add_op(s, &chain, node, {});
   return v.f32;
 }
@@ -55,33 +57,39 @@ void extend(PackState* s, Chain* chain) {
     append_stage(s, chain, next, x);
     x = next;
   }
-  std::vector<int> signs;
+  // Codes of one kind come along; quantizers that differ from the first make theirs of the floats.
+  std::vector<int> codes;
   bool floats = x == s->output();
-  for (int consumer : s->consumers[size_t(x)])
-    if (s->node(consumer).kind == Kind::kQuantize)  // of signs: one of real values has vanished
-      signs.push_back(consumer);
+  for (int consumer : s->consumers[size_t(x)]) {
+    const bool coded = s->node(consumer).kind == Kind::kQuantize;  // one of real values has vanished
+    if (coded && (codes.empty() || quant_of(*s, codes[0]) == quant_of(*s, consumer)))
+      codes.push_back(consumer);
     else
       floats = true;
-  add_op(s, chain, floats || signs.empty() ? x : -1, signs);
+  }
+  add_op(s, chain, floats || codes.empty() ? x : -1, codes);
 }
 
-void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& signs) {
+void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& codes) {
   OpRecord& op = chain->op;
   FileBuilder& file = s->file;
   if (file.ops.size() >= kMaxOps || file.tensors.size() + 2 > kMaxTensors)
     refuse(*s, chain->root, "the net has too many operations");
-  op.name = file.string(s->node(f32 >= 0 ? f32 : signs[0]).name);
+  op.name = file.string(s->node(f32 >= 0 ? f32 : codes[0]).name);
   op.n_stages = uint32_t(chain->stages.size());
   op.out_f32 = f32 >= 0 ? 0 : kNone;
-  op.out_bits = signs.empty() ? kNone : 0;  // known below; derive asks which there are
+  op.out_codes = codes.empty() ? kNone : 0;  // known below; derive asks which there are
   op.band = 1;
-  if (Source(op.source) == Source::kXnor && f32 < 0) use_thresholds(&file, chain);
+  const QuantSpec quant = codes.empty() ? QuantSpec() : quant_of(*s, codes[0]);
+  const TensorRecord type = type_of(quant);
+  chain->out = type.form();
+  if (is_integer(op.product(chain->in.form.type)) && f32 < 0) use_thresholds(&file, chain, quant);
   const Geometry g = choose_band(*s, chain);
   file.header.arena_per_lane = std::max(file.header.arena_per_lane, uint32_t(g.scratch_bytes));
 
-  if (f32 >= 0) op.out_f32 = s->values[size_t(f32)].f32 = add_tensor(s, f32, Type::kF32, g.out_h, g.out_w, g.c);
-  if (!signs.empty()) op.out_bits = add_tensor(s, signs[0], Type::kBits, g.out_h, g.out_w, g.c);
-  for (int i : signs) s->values[size_t(i)].bits = op.out_bits, s->covered[size_t(i)] = true;
+  if (f32 >= 0) op.out_f32 = s->values[size_t(f32)].f32 = add_tensor(s, f32, {}, g.out_h, g.out_w, g.c);
+  if (!codes.empty()) op.out_codes = add_tensor(s, codes[0], type, g.out_h, g.out_w, g.c);
+  for (int i : codes) s->values[size_t(i)].codes = op.out_codes, s->covered[size_t(i)] = true;
   op.first_stage = uint32_t(file.stages.size());
   file.stages.insert(file.stages.end(), chain->stages.begin(), chain->stages.end());
   file.ops.push_back(op);

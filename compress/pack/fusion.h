@@ -15,6 +15,7 @@ struct Chain {
   int root;      // the node that starts it
   OpRecord op;
   Dims in;       // of the source's input
+  Form out = {};  // of the codes that it makes besides floats
   std::vector<StageRecord> stages;
   std::vector<int> nodes;  // of the stages; the root's for its own bias
   uint32_t channels() const { return op.k ? op.k : in.c; }
@@ -26,7 +27,7 @@ struct StagePlace {
   uint32_t channels;
 };
 
-// The tensor of floats that holds a node's value; made from its bits if need be.
+// The tensor of floats that holds a node's value; made from its codes if need be.
 uint32_t f32_of(PackState* s, int node);
 
 // An op that loads the node's first operand, with the node as its first stage, and what follows it.
@@ -35,7 +36,8 @@ void start_with_load(PackState* s, int node);
 // Takes in the nodes behind the chain that may join it, then adds the op.
 void extend(PackState* s, Chain* chain);
 
-// Adds the op; its floats are node `f32`'s value (or -1), its signs are the values of the nodes in `signs`.
-void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& signs);
+// Adds the op; its floats are node `f32`'s value (or -1), its bits or codes are the values of the quantize nodes in
+// `codes`, which are quantized alike.
+void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& codes);
 
 }  // namespace bantam::packed

@@ -1,7 +1,11 @@
 // Convolutions and linear layers: a source that multiplies, and the bias as its first stage.
+#include <bit>
+
 #include "compress/pack/lower.h"
 #include "compress/pack/weights.h"
+#include "core/autograd.h"
 #include "ops/kernels/depthwise.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam::packed {
 namespace {
@@ -26,8 +30,8 @@ ConvConfig shape_of(const PackState& s, int node, Dims in) {
   if (c.kernel_h > kMaxKernel || c.kernel_w > kMaxKernel)
     refuse(s, node, "its kernel is larger than " + std::to_string(kMaxKernel));
   if (c.groups > 0xFFFF) refuse(s, node, "it has more than 65535 groups");
-  if (c.pad_value && !s.net.is_binary_layer(node))
-    refuse(s, node, "a padding value other than 0 needs sign weights, sign inputs and one group");
+  if (c.pad_value && !s.net.is_integer(node))
+    refuse(s, node, "a padding value other than 0 needs quantized weights and inputs");
   return c;
 }
 
@@ -35,59 +39,118 @@ bool is_depthwise(const ConvConfig& c, Dims in) {
   return c.groups > 1 && c.groups == in.c && c.groups == c.out_channels && c.kernel_h * c.kernel_w <= kDepthwiseMaxTaps;
 }
 
-// How the layer multiplies, by the codes of its weights and of its input.
-Source source_of(const PackState& s, int node) {
-  const bool signs = grid_of(weight_codes(s, node), Operand::kWeight).is_signs();
-  switch (s.net.arithmetic(node)) {
-    case Arithmetic::kReal: return Source::kConv;
-    case Arithmetic::kCodedWeights: return signs ? Source::kConvSigns : Source::kConv;
-    case Arithmetic::kBits: return Source::kXnor;
-    case Arithmetic::kCodes: break;
-  }
-  refuse(s, node, "the packed format has no such codes");
+// A layer's weights as the evaluation forward has them: codes and scales, or values.
+Quantized quantized_weights(const PackState& s, int node, const ConvConfig& c, int64_t in_channels) {
+  const Shape shape{c.out_channels, c.kernel_h, c.kernel_w, in_channels / c.groups};
+  Tensor w = Tensor::empty(shape);
+  const float* values = parameter(s, node, s.node(node).name + ".weight", shape.size());
+  std::copy(values, values + shape.size(), w.mutable_data<float>());
+  const NoGrad no_grad;
+  Quantized q = quantize_weight(w, weight_codes(s, node), false);
+  q.value = materialize(q);
+  return q;
 }
 
-uint32_t add_weights(PackState* s, const Chain& chain, const ConvConfig& c) {
-  const int64_t depth = c.kernel_h * c.kernel_w * chain.in.c / c.groups, cols = c.out_channels / c.groups;
-  const float* w = parameter(*s, chain.root, s->node(chain.root).name + ".weight", depth * c.out_channels);
-  switch (Source(chain.op.source)) {
-    case Source::kConv: return s->file.payload(pack_weight_panels(w, c.groups, depth, cols));
-    case Source::kConvSigns: return s->file.payload(pack_weight_signs(w, c.groups, depth, cols));
-    case Source::kXnor:
-      return s->file.payload(pack_weight_bits(w, c.out_channels * c.kernel_h * c.kernel_w, chain.in.c));
-    case Source::kDepthwise: return s->file.payload(pack_weight_depthwise(w, depth, chain.in.c));
-    case Source::kPixels:
-    case Source::kLoad:
-    case Source::kUnpack:
-    case Source::kGlobalAverage: break;
+// Codes as numbers of the fewest bits, each output channel's from a byte on.
+std::vector<uint8_t> pack_numbers(const Codes& codes, int64_t rows, int bits) {
+  const int64_t pixels = codes.pixels() / rows, c = codes.channels, depth = pixels * c, row = ceil_div(depth * bits, 8);
+  std::vector<uint8_t> numbers(size_t(rows * row));
+  for (int64_t k = 0; k < rows; ++k)
+    for (int64_t i = 0; i < depth; ++i) {
+      const int64_t pixel = k * pixels + i / c;
+      const uint32_t v = codes.is_bits() ? uint32_t(codes.bits()[pixel * codes.words() + i % c / 64] >> (i % c % 64) & 1)
+                                         : codes.bytes()[pixel * c + i % c];
+      for (int bit = 0; bit < bits; ++bit) {
+        const int64_t at = i * bits + bit;
+        numbers[size_t(k * row + at / 8)] |= uint8_t((v >> bit & 1) << (at % 8));
+      }
+    }
+  return numbers;
+}
+
+// Weights as numbers, with what they mean.
+void use_numbers(PackState* s, Chain* chain, const Codes& codes, const ConvConfig& c) {
+  OpRecord& op = chain->op;
+  op.weight_form = uint8_t(WeightForm::kCodes);
+  op.weight_bits = uint8_t(std::bit_width(unsigned(codes.grid.levels - 1)));
+  op.weight_mul = uint8_t(codes.grid.mul), op.weight_add = int16_t(codes.grid.add);
+  op.weights = s->file.payload(pack_numbers(codes, c.out_channels, op.weight_bits));
+}
+
+// The form in which the weights are kept, by how the layer multiplies.
+void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantized& q) {
+  OpRecord& op = chain->op;
+  const int64_t depth = c.kernel_h * c.kernel_w * chain->in.c / c.groups, cols = c.out_channels / c.groups;
+  const float* w = q.value.data<float>();
+  const auto keep = [&](WeightForm form, const auto& payload) {
+    op.weight_form = uint8_t(form);
+    op.weights = s->file.payload(payload);
+  };
+  switch (s->net.arithmetic(chain->root)) {
+    case Arithmetic::kReal:
+      if (q.codes.defined()) {  // scales by kernel
+        use_numbers(s, chain, q.codes, c);
+        if (q.scale.defined() && q.scale.rank() == 2)
+          op.scales = s->file.payload(q.scale.data<float>(), size_t(q.scale.size()) * sizeof(float));
+        return;
+      }
+      if (is_depthwise(c, chain->in)) return keep(WeightForm::kDepthwise, pack_weight_depthwise(w, depth, chain->in.c));
+      return keep(WeightForm::kPanels, pack_weight_panels(w, c.groups, depth, cols));
+    case Arithmetic::kCodedWeights:
+      if (q.codes.is_bits()) return keep(WeightForm::kSignColumns, pack_weight_signs(w, c.groups, depth, cols));
+      return use_numbers(s, chain, q.codes, c);
+    case Arithmetic::kBits:
+      return keep(WeightForm::kSignRows, pack_weight_bits(w, c.out_channels * c.kernel_h * c.kernel_w, chain->in.c));
+    case Arithmetic::kCodes:
+      return use_numbers(s, chain, q.codes, c);
   }
-  refuse(*s, chain.root, "its source takes no weights");
+  refuse(*s, chain->root, "the packed format has no such weights");
+}
+
+// The sums' scale, that of both operands, and the bias as one stage; or the bias alone.
+void add_affine(PackState* s, Chain* chain, const ConvConfig& c, const Quantized& q) {
+  const int node = chain->root;
+  const bool integer = s->net.is_integer(node);
+  const bool scaled = s->net.arithmetic(node) != Arithmetic::kReal && q.scale.defined();
+  const bool steps = integer && Type(chain->in.form.type) == Type::kCodes;
+  const float* bias = c.bias ? parameter(*s, node, s->node(node).name + ".bias", c.out_channels) : nullptr;
+  const size_t k = size_t(c.out_channels);
+  if (!bias && !scaled && !steps) return;
+  StageRecord stage;
+  if (scaled || steps) {
+    std::vector<float> scale(k), shift(k);
+    const float step = steps ? std::bit_cast<float>(s->file.tensors[chain->op.in].scale) : 1.0f;
+    for (size_t i = 0; i < k; ++i) {
+      const float of_w = scaled ? q.scale.data<float>()[q.scale.size() == 1 ? 0 : i] : 1.0f;
+      scale[i] = steps ? step * of_w : of_w;
+      shift[i] = bias ? bias[i] : 0.0f;
+    }
+    stage.kind = uint8_t(StageKind::kAffine);
+    stage.a = s->file.payload(scale), stage.b = s->file.payload(shift);
+  } else {
+    stage.kind = uint8_t(StageKind::kBias);
+    stage.a = s->file.payload(bias, k * sizeof(float));
+  }
+  chain->stages.push_back(stage);
+  chain->nodes.push_back(node);
 }
 
 void start_conv(PackState* s, int node) {
   Chain chain(node);
   OpRecord& op = chain.op;
-  Source source = source_of(*s, node);
+  op.source = uint8_t(Source::kConv);
   const int x = s->input(node);
-  op.in = source == Source::kXnor ? s->values[size_t(x)].bits : f32_of(s, x);
+  op.in = s->net.is_integer(node) ? s->values[size_t(x)].codes : f32_of(s, x);
   chain.in = s->dims(op.in);
   const ConvConfig c = shape_of(*s, node, chain.in);
-  if (source == Source::kConv && is_depthwise(c, chain.in)) source = Source::kDepthwise;
-  op.source = uint8_t(source);
   op.k = uint32_t(c.out_channels), op.groups = uint16_t(c.groups), op.pad_value = int8_t(c.pad_value);
   op.kh = uint16_t(c.kernel_h), op.kw = uint16_t(c.kernel_w);
   op.stride_h = uint16_t(c.stride_h), op.stride_w = uint16_t(c.stride_w);
   op.pad_h = uint16_t(c.pad_h), op.pad_w = uint16_t(c.pad_w);
   op.dilation_h = uint16_t(c.dilation_h), op.dilation_w = uint16_t(c.dilation_w);
-  op.weights = add_weights(s, chain, c);
-  if (c.bias) {
-    StageRecord bias;
-    bias.kind = uint8_t(StageKind::kBias);
-    const float* values = parameter(*s, node, s->node(node).name + ".bias", c.out_channels);
-    bias.a = s->file.payload(values, size_t(c.out_channels) * sizeof(float));
-    chain.stages.push_back(bias);
-    chain.nodes.push_back(node);
-  }
+  const Quantized weights = quantized_weights(*s, node, c, chain.in.c);
+  add_weights(s, &chain, c, weights);
+  add_affine(s, &chain, c, weights);
   extend(s, &chain);
 }
 

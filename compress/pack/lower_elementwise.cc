@@ -64,23 +64,22 @@ bool other_is_there(const PackState& s, const Chain&, int node, int from) {
 }
 
 bool is_real(const PackState& s, int node) {
-  const QuantSpec& quant = s.config<QuantizeConfig>(node).quant;
-  if (quant.scheme == Scheme::kNone) return true;
-  if (!grid_of(quant, Operand::kActivation).is_signs()) refuse(s, node, "the packed format has no such codes");
-  return false;
+  return s.config<QuantizeConfig>(node).quant.scheme == Scheme::kNone;
 }
 
-// Signs of a value whose op did not make them along: because another of its readers stands between.
-void start_signs(PackState* s, int node) {
+// Codes of a value whose op did not make them along: because another of its readers stands between.
+void start_codes(PackState* s, int node) {
   const Value& v = s->values[size_t(s->input(node))];
-  if (v.f32 == kNone) {  // the sign of signs
-    s->values[size_t(node)].bits = v.bits;
+  const bool coded = v.codes != kNone, real = v.f32 != kNone;
+  const TensorRecord type = type_of(s->config<QuantizeConfig>(node).quant);
+  if (!real && coded && Type(type.type) == Type::kBits && s->dims(v.codes).form.type == Type::kBits) {
+    s->values[size_t(node)].codes = v.codes;  // the sign of signs
     return;
   }
   Chain chain(node);
   chain.op.source = uint8_t(Source::kLoad);
-  chain.op.in = v.f32;
-  chain.in = s->dims(v.f32);
+  chain.op.in = real ? v.f32 : v.codes;
+  chain.in = s->dims(chain.op.in);
   add_op(s, &chain, -1, {node});
 }
 
@@ -100,7 +99,7 @@ std::span<const Lowering> elementwise_lowerings() {
       {.kind = Kind::kHardtanh, .start = start_with_load, .stage = hardtanh},
       {.kind = Kind::kHardSwish, .start = start_with_load, .stage = hard_swish},
       {.kind = Kind::kAdd, .start = start_with_load, .stage = add, .joins = other_is_there},
-      {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_signs},
+      {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_codes},
   };
   return kRows;
 }

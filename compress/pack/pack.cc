@@ -16,14 +16,15 @@ using namespace packed;
 
 // The one switch so far: full width, and the bits of its narrowest weights and activations.
 SwitchRecord full_width(const PackState& s) {
-  uint32_t weight_bits = 32;
-  bool sign_inputs = false;
+  uint32_t weight_bits = 32, act_bits = 32;
   for (int i = 0; i < s.nodes(); ++i) {
     if (const QuantSpec* weight = weight_quant(s.node(i)))
       weight_bits = std::min(weight_bits, uint32_t(bits_of(*weight)));
-    sign_inputs = sign_inputs || s.net.is_binary_layer(i);
+    if (!s.net.is_integer(i)) continue;
+    const auto& in = s.config<QuantizeConfig>(s.node(i).inputs[0]);
+    act_bits = std::min(act_bits, uint32_t(bits_of(in.quant)));
   }
-  return {1000, weight_bits, sign_inputs ? 1u : 32u, 0};
+  return {.weight_bits = weight_bits, .act_bits = act_bits};
 }
 
 // The file's header, as far as it says what goes in and what comes out.

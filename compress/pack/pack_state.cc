@@ -1,8 +1,10 @@
 #include "compress/pack/pack_state.h"
 
+#include <bit>
 #include <cmath>
 
 #include "compress/pack/lower.h"
+#include "ops/quant/uniform.h"
 
 namespace bantam::packed {
 
@@ -44,10 +46,23 @@ const float* parameter(const PackState& s, int node, const std::string& name, in
   return finite(s, node, name, v, n);
 }
 
-uint32_t add_tensor(PackState* s, int node, Type type, uint64_t h, uint64_t w, uint64_t c) {
-  if (h > kMaxSide || w > kMaxSide || c > kMaxDepth) refuse(*s, node, "its output is larger than the format allows");
+TensorRecord type_of(const QuantSpec& codes) {
   TensorRecord t;
-  t.name = s->file.string(s->node(node).name), t.type = uint8_t(type);
+  if (codes.scheme == Scheme::kNone) return t;
+  const CodeGrid grid = grid_of(codes, Operand::kActivation);
+  t.type = uint8_t(grid.is_signs() ? Type::kBits : Type::kCodes);
+  if (grid.is_signs()) return t;
+  const UniformRule rule = uniform_rule(codes);
+  t.mul = uint8_t(grid.mul), t.top = uint8_t(grid.levels - 1), t.add = int16_t(grid.add);
+  t.flags = rule.first_above_zero ? TensorRecord::kFirstAboveZero : 0;
+  t.scale = std::bit_cast<uint32_t>(rule.step), t.factor = std::bit_cast<uint32_t>(rule.factor);
+  return t;
+}
+
+uint32_t add_tensor(PackState* s, int node, const TensorRecord& type, uint64_t h, uint64_t w, uint64_t c) {
+  if (h > kMaxSide || w > kMaxSide || c > kMaxDepth) refuse(*s, node, "its output is larger than the format allows");
+  TensorRecord t = type;
+  t.name = s->file.string(s->node(node).name);
   t.h = uint32_t(h), t.w = uint32_t(w), t.c = uint32_t(c);
   s->file.tensors.push_back(t);
   return uint32_t(s->file.tensors.size() - 1);

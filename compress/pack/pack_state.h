@@ -11,9 +11,10 @@
 
 namespace bantam::packed {
 
-// A node's value as the packed model holds it: as floats, as bits, as both, or (so far) not at all. Tensors' indices.
+// A node's value as the packed model holds it: as floats, as bits or codes, as both, or (so far) not at all. Tensors'
+// indices.
 struct Value {
-  uint32_t f32 = kNone, bits = kNone;
+  uint32_t f32 = kNone, codes = kNone;
 };
 
 struct PackState {
@@ -36,7 +37,10 @@ struct PackState {
   int input(int i, size_t which = 0) const { return real(node(i).inputs[which]); }
   int other_input(int i, int from) const { return input(i, 0) == from ? input(i, 1) : input(i, 0); }
   int output() const { return real(nodes() - 1); }
-  Dims dims(uint32_t tensor) const { return {file.tensors[tensor].h, file.tensors[tensor].w, file.tensors[tensor].c}; }
+  Dims dims(uint32_t tensor) const {
+    const TensorRecord& t = file.tensors[tensor];
+    return {t.h, t.w, t.c, t.form()};
+  }
 };
 
 // Throws Error "pack: NODE (KIND): why".
@@ -47,7 +51,9 @@ const float* finite(const PackState& s, int node, const std::string& name, const
 // Values [n] of a parameter. Refuses the node if there is none of that size, or one is not finite.
 const float* parameter(const PackState& s, int node, const std::string& name, int64_t n);
 
-// A new tensor, which holds the node's value. Returns its index.
-uint32_t add_tensor(PackState* s, int node, Type type, uint64_t h, uint64_t w, uint64_t c);
+// A new tensor of floats, or of bits or codes, which holds the node's value. Returns its index.
+uint32_t add_tensor(PackState* s, int node, const TensorRecord& type, uint64_t h, uint64_t w, uint64_t c);
+// The type of a tensor that holds activations quantized so: bits, or codes with all that makes them from floats.
+TensorRecord type_of(const QuantSpec& codes);
 
 }  // namespace bantam::packed

@@ -56,6 +56,8 @@ std::vector<uint8_t> FileBuilder::bytes() const {
     OpRecord op = ops[i];
     place(op.weights);
     place(op.thresholds);
+    place(op.table);
+    place(op.scales);
     write_record(op, &file[p.ops + i * OpRecord::kBytes]);
   }
   for (size_t i = 0; i < stages.size(); ++i) {
@@ -65,7 +67,14 @@ std::vector<uint8_t> FileBuilder::bytes() const {
     write_record(s, &file[p.stages + i * StageRecord::kBytes]);
   }
   for (size_t i = 0; i < classes.size(); ++i) store_le32(&file[p.classes + i * kClassBytes], classes[i]);
-  for (size_t i = 0; i < switches.size(); ++i) write_record(switches[i], &file[p.switches + i * SwitchRecord::kBytes]);
+  for (size_t i = 0; i < switches.size(); ++i) {
+    SwitchRecord s = switches[i];
+    if (s.n_ops == 0) {  // all of the file
+      s.n_ops = h.n_ops, s.output = h.output;
+      s.arena_base = h.arena_base, s.arena_per_lane = h.arena_per_lane;
+    }
+    write_record(s, &file[p.switches + i * SwitchRecord::kBytes]);
+  }
   memcpy(&file[p.strings], strings_.data(), strings_.size());
   memcpy(&file[p.payloads], payloads_.data() + kAlign, payloads_.size() - kAlign);
   seal(&file);

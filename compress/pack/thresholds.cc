@@ -1,5 +1,7 @@
 #include "compress/pack/thresholds.h"
 
+#include <algorithm>
+
 #include "bantam_fault.h"
 #include "core/base/fixed_point.h"
 #include "core/tensor.h"
@@ -12,8 +14,8 @@ namespace {
 template <class P> int32_t first_change(int32_t begin, int32_t end, const P& predicate) {
   const bool value = predicate(begin);
   if (predicate(end) == value) return end + 1;
-  while (end - begin > 1) {  // predicate(begin) == value != predicate(end)
-    const int32_t middle = begin + (end - begin) / 2;
+  while (int64_t(end) - begin > 1) {  // predicate(begin) == value != predicate(end)
+    const int32_t middle = int32_t(begin + (int64_t(end) - begin) / 2);
     (predicate(middle) == value ? begin : end) = middle;
   }
   return end;
@@ -85,6 +87,29 @@ bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Thres
     for (int32_t sum = -limit; sum <= limit; ++sum)
       if (t(sum) != sign(sum)) return false;
   *out = t;
+  return true;
+}
+
+int CodeThreshold::operator()(int32_t sum) const {
+  const int32_t v = falls ? -sum : sum;
+  return int(std::count_if(t.begin(), t.end(), [v](int32_t least) { return least <= v; }));
+}
+
+bool find_code_threshold(const std::vector<ScalarStage>& stages, int32_t limit, int top,
+                         const std::function<int(float)>& byte, CodeThreshold* out) {
+  const int d = direction(stages);
+  if (d == 0) return false;
+  CodeThreshold result;
+  result.falls = d < 0;
+  const auto at = [&](int32_t v) { return byte(evaluate(stages, float(d < 0 ? -v : v))); };
+  for (int j = 1; j <= top; ++j) {
+    const auto reached = [&](int32_t v) { return at(v) >= j; };
+    result.t.push_back(reached(-limit) ? INT32_MIN : reached(limit) ? first_change(-limit, limit, reached) : INT32_MAX);
+  }
+  if (limit <= kExhaustiveLimit)
+    for (int32_t sum = -limit; sum <= limit; ++sum)
+      if (result(sum) != byte(evaluate(stages, float(sum)))) return false;
+  *out = std::move(result);
   return true;
 }
 

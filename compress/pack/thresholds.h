@@ -1,4 +1,4 @@
-// Sign of a chain of f32 stages over an integer sum, as integer comparisons. [methods: XOR, popcount, compare]
+// Sign, or code, of a chain of f32 stages over an integer sum, as integer comparisons. [methods: XOR, popcount, compare]
 //
 // sign(stages(float(sum))) is a step function of the sum. Its steps are found by bisection over the integers with the
 // very f32 expression of the evaluation forward, so that the comparison agrees with it for every sum, rounding
@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -55,6 +56,19 @@ struct Threshold {
 // kExhaustiveLimit every sum is tried.
 constexpr int32_t kExhaustiveLimit = 1 << 17;
 bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out);
+
+// Codes in place of signs: byte = how many t <= sum, or <= -sum where `falls`; t ascending, as many as the codebook has
+// numbers above 0.
+struct CodeThreshold {
+  std::vector<int32_t> t = {};
+  bool falls = false;
+  int operator()(int32_t sum) const;
+};
+// The thresholds that equal byte(evaluate(stages, float(sum))) for every sum in [-limit, limit], limit < 2^31. False if
+// there are none: a stage without scalar form, one that turns, or values that overflow to NaN on the way. byte() must
+// rise, from 0 to at most `top`. With limit <= kExhaustiveLimit every sum is tried.
+bool find_code_threshold(const std::vector<ScalarStage>& stages, int32_t limit, int top,
+                         const std::function<int(float)>& byte, CodeThreshold* out);
 
 // How the sign of the stages' result depends on their input: rising (+1), falling (-1), either way for a constant (+1),
 // or 0 where it turns or is not known. After a max pool, +1 makes the OR of the window's bits and -1 their AND.

@@ -20,6 +20,7 @@ class TrainedNet {
   // How a layer multiplies in the evaluation forward; and is that in integers, on bits?
   Arithmetic arithmetic(int node) const { return plan_.arithmetic(size_t(node)); }
   bool is_binary_layer(int node) const { return plan_.is_binary(size_t(node)); }
+  bool is_integer(int node) const { return plan_.is_integer(size_t(node)); }
 
   // Values [n] of a parameter, as they lie in memory; null if there is none of this name and size.
   const float* values(const std::string& parameter, int64_t n) const {

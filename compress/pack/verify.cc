@@ -18,6 +18,7 @@ const char* type_name(const bnt_view& v) {
   switch (v.dtype) {
     case BNT_F32: return "f32";
     case BNT_BITS: return "bits";
+    case BNT_CODES: return "codes";
     case BNT_I32: break;  // no tensor has it yet
   }
   throw Error("verify: tensor " + std::string(v.name) + " has a type that cannot be compared");
@@ -26,6 +27,7 @@ const char* type_name(const bnt_view& v) {
 // Of a tensor whose type has a name.
 float value_at(const bnt_view& v, int64_t i) {
   if (v.dtype == BNT_F32) return static_cast<const float*>(v.data)[i];
+  if (v.dtype == BNT_CODES) return float(v.mul * static_cast<const uint8_t*>(v.data)[i] + v.add) * v.scale;
   const int64_t c = v.dims[2], channel = i % c;
   const uint64_t word =
       static_cast<const uint64_t*>(v.data)[i / c * int64_t(words_for(size_t(c))) + channel / kWordBits];

@@ -173,7 +173,7 @@ const char* bnt_status_text(bnt_status status) noexcept {
     case BNT_MEM_TOO_SMALL: return "the memory for the model is smaller than model_bytes";
     case BNT_ARENA_TOO_SMALL: return "the arena is smaller than arena_base + lanes * arena_per_lane";
     case BNT_NOT_A_MODEL: return "not a packed model";
-    case BNT_BAD_VERSION: return "a packed model of another format version";
+    case BNT_BAD_VERSION: return "a packed model of another format version: pack its checkpoint again";
     case BNT_BAD_SIZE: return "the file is cut off, or longer than it says";
     case BNT_BAD_CHECKSUM: return "the checksum does not match: some byte has changed";
     case BNT_MALFORMED: return "a field is out of range or contradicts another";

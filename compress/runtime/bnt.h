@@ -42,7 +42,7 @@ typedef enum bnt_status {
   BNT_MEM_TOO_SMALL = 3, /* mem_size < bnt_info.model_bytes */
   BNT_ARENA_TOO_SMALL = 4, /* arena_size < arena_base + lanes * arena_per_lane */
   BNT_NOT_A_MODEL = 5,   /* the first bytes are not those of a packed model */
-  BNT_BAD_VERSION = 6,   /* a packed model of another format version */
+  BNT_BAD_VERSION = 6,   /* a packed model of another format version: pack the checkpoint again */
   BNT_BAD_SIZE = 7,      /* the file is cut off, or longer than it says */
   BNT_BAD_CHECKSUM = 8,  /* some byte of the file is not what was written */
   BNT_MALFORMED = 9,     /* a field is out of range or contradicts another: see bnt_where */
@@ -85,7 +85,8 @@ typedef struct bnt_switch {
 typedef enum bnt_dtype {
   BNT_F32 = 0,
   BNT_I32 = 1,
-  BNT_BITS = 2 /* a pixel's channels in ceil(c / 64) u64 words, least significant bit first; 1 is +1, 0 is -1; pad 0 */
+  BNT_BITS = 2, /* a pixel's channels in ceil(c / 64) u64 words, least significant bit first; 1 is +1, 0 is -1; pad 0 */
+  BNT_CODES = 3 /* u8: code = mul * byte + add, value = scale * (float)code */
 } bnt_dtype;
 
 /* A tensor that the net has just computed: the output of the node of this name. Valid during the call. */
@@ -94,6 +95,8 @@ typedef struct bnt_view {
   bnt_dtype dtype;
   uint32_t dims[3]; /* h, w, c */
   const void* data;
+  int32_t mul, add; /* of BNT_CODES; else 0 */
+  float scale;
 } bnt_view;
 
 /* Runs task(context, t, lane) for each t in [0, tasks), on at most `lanes` threads, and returns when all are done. No

@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "ops/kernels/bitpack.h"
+#include "ops/kernels/code_values.h"
+#include "ops/kernels/conv_codes.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/depthwise.h"
 #include "ops/kernels/elementwise.h"
@@ -13,6 +15,11 @@
 namespace bantam::packed {
 namespace {
 
+float as_float(uint32_t bits) {
+  float v;
+  memcpy(&v, &bits, 4);
+  return v;
+}
 // Positions [begin, end) under output position `o` of a window that slides, inside [0, size).
 struct Span {
   uint64_t begin, end;
@@ -29,11 +36,12 @@ struct OpRun {
   const Geometry& g;
   const StageRecord* stages;
   const uint8_t* image;
-  const uint8_t* weights;  // of kXnor: in mem
+  const uint8_t* weights;  // in mem, or in the file where nothing had to be laid out
   uint8_t* arena;
 
   float* f32(uint32_t tensor) const { return reinterpret_cast<float*>(arena + m.tensor(tensor).arena); }
   uint64_t* bits(uint32_t tensor) const { return reinterpret_cast<uint64_t*>(arena + m.tensor(tensor).arena); }
+  uint8_t* bytes(uint32_t tensor) const { return arena + m.tensor(tensor).arena; }
 
   void task(uint32_t index, uint8_t* scratch) const;
 
@@ -42,9 +50,15 @@ struct OpRun {
   void pixels(uint64_t begin, uint64_t end, float* rows) const;
   GemmRows rows_of(uint64_t begin, uint64_t end, float* rows, int64_t group) const;
   void conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const;
+  void convolve(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const;
+  void load(uint64_t begin, uint64_t end, float* rows) const;
+  void sums(uint64_t begin, uint64_t end, uint8_t* kernel, int32_t* rows) const;
   void stage(const StageRecord& s, const float* x, uint64_t row, uint64_t rows, uint64_t w, float* out) const;
-  void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows,
+  void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, int32_t* rows, uint8_t* codes,
                       uint8_t* kernel) const;
+  void pool_bits(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint64_t* rows, const uint64_t* after) const;
+  void pool_codes(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint8_t* rows, const uint64_t* least) const;
+  void encode(const float* x, uint64_t out_begin, uint64_t out_end) const;
   void max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_t out_end, float* out) const;
 };
 
@@ -66,8 +80,8 @@ GemmRows OpRun::rows_of(uint64_t begin, uint64_t end, float* rows, int64_t group
 // Output rows [begin, end) of the canonical convolution.
 void OpRun::conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const {
   const ConvShape& s = g.conv;
-  const ConvWeights w = Source(op.source) == Source::kConv ? conv_f32_packed(s, m.payload<float>(op.weights))
-                                                           : conv_f32_sign_weights(s, m.payload<uint8_t>(op.weights));
+  const ConvWeights w = g.product == Product::kFloats ? conv_f32_packed(s, reinterpret_cast<const float*>(weights))
+                                                      : conv_f32_sign_weights(s, weights);
   for (int64_t group = 0; group < s.groups; ++group) {
     const GemmRows r = rows_of(begin, end, rows, group);
     GemmB b = w.first;
@@ -80,31 +94,61 @@ void OpRun::conv_f32_rows(uint64_t begin, uint64_t end, const float* bias, float
   }
 }
 
+// Rows [begin, end) of a tensor of bits or codes as floats.
+void OpRun::load(uint64_t begin, uint64_t end, float* rows) const {
+  const int64_t pixels = int64_t((end - begin) * g.w), c = int64_t(g.c);
+  if (g.in.type == Type::kBits) return unpack_signs(bits(op.in) + begin * g.w * words_for(g.c), pixels, c, rows);
+  const float scale = as_float(m.tensor(op.in).scale);
+  codes_to_f32(bytes(op.in) + begin * g.w * g.c, g.in.mul, g.in.add, rows, pixels * c);
+  scale_f32(rows, scale, rows, pixels * c);
+}
+
+// Rows [begin, end) of an integer convolution.
+void OpRun::sums(uint64_t begin, uint64_t end, uint8_t* kernel, int32_t* rows) const {
+  if (g.product == Product::kXnor)
+    return xnor_conv_i32(g.conv, op.pad_value, bits(op.in), weights, int64_t(begin), int64_t(end), kernel, rows);
+  CodeInput x;
+  if (g.in.type == Type::kBits)
+    x.bits = bits(op.in);
+  else
+    x.bytes = bytes(op.in), x.mul = g.in.mul, x.add = g.in.add;
+  x.pad = op.pad_value;
+  codes_conv_i32(g.conv, x, weights, int64_t(begin), int64_t(end), kernel, rows);
+}
+
+void OpRun::convolve(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const {
+  switch (g.product) {
+    case Product::kDepthwise: {
+      GemmRows r = rows_of(begin, end, rows, 0);
+      r.channels = g.conv.c;
+      return depthwise_f32_rows(r, reinterpret_cast<const float*>(weights), bias, 0, r.rows());
+    }
+    case Product::kFloats:
+    case Product::kSigns: return conv_f32_rows(begin, end, bias, rows, kernel);
+    case Product::kXnor:
+      return xnor_conv_f32(g.conv, op.pad_value, bits(op.in), weights, bias, int64_t(begin), int64_t(end), kernel, rows);
+    case Product::kCodes:
+      sums(begin, end, kernel, reinterpret_cast<int32_t*>(rows));
+      return sums_to_f32(reinterpret_cast<const int32_t*>(rows), rows, int64_t((end - begin) * g.w * g.c));
+    case Product::kNone: return;  // no convolution
+  }
+}
+
 // Rows [begin, end) as the source yields them: in `rows`, or where they lie already. A bias that the kernel adds itself
 // counts as a stage done.
 const float* OpRun::source(uint64_t begin, uint64_t end, float* rows, uint8_t* kernel, uint32_t* stages_done) const {
   const float* bias = nullptr;
-  if (op.is_conv() && op.n_stages && StageKind(stages[0].kind) == StageKind::kBias) {
+  if (op.is_conv() && g.product != Product::kCodes && op.n_stages && StageKind(stages[0].kind) == StageKind::kBias) {
     bias = m.payload<float>(stages[0].a);
     *stages_done = 1;
   }
   switch (Source(op.source)) {
     case Source::kPixels: pixels(begin, end, rows); break;
-    case Source::kLoad: return f32(op.in) + begin * g.w * g.c;
-    case Source::kUnpack:
-      unpack_signs(bits(op.in) + begin * g.w * words_for(g.c), int64_t((end - begin) * g.w), int64_t(g.c), rows);
+    case Source::kLoad:
+      if (g.in.type == Type::kF32) return f32(op.in) + begin * g.w * g.c;
+      load(begin, end, rows);
       break;
-    case Source::kDepthwise: {
-      GemmRows r = rows_of(begin, end, rows, 0);
-      r.channels = g.conv.c;
-      depthwise_f32_rows(r, m.payload<float>(op.weights), bias, 0, r.rows());
-      break;
-    }
-    case Source::kConv:
-    case Source::kConvSigns: conv_f32_rows(begin, end, bias, rows, kernel); break;
-    case Source::kXnor:
-      xnor_conv_f32(g.conv, op.pad_value, bits(op.in), weights, bias, int64_t(begin), int64_t(end), kernel, rows);
-      break;
+    case Source::kConv: convolve(begin, end, bias, rows, kernel); break;
     case Source::kGlobalAverage:
       global_avg_pool_f32(f32(op.in), int64_t(g.in_h * g.in_w), int64_t(g.c), rows, 0, 1);
       break;
@@ -140,19 +184,12 @@ void OpRun::max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_
   }
 }
 
-// Signs of the sums' rows [begin, end) without floats; then, if the op pools, output rows [out_begin, out_end) as the
-// OR of their windows.
-void OpRun::threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, uint64_t* rows,
-                           uint8_t* kernel) const {
-  const int32_t* lo = m.payload<int32_t>(op.thresholds);
-  const uint64_t* flip = m.payload<uint64_t>(uint32_t(op.thresholds + threshold_masks(g.c)));
-  const uint64_t words = words_for(g.c);
-  uint64_t* out = bits(op.out_bits) + out_begin * g.out_w * words;
-  xnor_conv_bits(g.conv, op.pad_value, bits(op.in), weights, {lo, lo + g.c, flip}, int64_t(begin), int64_t(end), kernel,
-                 g.pool < 0 ? out : rows);
-  if (g.pool < 0) return;
+// Output rows [out_begin, out_end) of bits: the OR of their windows, turned round where `after` says so.
+void OpRun::pool_bits(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint64_t* rows,
+                      const uint64_t* after) const {
   const StageRecord& p = stages[g.pool];
-  const uint64_t* after = flip + words;
+  const uint64_t words = words_for(g.c);
+  uint64_t* out = bits(op.out_codes) + out_begin * g.out_w * words;
   for (uint64_t oy = out_begin; oy < out_end; ++oy) {
     const Span ys = window(oy, p.sh, p.ph, p.kh, g.h);
     for (uint64_t ox = 0; ox < g.out_w; ++ox, out += words) {
@@ -167,6 +204,66 @@ void OpRun::threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin,
   }
 }
 
+// The same of codes: the largest of each window, or the least where `least` says so.
+void OpRun::pool_codes(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint8_t* rows,
+                       const uint64_t* least) const {
+  const StageRecord& p = stages[g.pool];
+  uint8_t* out = bytes(op.out_codes) + out_begin * g.out_w * g.c;
+  for (uint64_t oy = out_begin; oy < out_end; ++oy) {
+    const Span ys = window(oy, p.sh, p.ph, p.kh, g.h);
+    for (uint64_t ox = 0; ox < g.out_w; ++ox, out += g.c) {
+      const Span xs = window(ox, p.sw, p.pw, p.kw, g.w);
+      for (uint64_t c = 0; c < g.c; ++c) {
+        const bool low = least[c / kWordBits] >> (c % kWordBits) & 1;
+        uint8_t best = rows[((ys.begin - begin) * g.w + xs.begin) * g.c + c];
+        for (uint64_t y = ys.begin; y < ys.end; ++y)
+          for (uint64_t x = xs.begin; x < xs.end; ++x) {
+            const uint8_t v = rows[((y - begin) * g.w + x) * g.c + c];
+            if (low ? v < best : v > best) best = v;
+          }
+        out[c] = best;
+      }
+    }
+  }
+}
+
+// Codes of the sums' rows [begin, end) without floats; then, if the op pools, output rows [out_begin, out_end).
+void OpRun::threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, int32_t* rows,
+                           uint8_t* codes, uint8_t* kernel) const {
+  const int32_t* numbers = m.payload<int32_t>(op.thresholds);
+  const uint64_t* masks = m.payload<uint64_t>(uint32_t(op.thresholds + threshold_masks(g.c, g.out)));
+  const uint64_t* second = masks + words_for(g.c);
+  const int64_t pixels = int64_t((end - begin) * g.w), c = int64_t(g.c);
+  const bool of_bits = g.out.type == Type::kBits, pooled = g.pool >= 0;
+  if (!g.makes_bits_at_once()) sums(begin, end, kernel, rows);
+  if (of_bits) {
+    const Thresholds t = {numbers, numbers + c, masks};
+    uint64_t* to = pooled ? reinterpret_cast<uint64_t*>(codes)
+                          : bits(op.out_codes) + out_begin * g.out_w * words_for(g.c);
+    if (g.makes_bits_at_once())
+      xnor_conv_bits(g.conv, op.pad_value, bits(op.in), weights, t, int64_t(begin), int64_t(end), kernel, to);
+    else
+      threshold_bits(rows, pixels, c, t, to);
+    if (pooled) pool_bits(out_begin, out_end, begin, to, second);
+    return;
+  }
+  uint8_t* to = pooled ? codes : bytes(op.out_codes) + out_begin * g.out_w * g.c;
+  threshold_codes(rows, pixels, c, {numbers, int64_t(g.out.levels) - 1, masks}, to);
+  if (pooled) pool_codes(out_begin, out_end, begin, to, second);
+}
+
+// Floats as the op's bits or codes.
+void OpRun::encode(const float* x, uint64_t out_begin, uint64_t out_end) const {
+  const int64_t pixels = int64_t((out_end - out_begin) * g.out_w), n = pixels * int64_t(g.c);
+  if (g.out.type == Type::kBits)
+    return pack_signs(x, pixels, int64_t(g.c), bits(op.out_codes) + out_begin * g.out_w * words_for(g.c));
+  const TensorRecord t = m.tensor(op.out_codes);
+  uint8_t* to = bytes(op.out_codes) + out_begin * g.out_w * g.c;
+  round_to_codes(x, as_float(t.factor), t.add, t.add + t.top, to, n);
+  if (t.flags & TensorRecord::kFirstAboveZero)
+    for (int64_t i = 0; i < n; ++i) to[i] = uint8_t(to[i] | (to[i] == 0 && x[i] > 0.0f));
+}
+
 void OpRun::task(uint32_t index, uint8_t* scratch) const {
   // Output rows of this task, and the source's rows that they need.
   const uint64_t out_begin = uint64_t(index) * op.band;
@@ -179,10 +276,10 @@ void OpRun::task(uint32_t index, uint8_t* scratch) const {
   }
   uint8_t* const rows_at = scratch;
   uint8_t* const pooled_at = rows_at + aligned(g.rows_bytes);
-  uint8_t* const bits_at = pooled_at + aligned(g.pooled_bytes);
-  uint8_t* const kernel = bits_at + aligned(g.bits_bytes);
+  uint8_t* const codes_at = pooled_at + aligned(g.pooled_bytes);
+  uint8_t* const kernel = codes_at + aligned(g.codes_bytes);
   if (op.thresholds)
-    return threshold_rows(out_begin, out_end, begin, end, reinterpret_cast<uint64_t*>(bits_at), kernel);
+    return threshold_rows(out_begin, out_end, begin, end, reinterpret_cast<int32_t*>(rows_at), codes_at, kernel);
 
   float* const final_rows = op.out_f32 != kNone ? f32(op.out_f32) + out_begin * g.out_w * g.c : nullptr;
   float* rows = g.pool < 0 && final_rows ? final_rows : reinterpret_cast<float*>(rows_at);
@@ -201,8 +298,7 @@ void OpRun::task(uint32_t index, uint8_t* scratch) const {
   }
   const int64_t pixels = int64_t((out_end - out_begin) * g.out_w);
   if (final_rows && x != final_rows) memcpy(final_rows, x, size_t(pixels) * g.c * 4);
-  if (op.out_bits != kNone)
-    pack_signs(x, pixels, int64_t(g.c), bits(op.out_bits) + out_begin * g.out_w * words_for(g.c));
+  if (op.out_codes != kNone) encode(x, out_begin, out_end);
 }
 
 struct Lanes {
@@ -218,8 +314,35 @@ void lane_task(void* context, uint32_t t, uint32_t lane) {
 void show(const Execution& e, uint32_t tensor) {
   if (!e.tap || tensor == kNone) return;
   const TensorRecord t = e.model->tensor(tensor);
-  const bnt_view view = {e.model->string(t.name), bnt_dtype(t.type), {t.h, t.w, t.c}, e.arena + t.arena};
+  const bnt_view view = {e.model->string(t.name), bnt_dtype(t.type), {t.h, t.w, t.c}, e.arena + t.arena,
+                         int32_t(t.mul), int32_t(t.add), as_float(t.scale)};
   e.tap(e.tap_user, &view);
+}
+
+}  // namespace
+
+namespace {
+
+// Weights that are kept as numbers: for integers, or as panels of floats.
+void lay_out_codes(const Reader& model, const OpRecord& op, const Geometry& g, uint8_t* mem) {
+  const uint8_t* rows = model.payload<uint8_t>(op.weights);
+  const int bits = op.weight_bits, mul = op.weight_mul, add = op.weight_add;
+  if (g.product == Product::kCodes) return codes_pack_numbers(g.conv, {rows, bits, mul, add}, mem);
+  const float* table = op.table ? model.payload<float>(op.table) : nullptr;
+  const float* scales = op.scales ? model.payload<float>(op.scales) : nullptr;
+  const int64_t c = g.conv.group_c(), depth = g.conv.taps() * c, cols = g.conv.group_k();
+  const int64_t row = ceil_div(depth * bits, 8), group_floats = depth * int64_t(round_up(size_t(cols), 16));
+  float* const panels = reinterpret_cast<float*>(mem);
+  memset(panels, 0, size_t(g.model_bytes));
+  for (int64_t k = 0; k < g.conv.k; ++k) {
+    const int64_t n = k % cols, first = n / kGemmPanel * kGemmPanel, width = cols - first > 16 ? kGemmPanel : 16;
+    float* to = panels + k / cols * group_floats + first * depth + (n - first);
+    for (int64_t i = 0; i < depth; ++i) {
+      const int32_t number = packed_number(rows + k * row, i, bits);
+      const float value = table ? table[number] : float(mul * number + add);
+      to[i * width] = scales ? value * scales[k * c + i % c] : value;
+    }
+  }
 }
 
 }  // namespace
@@ -229,8 +352,10 @@ void lay_out_weights(const Reader& model, uint8_t* mem) noexcept {
   for (uint32_t i = 0; i < model.header().n_ops; ++i) {
     const OpRecord op = model.op(i);
     const Geometry g = model.geometry(op, stages);
-    if (Source(op.source) == Source::kXnor)
+    if (g.product == Product::kXnor)
       xnor_pack_weights(g.conv, op.pad_value, model.payload<uint64_t>(op.weights), mem);
+    else if (WeightForm(op.weight_form) == WeightForm::kCodes)
+      lay_out_codes(model, op, g, mem);
     mem += aligned(g.model_bytes);
   }
 }
@@ -243,7 +368,8 @@ void execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
     const OpRecord op = m.op(i);
     const Geometry g = m.geometry(op, stages);
-    const OpRun run = {m, op, g, stages, image, weights, e.arena};
+    const uint8_t* laid_out = g.model_bytes || !op.is_conv() ? weights : m.payload<uint8_t>(op.weights);
+    const OpRun run = {m, op, g, stages, image, laid_out, e.arena};
     if (g.tasks > 1 && e.parallel->lanes > 1) {
       Lanes lanes = {&run, scratch, e.parallel->lanes, m.header().arena_per_lane};
       e.parallel->run(e.parallel->user, uint32_t(g.tasks), lane_task, &lanes);
@@ -252,7 +378,7 @@ void execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
     }
     weights += aligned(g.model_bytes);
     show(e, op.out_f32);
-    show(e, op.out_bits);
+    show(e, op.out_codes);
   }
   const TensorRecord out = m.tensor(m.header().output);
   memmove(scores, e.arena + out.arena, size_t(m.header().n_classes) * 4);  // the self test keeps them where they are

@@ -15,7 +15,7 @@
 namespace bantam::packed {
 
 constexpr uint8_t kMagic[8] = {0x89, 'B', 'N', 'T', '\r', '\n', 0x1A, '\n'};  // survives no text-mode transfer
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint32_t kAlign = 64;        // of payloads, tensors in the arena, and the caller's memory
 constexpr uint32_t kNone = 0xFFFFFFFFu;  // "no tensor"
 constexpr uint32_t kCrcOffset = 12;    // the checksum covers every byte, this field taken as zero
@@ -34,20 +34,62 @@ constexpr uint32_t kMaxWindow = 64;      // of a pool
 constexpr uint32_t kMaxKernel = 1024;    // of a convolution
 constexpr uint64_t kMaxMacs = uint64_t(1) << 44;
 
-enum class Type : uint8_t { kF32 = 0, kBits = 2 };  // numbers of bnt_dtype
+enum class Type : uint8_t { kF32 = 0, kBits = 2, kCodes = 3 };  // numbers of bnt_dtype
+
+// What a tensor's elements are. Codes are bytes: code = mul * byte + add, byte in [0, levels), value = scale * code.
+struct Form {
+  Type type = Type::kF32;
+  uint32_t levels = 0;
+  int32_t mul = 0, add = 0;
+
+  // The largest magnitude of a code.
+  constexpr int32_t reach() const {
+    if (type == Type::kBits) return 1;
+    const int32_t last = mul * int32_t(levels - 1) + add, first = add < 0 ? -add : add;
+    return (last < 0 ? -last : last) > first ? (last < 0 ? -last : last) : first;
+  }
+};
 
 // Where the rows that an op works on come from.
 enum class Source : uint8_t {
   kPixels = 0,         // the image's bytes through the input table -> f32
-  kLoad = 1,           // an f32 tensor
-  kUnpack = 2,         // a tensor of bits, as +1 and -1
-  kConv = 3,           // f32 tensor * f32 weights, in the canonical order
-  kConvSigns = 4,      // f32 tensor * 1-bit weights, in the canonical order
-  kXnor = 5,           // bits * 1-bit weights, an exact integer
-  kGlobalAverage = 6,  // mean over h and w of an f32 tensor, in raster order
-  kDepthwise = 7,      // kConv with groups = C = K
+  kLoad = 1,           // a tensor; of bits +1 and -1, of codes scale * code
+  kConv = 2,           // a convolution: how it multiplies follows from its tensor's type and its weights' form
+  kGlobalAverage = 3,  // mean over h and w of an f32 tensor, in raster order
 };
-constexpr uint8_t kSources = 8;
+constexpr uint8_t kSources = 4;
+
+// How a convolution's weights are kept, with depth = kh kw C/groups counted (ky, kx, c) and cols = K/groups.
+enum class WeightForm : uint8_t {
+  kNone = 0,         // of what is no convolution
+  kPanels = 1,       // per group: panels of 32 columns f32 [depth][32], the last one [depth][16] if at most 16 remain
+  kDepthwise = 2,    // groups = C = K: f32 [kh][kw][round_up(C, 16)]
+  kSignColumns = 3,  // per group: bits [depth][round_up(cols, 16)], bit n % 8 of byte n / 8 of a row is column n
+  kSignRows = 4,     // u64 [K][kh][kw][words_for(C)]
+  kCodes = 5,        // [K] rows of depth codes of weight_bits bits, least significant first, each row from a byte on
+};
+constexpr uint8_t kWeightForms = 6;
+
+// How a convolution multiplies.
+enum class Product : uint8_t {
+  kNone,       // it may not: the tensor's type and the weights' form do not go together
+  kFloats,     // f32 tensor * f32 weights (kPanels, kCodes), in the canonical order
+  kDepthwise,  // the same with groups = C = K
+  kSigns,      // f32 tensor * 1-bit weights, in the canonical order
+  kXnor,       // bits * bits, an exact integer
+  kCodes,      // bits or codes * codes, an exact integer
+};
+constexpr Product product_of(Type in, WeightForm weights) {
+  switch (weights) {
+    case WeightForm::kNone: return Product::kNone;
+    case WeightForm::kPanels: return in == Type::kF32 ? Product::kFloats : Product::kNone;
+    case WeightForm::kDepthwise: return in == Type::kF32 ? Product::kDepthwise : Product::kNone;
+    case WeightForm::kSignColumns: return in == Type::kF32 ? Product::kSigns : Product::kNone;
+    case WeightForm::kSignRows: return in == Type::kBits ? Product::kXnor : Product::kNone;
+    case WeightForm::kCodes: return in == Type::kF32 ? Product::kFloats : Product::kCodes;
+  }
+  return Product::kNone;  // no form: the reader refuses it
+}
 
 // What happens to the rows then, in f32, one stage after the other.
 enum class StageKind : uint8_t {
@@ -69,6 +111,7 @@ class RecordReader {
   void u8(uint8_t& v) { v = *p_++; }
   void i8(int8_t& v) { v = int8_t(*p_++); }
   void u16(uint16_t& v) { v = load_le16(p_), p_ += 2; }
+  void i16(int16_t& v) { v = int16_t(load_le16(p_)), p_ += 2; }
   void u32(uint32_t& v) { v = load_le32(p_), p_ += 4; }
 
  private:
@@ -80,6 +123,7 @@ class RecordWriter {
   void u8(uint8_t& v) { *p_++ = v; }
   void i8(int8_t& v) { *p_++ = uint8_t(v); }
   void u16(uint16_t& v) { p_[0] = uint8_t(v), p_[1] = uint8_t(v >> 8), p_ += 2; }
+  void i16(int16_t& v) { p_[0] = uint8_t(v), p_[1] = uint8_t(uint16_t(v) >> 8), p_ += 2; }
   void u32(uint32_t& v) { store_le32(p_, v), p_ += 4; }
 
  private:
@@ -122,88 +166,103 @@ struct Header {
 };
 
 struct TensorRecord {
-  static constexpr uint32_t kBytes = 32;
+  static constexpr uint32_t kBytes = 48;
   enum At : uint32_t {
-    kAtName = 0, kAtType = 4, kAtReserved = 5, kAtH = 8, kAtW = 12, kAtC = 16, kAtArena = 20, kAtReserved2 = 24
+    kAtName = 0, kAtType = 4, kAtMul = 5, kAtTop = 6, kAtFlags = 7, kAtH = 8, kAtW = 12, kAtC = 16, kAtArena = 20,
+    kAtAdd = 24, kAtReserved = 26, kAtScale = 28, kAtFactor = 32, kAtReserved2 = 36
   };
+  // Codes' first byte above 0 is the least that a value above 0 becomes (flag of kCodes).
+  static constexpr uint8_t kFirstAboveZero = 1;
   uint32_t name = 0;             // 0: offset in the strings
   uint8_t type = 0;              // 4: Type
-  uint8_t reserved[3] = {};      // 5
+  uint8_t mul = 0, top = 0;      // 5, 6: of kCodes: code = mul * byte + add, byte at most top; else 0, and so the next
+  uint8_t flags = 0;             // 7
   uint32_t h = 0, w = 0, c = 0;  // 8, 12, 16
   uint32_t arena = 0;            // 20: offset in the arena
-  uint32_t reserved2[2] = {};    // 24
+  int16_t add = 0;               // 24
+  uint16_t reserved = 0;         // 26
+  uint32_t scale = 0;            // 28: f32: value = scale * code
+  uint32_t factor = 0;           // 32: f32: a value x becomes byte clamp(round(x factor), add, add + top) - add
+  uint32_t reserved2[3] = {};    // 36
 
   template <class IO> void fields(IO&& io) {
-    io.u32(name), io.u8(type);
-    for (uint8_t& r : reserved) io.u8(r);
-    io.u32(h), io.u32(w), io.u32(c), io.u32(arena);
+    io.u32(name), io.u8(type), io.u8(mul), io.u8(top), io.u8(flags), io.u32(h), io.u32(w), io.u32(c), io.u32(arena);
+    io.i16(add), io.u16(reserved), io.u32(scale), io.u32(factor);
     for (uint32_t& r : reserved2) io.u32(r);
+  }
+  Form form() const {
+    return {Type(type), Type(type) == Type::kCodes ? uint32_t(top) + 1 : 0, int32_t(mul), int32_t(add)};
   }
   uint64_t pixel_bytes() const {
     switch (Type(type)) {
       case Type::kF32: return uint64_t(c) * 4;
       case Type::kBits: return words_for(c) * uint64_t(8);
+      case Type::kCodes: return c;
     }
     return 0;  // no type: the reader refuses it
   }
   uint64_t bytes() const { return uint64_t(h) * w * pixel_bytes(); }
 };
 
-// rows = source(in); rows = stage(rows) ...; out_f32 = rows; out_bits = sign(rows).
-// Weights, with depth = kh kw C/groups counted (ky, kx, c) and cols = K/groups:
-//   kConv       per group: panels of 32 columns f32 [depth][32], the last one [depth][16] if at most 16 columns remain
-//   kConvSigns  per group: bits [depth][round_up(cols, 16)], bit n % 8 of byte n / 8 of a row is column n
-//   kXnor       u64 [K][kh][kw][words_for(C)]
-//   kDepthwise  f32 [kh][kw][round_up(C, 16)]
+// rows = source(in); rows = stage(rows) ...; out_f32 = rows; out_codes = sign(rows), or codes of rows.
 // Bits: 1 is +1, pad bits are 0. Columns that fill up a panel are 0.
-// With thresholds (source kXnor, out_bits alone, no stage but a pool): bit = (lo <= sum && sum <= hi) ^ flip; with a
-// pool, the OR of its window's bits, then ^ after (so that flip and after together make an AND).
+// With thresholds (an integer product, out_codes alone, no stage but a pool) codes follow from the sums:
+//   bits   bit = (lo <= sum && sum <= hi) ^ flip; with a pool, the OR of its window's bits, then ^ after (so that flip
+//          and after together make an AND)
+//   codes  byte = how many t[1 .. top] <= sum, or <= -sum where the channel falls; with a pool, the largest or, where the
+//          channel takes the least, the least of its window's bytes
 struct OpRecord {
-  static constexpr uint32_t kBytes = 64;
+  static constexpr uint32_t kBytes = 80;
   enum At : uint32_t {
-    kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutBits = 16, kAtK = 20,
+    kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutCodes = 16, kAtK = 20,
     kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44,
-    kAtFirstStage = 48, kAtStages = 52, kAtBand = 56, kAtReserved = 60,
+    kAtFirstStage = 48, kAtStages = 52, kAtBand = 56, kAtWeightForm = 60, kAtWeightBits = 61, kAtWeightMul = 62,
+    kAtReserved = 63, kAtWeightAdd = 64, kAtReserved2 = 66, kAtTable = 68, kAtScales = 72, kAtReserved3 = 76,
   };
   uint32_t name = 0;                      // 0: offset in the strings
   uint8_t source = 0;                     // 4: Source
-  int8_t pad_value = 0;                   // 5: of kXnor: 0, +1, -1
+  int8_t pad_value = 0;                   // 5: of integer products: 0, +1, -1, a code
   uint16_t groups = 0;                    // 6: convolutions: 1 and more; else 0
   uint32_t in = kNone;                    // 8: tensor; kNone for kPixels
   uint32_t out_f32 = kNone;               // 12: tensor, or kNone
-  uint32_t out_bits = kNone;              // 16: tensor, or kNone
+  uint32_t out_codes = kNone;             // 16: tensor of bits or codes, or kNone
   uint32_t k = 0;                         // 20: output channels of a convolution; else 0
   uint16_t kh = 0, kw = 0;                // 24, 26: convolutions; else 0, and so the next
   uint16_t stride_h = 0, stride_w = 0;    // 28, 30
   uint16_t pad_h = 0, pad_w = 0;          // 32, 34
   uint16_t dilation_h = 0, dilation_w = 0;// 36, 38
-  uint32_t weights = 0;                   // 40: payload, below
+  uint32_t weights = 0;                   // 40: payload, above
   uint32_t thresholds = 0;                // 44: payload, below; or 0
   uint32_t first_stage = 0;               // 48: stages of the ops follow one another in the table
   uint32_t n_stages = 0;                  // 52
   uint32_t band = 0;                      // 56: output rows of a task
-  uint32_t reserved = 0;                  // 60
+  uint8_t weight_form = 0;                // 60: WeightForm
+  uint8_t weight_bits = 0;                // 61: of kCodes: 1 to 8; code = weight_mul * number + weight_add; else 0
+  uint8_t weight_mul = 0;                 // 62
+  uint8_t reserved = 0;                   // 63
+  int16_t weight_add = 0;                 // 64
+  uint16_t reserved2 = 0;                 // 66
+  uint32_t table = 0;                     // 68: of kCodes on floats: payload f32 [2^weight_bits], the numbers' values; or 0
+  uint32_t scales = 0;                    // 72: likewise: payload f32 [K][C/groups], what each kernel is times; or 0
+  uint32_t reserved3 = 0;                 // 76
 
   template <class IO> void fields(IO&& io) {
-    io.u32(name), io.u8(source), io.i8(pad_value), io.u16(groups), io.u32(in), io.u32(out_f32), io.u32(out_bits);
+    io.u32(name), io.u8(source), io.i8(pad_value), io.u16(groups), io.u32(in), io.u32(out_f32), io.u32(out_codes);
     io.u32(k), io.u16(kh), io.u16(kw), io.u16(stride_h), io.u16(stride_w), io.u16(pad_h), io.u16(pad_w);
     io.u16(dilation_h), io.u16(dilation_w), io.u32(weights), io.u32(thresholds), io.u32(first_stage);
-    io.u32(n_stages), io.u32(band), io.u32(reserved);
+    io.u32(n_stages), io.u32(band), io.u8(weight_form), io.u8(weight_bits), io.u8(weight_mul), io.u8(reserved);
+    io.i16(weight_add), io.u16(reserved2), io.u32(table), io.u32(scales), io.u32(reserved3);
   }
-  bool is_conv() const {
-    switch (Source(source)) {
-      case Source::kConv:
-      case Source::kConvSigns:
-      case Source::kXnor:
-      case Source::kDepthwise: return true;
-      case Source::kPixels:
-      case Source::kLoad:
-      case Source::kUnpack:
-      case Source::kGlobalAverage: return false;
-    }
-    return false;  // no source: the reader refuses it
+  bool is_conv() const { return Source(source) == Source::kConv; }
+  Product product(Type in_type) const {
+    return is_conv() ? product_of(in_type, WeightForm(weight_form)) : Product::kNone;
+  }
+  // The codes of its weights, with every number of weight_bits taken as one.
+  Form weight_codes() const {
+    return {Type::kCodes, uint32_t(1) << weight_bits, int32_t(weight_mul), int32_t(weight_add)};
   }
 };
+constexpr bool is_integer(Product p) { return p == Product::kXnor || p == Product::kCodes; }
 
 struct StageRecord {
   static constexpr uint32_t kBytes = 32;
@@ -224,18 +283,31 @@ struct StageRecord {
   }
 };
 
+// One operating point: a run of the ops, the tensor that holds its scores, and how much of the arena it needs.
 struct SwitchRecord {
-  static constexpr uint32_t kBytes = 16;
-  uint32_t width_permille = 1000, weight_bits = 0, act_bits = 0, reserved = 0;
+  static constexpr uint32_t kBytes = 48;
+  enum At : uint32_t {
+    kAtWidth = 0, kAtFirstOp = 12, kAtOps = 16, kAtOutput = 20, kAtArenaBase = 24, kAtPerLane = 28, kAtReserved = 32
+  };
+  uint32_t width_permille = 1000, weight_bits = 0, act_bits = 0;
+  uint32_t first_op = 0, n_ops = 0, output = 0;
+  uint32_t arena_base = 0, arena_per_lane = 0;
+  uint32_t reserved[4] = {};
 
   template <class IO> void fields(IO&& io) {
-    io.u32(width_permille), io.u32(weight_bits), io.u32(act_bits), io.u32(reserved);
+    io.u32(width_permille), io.u32(weight_bits), io.u32(act_bits), io.u32(first_op), io.u32(n_ops), io.u32(output);
+    io.u32(arena_base), io.u32(arena_per_lane);
+    for (uint32_t& r : reserved) io.u32(r);
   }
 };
 
-// A payload of thresholds for k channels: i32 lo[k], i32 hi[k], then u64 flip[words_for(k)], then, if the op has a
-// pool, u64 after[words_for(k)].
-constexpr uint64_t threshold_masks(uint64_t k) { return k * 8; }  // where flip starts
+// A payload of thresholds for k channels. Of bits: i32 lo[k], i32 hi[k], then u64 flip[words_for(k)], then, if the op
+// has a pool, u64 after[words_for(k)]. Of codes: i32 t[top][k], padded to 8 bytes, then u64 falls[words_for(k)], then,
+// if the op has a pool, u64 takes_least[words_for(k)].
+constexpr uint64_t threshold_masks(uint64_t k, const Form& out) {  // where the words start
+  const uint64_t numbers = out.type == Type::kCodes ? out.levels - 1 : 2;
+  return (numbers * k * 4 + 7) / 8 * 8;
+}
 
 constexpr uint32_t kClassBytes = 4;  // a class: the offset of its name in the strings
 

@@ -1,5 +1,6 @@
 #include "compress/runtime/geometry.h"
 
+#include "ops/kernels/conv_codes.h"
 #include "ops/kernels/depthwise.h"
 #include "ops/kernels/gemm_f32.h"
 #include "ops/kernels/gemm_xnor.h"
@@ -20,12 +21,22 @@ uint64_t positions(uint64_t size, uint64_t pad, uint64_t kernel, uint64_t dilati
 
 bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
-  const Source source = Source(op.source);
+  if (op.weight_form >= kWeightForms) return bad(OpRecord::kAtWeightForm);
+  const WeightForm form = WeightForm(op.weight_form);
+  g->product = op.product(g->in.type);
+  if (g->product == Product::kNone) return bad(OpRecord::kAtWeightForm);
+  const bool coded = form == WeightForm::kCodes, integer = is_integer(g->product);
+  if (coded ? op.weight_bits == 0 || op.weight_bits > 8 : op.weight_bits != 0) return bad(OpRecord::kAtWeightBits);
+  if (coded ? op.weight_mul == 0 || op.weight_mul > 2 : op.weight_mul != 0) return bad(OpRecord::kAtWeightMul);
+  if (coded ? op.weight_add < -kMaxCode || op.weight_codes().reach() > 2 * kMaxCode : op.weight_add != 0)
+    return bad(OpRecord::kAtWeightAdd);
+  if (op.table && (!coded || integer)) return bad(OpRecord::kAtTable);
+  if (op.scales && (!coded || integer)) return bad(OpRecord::kAtScales);
   if (op.k == 0 || op.k > kMaxDepth) return bad(OpRecord::kAtK);
   if (op.groups == 0 || g->in_c % op.groups != 0 || op.k % op.groups != 0) return bad(OpRecord::kAtGroups);
-  if (source == Source::kDepthwise && (op.groups != op.k || g->in_c != op.k)) return bad(OpRecord::kAtGroups);
+  if (g->product == Product::kDepthwise && (op.groups != op.k || g->in_c != op.k)) return bad(OpRecord::kAtGroups);
   if (op.kh == 0 || op.kw == 0 || op.kh > kMaxKernel || op.kw > kMaxKernel) return bad(OpRecord::kAtKernel);
-  if (source == Source::kDepthwise && uint64_t(op.kh) * op.kw > uint64_t(kDepthwiseMaxTaps))
+  if (g->product == Product::kDepthwise && uint64_t(op.kh) * op.kw > uint64_t(kDepthwiseMaxTaps))
     return bad(OpRecord::kAtKernel);
   if (op.stride_h == 0 || op.stride_w == 0) return bad(OpRecord::kAtStride);
   if (op.dilation_h == 0 || op.dilation_w == 0) return bad(OpRecord::kAtDilation);
@@ -37,7 +48,7 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   g->w = positions(g->in_w, op.pad_w, op.kw, op.dilation_w, op.stride_w);
   g->c = op.k;
   if (g->h == 0 || g->w == 0 || g->h > kMaxSide || g->w > kMaxSide) return bad(OpRecord::kAtKernel);
-  if (op.pad_value < -1 || op.pad_value > 1 || (op.pad_value != 0 && source != Source::kXnor))
+  if (op.pad_value < -1 || op.pad_value > 1 || (op.pad_value != 0 && !integer))
     return bad(OpRecord::kAtPadValue);
 
   ConvShape& s = g->conv;
@@ -46,21 +57,32 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   s.dilation_h = op.dilation_h, s.dilation_w = op.dilation_w, s.groups = op.groups;
   const uint64_t depth = uint64_t(op.kh) * op.kw * (g->in_c / op.groups);  // at most 2^40
   const uint64_t cols = op.k / op.groups, padded_cols = round_up(cols, 16);
-  switch (source) {
-    case Source::kConv: g->weight_bytes = op.groups * depth * padded_cols * 4; break;
-    case Source::kConvSigns: g->weight_bytes = op.groups * depth * padded_cols / 8; break;
-    case Source::kDepthwise: g->weight_bytes = depth * round_up(op.k, 16) * 4; break;
-    case Source::kXnor: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
-    case Source::kPixels:
-    case Source::kLoad:
-    case Source::kUnpack:
-    case Source::kGlobalAverage: return bad(OpRecord::kAtSource);  // no convolution
+  const uint64_t panel_bytes = op.groups * depth * padded_cols * 4;
+  switch (form) {
+    case WeightForm::kPanels: g->weight_bytes = panel_bytes; break;
+    case WeightForm::kSignColumns: g->weight_bytes = op.groups * depth * padded_cols / 8; break;
+    case WeightForm::kDepthwise: g->weight_bytes = depth * round_up(op.k, 16) * 4; break;
+    case WeightForm::kSignRows: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
+    case WeightForm::kCodes: g->weight_bytes = op.k * ((depth * op.weight_bits + 7) / 8); break;
+    case WeightForm::kNone: return bad(OpRecord::kAtWeightForm);
   }
+  if (panel_bytes > kMaxArenaBytes) return bad(OpRecord::kAtK);
   if (g->weight_bytes > kMaxFileBytes) return bad(OpRecord::kAtK);
   if (depth * op.k > kMaxMacs / (g->h * g->w)) return bad(OpRecord::kAtK);
   g->macs = g->h * g->w * op.k * depth;
 
-  if (source == Source::kXnor) {
+  if (form == WeightForm::kCodes && !integer) g->model_bytes = panel_bytes;
+  if (g->product == Product::kCodes) {
+    if (depth * uint64_t(g->in.reach()) * uint64_t(op.weight_codes().reach()) >= uint64_t(1) << 31)
+      return bad(OpRecord::kAtKernel);
+    // Scratch holds the padded input rows of a few output rows, below 2^30 bytes for size_t of 32 bits too.
+    const uint64_t rows = (uint64_t(24 / g->w) * op.stride_h + extent_h + 1) * (g->in_w + 2 * op.pad_w) * g->in_c;
+    if (rows > kMaxArenaBytes / 2 || op.k * (depth + 2 * op.kh * op.kw) > kMaxArenaBytes / 16)
+      return bad(OpRecord::kAtKernel);
+    g->kernel_bytes = codes_scratch_bytes(s);
+    g->model_bytes = codes_packed_bytes(s);
+  }
+  if (g->product == Product::kXnor) {
     if (op.groups != 1) return bad(OpRecord::kAtGroups);
     if (depth >= 1u << 24) return bad(OpRecord::kAtKernel);  // sums must be exact in f32, too
     // What the kernel will ask for stays below 2^30 bytes, for size_t of 32 bits too: scratch holds the padded input
@@ -88,16 +110,18 @@ bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
   if (op.pad_h || op.pad_w) return bad(OpRecord::kAtPad);
   if (op.dilation_h || op.dilation_w) return bad(OpRecord::kAtDilation);
   if (op.weights) return bad(OpRecord::kAtWeights);
+  if (op.weight_form) return bad(OpRecord::kAtWeightForm);
+  if (op.weight_bits) return bad(OpRecord::kAtWeightBits);
+  if (op.weight_mul) return bad(OpRecord::kAtWeightMul);
+  if (op.weight_add) return bad(OpRecord::kAtWeightAdd);
+  if (op.table) return bad(OpRecord::kAtTable);
+  if (op.scales) return bad(OpRecord::kAtScales);
   g->h = g->in_h, g->w = g->in_w, g->c = g->in_c;
   switch (Source(op.source)) {
     case Source::kPixels:
-    case Source::kLoad:
-    case Source::kUnpack: return true;
+    case Source::kLoad: return true;
     case Source::kGlobalAverage: g->h = g->w = 1; return true;
-    case Source::kConv:
-    case Source::kConvSigns:
-    case Source::kXnor:
-    case Source::kDepthwise: break;  // above
+    case Source::kConv: break;  // above
   }
   return bad(OpRecord::kAtSource);
 }
@@ -154,21 +178,25 @@ bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, F
 
 }  // namespace
 
-bool derive(const OpRecord& op, Dims in, const StageRecord* stages, Geometry* g, Fault* fault) noexcept {
+bool derive(const OpRecord& op, Dims in, const Form& out, const StageRecord* stages, Geometry* g,
+            Fault* fault) noexcept {
   *g = Geometry();
   *fault = Fault();
   g->in_h = in.h, g->in_w = in.w, g->in_c = in.c;
+  g->in = in.form, g->out = out;
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
   if (!derive_source(op, g, fault)) return false;
 
-  // Outputs: at least one; thresholds make bits and nothing else, from sums that no stage but a pool has touched.
-  if (op.out_f32 == kNone && op.out_bits == kNone) return bad(OpRecord::kAtOutF32);
-  if (op.thresholds && Source(op.source) != Source::kXnor) return bad(OpRecord::kAtThresholds);
-  if (op.thresholds && (op.out_f32 != kNone || op.out_bits == kNone)) return bad(OpRecord::kAtOutF32);
+  // Outputs: at least one; thresholds make codes and nothing else, from sums that no stage but a pool has touched.
+  if (op.out_f32 == kNone && op.out_codes == kNone) return bad(OpRecord::kAtOutF32);
+  if (op.thresholds && !is_integer(g->product)) return bad(OpRecord::kAtThresholds);
+  if (op.thresholds && (op.out_f32 != kNone || op.out_codes == kNone)) return bad(OpRecord::kAtOutF32);
   if (op.n_stages > kMaxStages) return bad(OpRecord::kAtStages);
   if (!derive_stages(op, stages, g, fault)) return false;
   if (op.band == 0 || op.band > g->out_h) return bad(OpRecord::kAtBand);
   if (op.reserved) return bad(OpRecord::kAtReserved);
+  if (op.reserved2) return bad(OpRecord::kAtReserved2);
+  if (op.reserved3) return bad(OpRecord::kAtReserved3);
   g->tasks = (g->out_h + op.band - 1) / op.band;
 
   const bool pooled = g->pool >= 0;
@@ -178,22 +206,25 @@ bool derive(const OpRecord& op, Dims in, const StageRecord* stages, Geometry* g,
     if (g->source_rows > g->h) g->source_rows = g->h;
   }
   if (op.thresholds) {
-    if (pooled) g->bits_bytes = g->source_rows * g->w * words_for(g->c) * 8;
+    const bool bits = out.type == Type::kBits;
+    if (pooled) g->codes_bytes = g->source_rows * g->w * (bits ? words_for(g->c) * 8 : g->c);
+    if (!g->makes_bits_at_once()) g->rows_bytes = g->source_rows * g->w * g->c * 4;  // the sums
   } else {
-    // A tensor that is loaded and at once pooled or packed needs no copy of its rows.
-    const bool in_place = Source(op.source) == Source::kLoad && (op.n_stages == 0 || g->pool == 0);
+    // A tensor of floats that is loaded and at once pooled or packed needs no copy of its rows.
+    const bool in_place = Source(op.source) == Source::kLoad && in.form.type == Type::kF32 &&
+                          (op.n_stages == 0 || g->pool == 0);
     if ((pooled || op.out_f32 == kNone) && !in_place) g->rows_bytes = g->source_rows * g->w * g->c * 4;
     if (pooled && op.out_f32 == kNone) g->pooled_bytes = op.band * g->out_w * g->c * 4;
   }
-  if (Source(op.source) == Source::kConv || Source(op.source) == Source::kConvSigns) {
+  if (g->product == Product::kFloats || g->product == Product::kSigns) {
     const uint64_t rows = round_up(g->source_rows * g->w, kGemmMinBlockRows);
     g->gemm_rows = rows < kMaxGemmRows ? rows : kMaxGemmRows;
     g->kernel_bytes = uint64_t(gemm_f32_scratch(g->conv.taps() * g->conv.group_c(), int64_t(g->gemm_rows),
-                                                Source(op.source) == Source::kConvSigns)) *
+                                                g->product == Product::kSigns)) *
                       4;
   }
   g->scratch_bytes =
-      aligned(g->rows_bytes) + aligned(g->pooled_bytes) + aligned(g->bits_bytes) + aligned(g->kernel_bytes);
+      aligned(g->rows_bytes) + aligned(g->pooled_bytes) + aligned(g->codes_bytes) + aligned(g->kernel_bytes);
   if (g->scratch_bytes > kMaxArenaBytes) return bad(OpRecord::kAtBand);
   return true;
 }

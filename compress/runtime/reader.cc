@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/base/crc32.h"
+#include "ops/kernels/conv_codes.h"
 
 namespace bantam::packed {
 namespace {
@@ -22,24 +23,10 @@ bool overlap(const TensorRecord& a, const TensorRecord& b) {
 bool is_type(uint8_t type) {
   switch (Type(type)) {
     case Type::kF32:
-    case Type::kBits: return true;
+    case Type::kBits:
+    case Type::kCodes: return true;
   }
   return false;
-}
-
-// The type of the tensor that a source reads; kPixels reads none.
-Type type_read_by(Source source) {
-  switch (source) {
-    case Source::kUnpack:
-    case Source::kXnor: return Type::kBits;
-    case Source::kPixels:
-    case Source::kLoad:
-    case Source::kConv:
-    case Source::kConvSigns:
-    case Source::kGlobalAverage:
-    case Source::kDepthwise: break;
-  }
-  return Type::kF32;
 }
 
 // Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns
@@ -109,8 +96,9 @@ class Checker {
       const TensorRecord t = m_.tensor(i);
       if (t.name >= h_.strings_bytes) return fail(at + TensorRecord::kAtName);
       if (!is_type(t.type)) return fail(at + TensorRecord::kAtType);
-      if (t.reserved[0] || t.reserved[1] || t.reserved[2]) return fail(at + TensorRecord::kAtReserved);
-      if (t.reserved2[0] || t.reserved2[1]) return fail(at + TensorRecord::kAtReserved2);
+      if (!codes(at, t)) return false;
+      if (t.reserved) return fail(at + TensorRecord::kAtReserved);
+      if (t.reserved2[0] || t.reserved2[1] || t.reserved2[2]) return fail(at + TensorRecord::kAtReserved2);
       if (t.h == 0 || t.h > kMaxSide) return fail(at + TensorRecord::kAtH);
       if (t.w == 0 || t.w > kMaxSide) return fail(at + TensorRecord::kAtW);
       if (t.c == 0 || t.c > kMaxDepth) return fail(at + TensorRecord::kAtC);
@@ -119,6 +107,25 @@ class Checker {
       base = end > base ? end : base;
     }
     return base == h_.arena_base || fail(Header::kAtArenaBase);  // exact: not a byte to spare
+  }
+
+  // What only codes have: numbers whose products fit, and a scale and a factor that are finite and above 0.
+  bool codes(uint64_t at, const TensorRecord& t) {
+    if (Type(t.type) != Type::kCodes) {
+      if (t.mul) return fail(at + TensorRecord::kAtMul);
+      if (t.top) return fail(at + TensorRecord::kAtTop);
+      if (t.flags) return fail(at + TensorRecord::kAtFlags);
+      if (t.add) return fail(at + TensorRecord::kAtAdd);
+      if (t.scale) return fail(at + TensorRecord::kAtScale);
+      return t.factor == 0 || fail(at + TensorRecord::kAtFactor);
+    }
+    const auto positive = [](uint32_t bits) { return bits - 1 < 0x7F800000u - 1; };  // above +0, below infinity
+    if (t.mul != 1 && t.mul != 2) return fail(at + TensorRecord::kAtMul);
+    if (t.top == 0) return fail(at + TensorRecord::kAtTop);
+    if (t.flags > TensorRecord::kFirstAboveZero) return fail(at + TensorRecord::kAtFlags);
+    if (t.add < -kMaxCode || t.form().reach() > kMaxCode) return fail(at + TensorRecord::kAtAdd);
+    if (!positive(t.scale)) return fail(at + TensorRecord::kAtScale);
+    return positive(t.factor) || fail(at + TensorRecord::kAtFactor);
   }
 
   bool classes() {
@@ -131,7 +138,15 @@ class Checker {
 
   bool switches() {
     const SwitchRecord s = m_.switch_at(0);
-    return (s.width_permille == 1000 && s.reserved == 0) || fail(p_.switches);
+    if (s.width_permille != 1000) return fail(p_.switches);
+    if (s.first_op != 0) return fail(p_.switches + SwitchRecord::kAtFirstOp);
+    if (s.n_ops != h_.n_ops) return fail(p_.switches + SwitchRecord::kAtOps);
+    if (s.output != h_.output) return fail(p_.switches + SwitchRecord::kAtOutput);
+    if (s.arena_base != h_.arena_base) return fail(p_.switches + SwitchRecord::kAtArenaBase);
+    if (s.arena_per_lane != h_.arena_per_lane) return fail(p_.switches + SwitchRecord::kAtPerLane);
+    for (uint32_t i = 0; i < 4; ++i)
+      if (s.reserved[i]) return fail(p_.switches + SwitchRecord::kAtReserved + 4 * i);
+    return true;
   }
 
   bool payload(uint64_t field, uint64_t offset, uint64_t bytes) {
@@ -154,9 +169,19 @@ class Checker {
     return true;
   }
 
+  // Rows of numbers whose last byte's pad bits must be 0.
+  bool pad_numbers(uint64_t field, uint64_t offset, uint64_t rows, uint64_t bits) {
+    if (bits % 8 == 0) return true;
+    const uint64_t row = (bits + 7) / 8;
+    for (uint64_t r = 0; r < rows; ++r)
+      if (m_.file()[offset + (r + 1) * row - 1] >> (bits % 8)) return fail(field);
+    return true;
+  }
+
   // A tensor that the op reads: computed by an earlier op, and nothing has been written over it since.
+  bool readable(uint64_t field, uint32_t i) { return (i < h_.n_tensors && valid_.has(i)) || fail(field); }
   bool readable(uint64_t field, uint32_t i, Type type) {
-    return (i < h_.n_tensors && valid_.has(i) && Type(m_.tensor(i).type) == type) || fail(field);
+    return readable(field, i) && (Type(m_.tensor(i).type) == type || fail(field));
   }
 
   bool ops() {
@@ -170,9 +195,12 @@ class Checker {
       const Source source = Source(op.source);
       if (source == Source::kPixels) {
         if (op.in != kNone) return fail(at + OpRecord::kAtIn);
-      } else if (!readable(at + OpRecord::kAtIn, op.in, type_read_by(source))) {
+      } else if (!readable(at + OpRecord::kAtIn, op.in)) {
         return false;
+      } else if (source == Source::kGlobalAverage && Type(m_.tensor(op.in).type) != Type::kF32) {
+        return fail(at + OpRecord::kAtIn);
       }
+      if (op.out_codes != kNone && op.out_codes >= h_.n_tensors) return fail(at + OpRecord::kAtOutCodes);
       if (op.n_stages > kMaxStages) return fail(at + OpRecord::kAtStages);
       if (op.first_stage != stages_seen || op.n_stages > h_.n_stages - stages_seen)
         return fail(at + OpRecord::kAtFirstStage);
@@ -182,7 +210,7 @@ class Checker {
       for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = m_.stage(op.first_stage + i);
       Geometry g;
       Fault fault;
-      if (!derive(op, m_.input_dims(op), stages, &g, &fault))
+      if (!derive(op, m_.input_dims(op), m_.output_form(op), stages, &g, &fault))
         return fail(fault.stage < 0 ? at + fault.at : stage_at(op, fault.stage) + fault.at);
       if (!weights(at, op, g) || !stage_operands(op, stages, g) || !results(at, op, stages, g)) return false;
 
@@ -203,13 +231,26 @@ class Checker {
   bool weights(uint64_t at, const OpRecord& op, const Geometry& g) {
     if (!op.is_conv()) return true;
     if (!payload(at + OpRecord::kAtWeights, op.weights, g.weight_bytes)) return false;
-    if (Source(op.source) != Source::kXnor) return true;
-    if (!pad_bits(at + OpRecord::kAtWeights, op.weights, uint64_t(op.k) * op.kh * op.kw, g.in_c)) return false;
+    const uint64_t depth = uint64_t(op.kh) * op.kw * (g.in_c / op.groups);
+    switch (WeightForm(op.weight_form)) {
+      case WeightForm::kSignRows:
+        if (!pad_bits(at + OpRecord::kAtWeights, op.weights, uint64_t(op.k) * op.kh * op.kw, g.in_c)) return false;
+        break;
+      case WeightForm::kCodes:
+        if (!pad_numbers(at + OpRecord::kAtWeights, op.weights, op.k, depth * op.weight_bits)) return false;
+        if (op.table && !payload(at + OpRecord::kAtTable, op.table, uint64_t(4) << op.weight_bits)) return false;
+        if (op.scales && !payload(at + OpRecord::kAtScales, op.scales, uint64_t(op.k) * (g.in_c / op.groups) * 4))
+          return false;
+        break;
+      case WeightForm::kNone:
+      case WeightForm::kPanels:
+      case WeightForm::kDepthwise:
+      case WeightForm::kSignColumns: break;
+    }
     if (!op.thresholds) return true;
-    const uint64_t masks = g.pool >= 0 ? 2 : 1;
-    if (!payload(at + OpRecord::kAtThresholds, op.thresholds, threshold_masks(op.k) + masks * words_for(op.k) * 8))
-      return false;
-    return pad_bits(at + OpRecord::kAtThresholds, op.thresholds + threshold_masks(op.k), masks, op.k);
+    const uint64_t masks = g.pool >= 0 ? 2 : 1, start = threshold_masks(op.k, g.out);
+    if (!payload(at + OpRecord::kAtThresholds, op.thresholds, start + masks * words_for(op.k) * 8)) return false;
+    return pad_bits(at + OpRecord::kAtThresholds, uint64_t(op.thresholds) + start, masks, op.k);
   }
 
   bool stage_operands(const OpRecord& op, const StageRecord* stages, const Geometry& g) {
@@ -229,13 +270,13 @@ class Checker {
 
   // The tensors that an op makes: each is made once, has the op's dims, and lies apart from what the op reads.
   bool results(uint64_t at, const OpRecord& op, const StageRecord* stages, const Geometry& g) {
-    const uint32_t out[2] = {op.out_f32, op.out_bits};
+    const uint32_t out[2] = {op.out_f32, op.out_codes};
     for (int i = 0; i < 2; ++i) {
       if (out[i] == kNone) continue;
-      const uint64_t field = at + (i == 0 ? OpRecord::kAtOutF32 : OpRecord::kAtOutBits);
+      const uint64_t field = at + (i == 0 ? OpRecord::kAtOutF32 : OpRecord::kAtOutCodes);
       if (out[i] >= h_.n_tensors || made_.has(out[i])) return fail(field);
       const TensorRecord t = m_.tensor(out[i]);
-      if (Type(t.type) != (i == 0 ? Type::kF32 : Type::kBits)) return fail(field);
+      if ((Type(t.type) == Type::kF32) != (i == 0)) return fail(field);
       if (t.h != g.out_h || t.w != g.out_w || t.c != g.c) return fail(field);
       if (op.in != kNone && overlap(t, m_.tensor(op.in))) return fail(field);
       for (uint32_t s = 0; s < op.n_stages; ++s)
@@ -312,7 +353,7 @@ Geometry Reader::geometry(const OpRecord& op, StageRecord* stages) const {
   for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = stage(op.first_stage + i);
   Geometry g;
   Fault fault;
-  (void)derive(op, input_dims(op), stages, &g, &fault);  // held by check()
+  (void)derive(op, input_dims(op), output_form(op), stages, &g, &fault);  // held by check()
   return g;
 }
 

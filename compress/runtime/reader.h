@@ -41,8 +41,10 @@ class Reader {
   Dims input_dims(const OpRecord& op) const {
     if (op.in == kNone) return {header_.h, header_.w, header_.c};
     const TensorRecord t = tensor(op.in);
-    return {t.h, t.w, t.c};
+    return {t.h, t.w, t.c, t.form()};
   }
+  // Form of the codes that an op makes besides its floats.
+  Form output_form(const OpRecord& op) const { return op.out_codes == kNone ? Form() : tensor(op.out_codes).form(); }
   // Geometry of a checked file's op; its stages go to stages[kMaxStages].
   Geometry geometry(const OpRecord& op, StageRecord* stages) const;
 

@@ -307,28 +307,43 @@ size_t codes_scratch_bytes(const ConvShape& s) noexcept {
 
 int64_t codes_block_rows(const ConvShape& s) noexcept { return sizes_of(s).block_rows; }
 
-void codes_pack_weights(const ConvShape& s, const int16_t* w, void* packed) noexcept {
+namespace {
+
+// code(k, i): of output channel k, i counting (ky, kx, c).
+template <class Code>
+void pack_weights(const ConvShape& s, void* packed, const Code& code) {
   const Sizes z = sizes_of(s);
   int16_t* to = static_cast<int16_t*>(packed);
   memset(to, 0, codes_packed_bytes(s));
-  const int64_t depth = s.taps() * s.group_c();
   if (is_depthwise(s)) {
     for (int64_t k = 0; k < s.k; ++k)
-      for (int64_t t = 0; t < depth; ++t) to[t * z.padded_k + k] = w[k * depth + t];
+      for (int64_t t = 0; t < s.taps(); ++t) to[t * z.padded_k + k] = code(k, t);
     return;
   }
   const int64_t runs = s.kh * z.runs_w;
   for (int64_t g = 0; g < s.groups; ++g)
     for (int64_t first = 0; first < s.group_k(); first += kPanel) {
       const int64_t width = z.padded_k - first < kPanel ? z.padded_k - first : kPanel;
-      for (int64_t n = 0; n < width && first + n < s.group_k(); ++n) {
-        const int16_t* row = w + (g * s.group_k() + first + n) * depth;
+      for (int64_t n = 0; n < width && first + n < s.group_k(); ++n)
         for (int64_t r = 0; r < runs; ++r)
           for (int64_t i = 0; i < z.run; ++i)
-            to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2] = row[r * z.run + i];
-      }
+            to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2] = code(g * s.group_k() + first + n, r * z.run + i);
       to += 2 * z.steps * width;
     }
+}
+
+}  // namespace
+
+void codes_pack_weights(const ConvShape& s, const int16_t* w, void* packed) noexcept {
+  const int64_t depth = s.taps() * s.group_c();
+  pack_weights(s, packed, [&](int64_t k, int64_t i) { return w[k * depth + i]; });
+}
+
+void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed) noexcept {
+  const int64_t row = ceil_div(s.taps() * s.group_c() * w.bits, 8);
+  pack_weights(s, packed, [&](int64_t k, int64_t i) {
+    return int16_t(w.mul * packed_number(w.rows + k * row, i, w.bits) + w.add);
+  });
 }
 
 void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,

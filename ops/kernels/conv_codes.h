@@ -41,6 +41,22 @@ int64_t codes_block_rows(const ConvShape& s) noexcept;
 // every target.
 void codes_pack_weights(const ConvShape& s, const int16_t* w, void* packed) noexcept;
 
+// Numbers of 1 to 8 bits one after the other, least significant bit first: number i of a row. Reads no byte behind it.
+inline int32_t packed_number(const uint8_t* row, int64_t i, int bits) {
+  const int64_t at = i * bits;
+  const int shift = int(at % 8);
+  uint32_t v = row[at / 8];
+  if (shift + bits > 8) v |= uint32_t(row[at / 8 + 1]) << 8;
+  return int32_t(v >> shift & ((1u << bits) - 1));
+}
+// The same weights as numbers: K rows of taps * C/groups, each from a byte on; code = mul * number + add.
+struct PackedNumbers {
+  const uint8_t* rows;
+  int bits;
+  int32_t mul, add;
+};
+void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed) noexcept;
+
 void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,
                     void* scratch, int32_t* out) noexcept;
 

@@ -45,6 +45,37 @@ void ThresholdBits(const int32_t* acc, int64_t pixels, int64_t k, const Threshol
   }
 }
 
+void ThresholdCodes(const int32_t* acc, int64_t pixels, int64_t k, const CodeThresholds& t, uint8_t* bytes) {
+  const D d;
+  for (int64_t p = 0; p < pixels; ++p, acc += k, bytes += k) {
+    int64_t c = 0;
+#if HWY_TARGET != HWY_SCALAR
+    const hn::Rebind<uint8_t, D> narrow;
+    for (; c + kLanes <= k; c += kLanes) {
+      // The channel's sign as 0 or -1: (v ^ s) - s is v or -v.
+      const uint64_t word = t.falls[c / kWordBits] >> (c % kWordBits);
+      HWY_ALIGN int32_t sign[kLanes];
+      for (int64_t i = 0; i < kLanes; ++i) sign[i] = -int32_t(word >> i & 1);
+      const auto s = hn::Load(d, sign);
+      const auto v = hn::Sub(hn::Xor(hn::LoadU(d, acc + c), s), s);
+      auto count = hn::Set(d, int32_t(t.top));
+      for (int64_t j = 0; j < t.top; ++j)
+        count = hn::Add(count, hn::VecFromMask(d, hn::Gt(hn::LoadU(d, t.t + j * k + c), v)));
+      hn::StoreU(hn::DemoteTo(narrow, count), narrow, bytes + c);
+    }
+#else
+    (void)d;
+#endif
+    for (; c < k; ++c) {
+      const bool falls = t.falls[c / kWordBits] >> (c % kWordBits) & 1;
+      const int32_t v = falls ? -acc[c] : acc[c];
+      int count = 0;
+      for (int64_t j = 0; j < t.top; ++j) count += t.t[j * k + c] <= v;
+      bytes[c] = uint8_t(count);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bantam::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -53,9 +84,13 @@ HWY_AFTER_NAMESPACE();
 namespace bantam {
 
 HWY_EXPORT(ThresholdBits);
+HWY_EXPORT(ThresholdCodes);
 
 void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) noexcept {
   HWY_DYNAMIC_DISPATCH(ThresholdBits)(acc, pixels, k, t, bits);
+}
+void threshold_codes(const int32_t* acc, int64_t pixels, int64_t k, const CodeThresholds& t, uint8_t* bytes) noexcept {
+  HWY_DYNAMIC_DISPATCH(ThresholdCodes)(acc, pixels, k, t, bytes);
 }
 
 }  // namespace bantam

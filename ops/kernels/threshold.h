@@ -1,5 +1,5 @@
-// What becomes of a binary layer's integer sums when the next layer takes bits: bias, norm, activation and sign are
-// together a step function of the sum, found by the packer (compress/pack) channel by channel.
+// What becomes of an integer layer's sums when the next layer takes bits or codes: scale, bias, norm, activation and
+// quantizer are together a step function of the sum, found by the packer (compress/pack) channel by channel.
 // Definition: threshold_ref.h, equal on every target.
 #pragma once
 
@@ -17,5 +17,15 @@ struct Thresholds {
 
 // acc [pixels, K] -> bits [pixels, words_for(K)], pad bits 0.
 void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) noexcept;
+
+// Codes in place of bits: byte = how many t[0 .. top) <= v, v the sum, or -sum where the channel's bit of `falls` is set.
+struct CodeThresholds {
+  const int32_t* t;       // [top][K], each channel's ascending
+  int64_t top;            // at most 255
+  const uint64_t* falls;  // [words_for(K)]
+};
+
+// acc [pixels, K] of at most 2^31 - 1 in magnitude -> bytes [pixels, K].
+void threshold_codes(const int32_t* acc, int64_t pixels, int64_t k, const CodeThresholds& t, uint8_t* bytes) noexcept;
 
 }  // namespace bantam

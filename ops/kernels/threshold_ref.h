@@ -21,4 +21,15 @@ inline void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const 
   }
 }
 
+inline void threshold_codes(const int32_t* acc, int64_t pixels, int64_t k, const CodeThresholds& t, uint8_t* bytes) {
+  for (int64_t p = 0; p < pixels; ++p)
+    for (int64_t c = 0; c < k; ++c) {
+      const bool falls = t.falls[c / kWordBits] >> (c % kWordBits) & 1;
+      const int32_t v = falls ? -acc[p * k + c] : acc[p * k + c];
+      int count = 0;
+      for (int64_t j = 0; j < t.top; ++j) count += t.t[j * k + c] <= v;
+      bytes[p * k + c] = uint8_t(count);
+    }
+}
+
 }  // namespace bantam::ref

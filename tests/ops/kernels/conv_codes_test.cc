@@ -53,6 +53,24 @@ void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
   for (size_t i = 0; i < w.size(); ++i) w[i] = int16_t(int(rng.bits(i + bytes.size()) % 511) - 255);
   Memory packed(codes_packed_bytes(s)), scratch(codes_scratch_bytes(s));
   codes_pack_weights(s, w.data(), packed.data());
+  // The same weights as numbers of 8 bits, of every second code, and of 3.
+  for (int bits : {3, 8}) {
+    const int64_t depth = s.taps() * s.group_c(), row = (depth * bits + 7) / 8;
+    std::vector<uint8_t> numbers(size_t(s.k * row));
+    std::vector<int16_t> codes(w.size());
+    for (size_t i = 0; i < w.size(); ++i) {
+      const uint32_t v = uint32_t(w[i] + 255) >> (bits == 8 ? 1 : 6);
+      const size_t k = i / size_t(depth), at = i % size_t(depth) * size_t(bits);
+      for (int bit = 0; bit < bits; ++bit)
+        numbers[k * size_t(row) + (at + size_t(bit)) / 8] |= uint8_t((v >> bit & 1) << ((at + size_t(bit)) % 8));
+      codes[i] = int16_t(2 * int(v) - 7);
+    }
+    Memory a(codes_packed_bytes(s)), b(codes_packed_bytes(s));
+    codes_pack_weights(s, codes.data(), a.data());
+    codes_pack_numbers(s, {numbers.data(), bits, 2, -7}, b.data());
+    REQUIRE(memcmp(a.data(), b.data(), a.size) == 0);
+    REQUIRE(b.guards_stand());
+  }
   const int64_t rows = s.n * s.out_h(), row_size = s.out_w() * s.k;
   for (const bool of_bits : {false, true}) {
     CAPTURE(of_bits);
