@@ -82,8 +82,8 @@ void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& codes) 
   op.band = 1;
   const QuantSpec quant = codes.empty() ? QuantSpec() : quant_of(*s, codes[0]);
   const TensorRecord type = type_of(quant);
-  chain->out = type.form();
-  if (is_integer(op.product(chain->in.form.type)) && f32 < 0) use_thresholds(&file, chain, quant);
+  chain->out = type.elements();
+  if (is_integer(op.product(chain->in.elements.type)) && f32 < 0) use_thresholds(&file, chain, quant);
   const Geometry g = choose_band(*s, chain);
   file.header.arena_per_lane = std::max(file.header.arena_per_lane, uint32_t(g.scratch_bytes));
 

@@ -15,7 +15,7 @@ struct Chain {
   int root;      // the node that starts it
   OpRecord op;
   Dims in;       // of the source's input
-  Form out = {};  // of the codes that it makes besides floats
+  Elements out = {};  // of the codes that it makes besides floats
   std::vector<StageRecord> stages;
   std::vector<int> nodes;  // of the stages; the root's for its own bias
   uint32_t channels() const { return op.k ? op.k : in.c; }

@@ -112,7 +112,7 @@ void add_affine(PackState* s, Chain* chain, const ConvConfig& c, const Quantized
   const int node = chain->root;
   const bool integer = s->net.is_integer(node);
   const bool scaled = s->net.arithmetic(node) != Arithmetic::kReal && q.scale.defined();
-  const bool steps = integer && Type(chain->in.form.type) == Type::kCodes;
+  const bool steps = integer && Type(chain->in.elements.type) == Type::kCodes;
   const float* bias = c.bias ? parameter(*s, node, s->node(node).name + ".bias", c.out_channels) : nullptr;
   const size_t k = size_t(c.out_channels);
   if (!bias && !scaled && !steps) return;

@@ -59,9 +59,9 @@ void use_thresholds(FileBuilder* file, Chain* chain, const QuantSpec& codes) {
   Split stages;
   if (grid.levels > kMostLevels || !split(*chain, &stages)) return;
   const bool pooled = stages.pool >= 0, of_bits = grid.is_signs();
-  const int64_t reach = op.product(chain->in.form.type) == Product::kXnor
+  const int64_t reach = op.product(chain->in.elements.type) == Product::kXnor
                             ? 1
-                            : int64_t(chain->in.form.reach()) * op.weight_codes().reach();
+                            : int64_t(chain->in.elements.reach()) * op.weight_codes().reach();
   const int64_t limit = int64_t(op.kh) * op.kw * (chain->in.c / op.groups) * reach;
   const size_t words = words_for(op.k), k = op.k;
   const int top = grid.levels - 1;
@@ -90,7 +90,7 @@ void use_thresholds(FileBuilder* file, Chain* chain, const QuantSpec& codes) {
     }
     second[c / 64] |= both ? bit : 0;
   }
-  const Form out{of_bits ? Type::kBits : Type::kCodes, uint32_t(grid.levels), grid.mul, grid.add};
+  const Elements out{of_bits ? Type::kBits : Type::kCodes, uint32_t(grid.levels), grid.mul, grid.add};
   op.thresholds = file->payload(payload_of(numbers, first, pooled ? &second : nullptr, threshold_masks(k, out)));
   op.n_stages = pooled ? 1 : 0;
   const std::vector<StageRecord> all = std::move(chain->stages);

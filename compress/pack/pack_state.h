@@ -39,7 +39,7 @@ struct PackState {
   int output() const { return real(nodes() - 1); }
   Dims dims(uint32_t tensor) const {
     const TensorRecord& t = file.tensors[tensor];
-    return {t.h, t.w, t.c, t.form()};
+    return {t.h, t.w, t.c, t.elements()};
   }
 };
 

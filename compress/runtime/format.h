@@ -37,7 +37,7 @@ constexpr uint64_t kMaxMacs = uint64_t(1) << 44;
 enum class Type : uint8_t { kF32 = 0, kBits = 2, kCodes = 3 };  // numbers of bnt_dtype
 
 // What a tensor's elements are. Codes are bytes: code = mul * byte + add, byte in [0, levels), value = scale * code.
-struct Form {
+struct Elements {
   Type type = Type::kF32;
   uint32_t levels = 0;
   int32_t mul = 0, add = 0;
@@ -190,7 +190,7 @@ struct TensorRecord {
     io.i16(add), io.u16(reserved), io.u32(scale), io.u32(factor);
     for (uint32_t& r : reserved2) io.u32(r);
   }
-  Form form() const {
+  Elements elements() const {
     return {Type(type), Type(type) == Type::kCodes ? uint32_t(top) + 1 : 0, int32_t(mul), int32_t(add)};
   }
   uint64_t pixel_bytes() const {
@@ -258,7 +258,7 @@ struct OpRecord {
     return is_conv() ? product_of(in_type, WeightForm(weight_form)) : Product::kNone;
   }
   // The codes of its weights, with every number of weight_bits taken as one.
-  Form weight_codes() const {
+  Elements weight_codes() const {
     return {Type::kCodes, uint32_t(1) << weight_bits, int32_t(weight_mul), int32_t(weight_add)};
   }
 };
@@ -304,7 +304,7 @@ struct SwitchRecord {
 // A payload of thresholds for k channels. Of bits: i32 lo[k], i32 hi[k], then u64 flip[words_for(k)], then, if the op
 // has a pool, u64 after[words_for(k)]. Of codes: i32 t[top][k], padded to 8 bytes, then u64 falls[words_for(k)], then,
 // if the op has a pool, u64 takes_least[words_for(k)].
-constexpr uint64_t threshold_masks(uint64_t k, const Form& out) {  // where the words start
+constexpr uint64_t threshold_masks(uint64_t k, const Elements& out) {  // where the words start
   const uint64_t numbers = out.type == Type::kCodes ? out.levels - 1 : 2;
   return (numbers * k * 4 + 7) / 8 * 8;
 }

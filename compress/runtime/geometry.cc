@@ -178,12 +178,12 @@ bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, F
 
 }  // namespace
 
-bool derive(const OpRecord& op, Dims in, const Form& out, const StageRecord* stages, Geometry* g,
+bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord* stages, Geometry* g,
             Fault* fault) noexcept {
   *g = Geometry();
   *fault = Fault();
   g->in_h = in.h, g->in_w = in.w, g->in_c = in.c;
-  g->in = in.form, g->out = out;
+  g->in = in.elements, g->out = out;
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
   if (!derive_source(op, g, fault)) return false;
 
@@ -211,7 +211,7 @@ bool derive(const OpRecord& op, Dims in, const Form& out, const StageRecord* sta
     if (!g->makes_bits_at_once()) g->rows_bytes = g->source_rows * g->w * g->c * 4;  // the sums
   } else {
     // A tensor of floats that is loaded and at once pooled or packed needs no copy of its rows.
-    const bool in_place = Source(op.source) == Source::kLoad && in.form.type == Type::kF32 &&
+    const bool in_place = Source(op.source) == Source::kLoad && in.elements.type == Type::kF32 &&
                           (op.n_stages == 0 || g->pool == 0);
     if ((pooled || op.out_f32 == kNone) && !in_place) g->rows_bytes = g->source_rows * g->w * g->c * 4;
     if (pooled && op.out_f32 == kNone) g->pooled_bytes = op.band * g->out_w * g->c * 4;

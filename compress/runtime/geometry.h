@@ -12,7 +12,7 @@ namespace bantam::packed {
 struct Geometry {
   ConvShape conv;  // of a convolution, and how it multiplies
   Product product = Product::kNone;
-  Form in, out;    // of the op's tensor; of the one that it makes besides floats, if it does
+  Elements in, out;    // of the op's tensor; of the one that it makes besides floats, if it does
   uint64_t in_h = 0, in_w = 0, in_c = 0;
   uint64_t h = 0, w = 0, c = 0;   // rows as the source yields them
   int pool = -1;                  // index of the stage that pools, or -1
@@ -45,13 +45,13 @@ struct Fault {
 
 struct Dims {
   uint32_t h = 0, w = 0, c = 0;
-  Form form = {};
+  Elements elements = {};
 };
 
 // Fills *g; false with *fault if the record is impossible for an input of these dims, and for codes `out` besides its
 // floats. `stages` has op.n_stages of them.
 // Every number is bounded by the limits of format.h, so nothing here overflows.
-bool derive(const OpRecord& op, Dims in, const Form& out, const StageRecord* stages, Geometry* g,
+bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord* stages, Geometry* g,
             Fault* fault) noexcept;
 
 constexpr uint64_t aligned(uint64_t v) { return (v + kAlign - 1) / kAlign * kAlign; }

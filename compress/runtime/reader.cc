@@ -123,7 +123,7 @@ class Checker {
     if (t.mul != 1 && t.mul != 2) return fail(at + TensorRecord::kAtMul);
     if (t.top == 0) return fail(at + TensorRecord::kAtTop);
     if (t.flags > TensorRecord::kFirstAboveZero) return fail(at + TensorRecord::kAtFlags);
-    if (t.add < -kMaxCode || t.form().reach() > kMaxCode) return fail(at + TensorRecord::kAtAdd);
+    if (t.add < -kMaxCode || t.elements().reach() > kMaxCode) return fail(at + TensorRecord::kAtAdd);
     if (!positive(t.scale)) return fail(at + TensorRecord::kAtScale);
     return positive(t.factor) || fail(at + TensorRecord::kAtFactor);
   }
@@ -210,7 +210,7 @@ class Checker {
       for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = m_.stage(op.first_stage + i);
       Geometry g;
       Fault fault;
-      if (!derive(op, m_.input_dims(op), m_.output_form(op), stages, &g, &fault))
+      if (!derive(op, m_.input_dims(op), m_.output_elements(op), stages, &g, &fault))
         return fail(fault.stage < 0 ? at + fault.at : stage_at(op, fault.stage) + fault.at);
       if (!weights(at, op, g) || !stage_operands(op, stages, g) || !results(at, op, stages, g)) return false;
 
@@ -353,7 +353,7 @@ Geometry Reader::geometry(const OpRecord& op, StageRecord* stages) const {
   for (uint32_t i = 0; i < op.n_stages; ++i) stages[i] = stage(op.first_stage + i);
   Geometry g;
   Fault fault;
-  (void)derive(op, input_dims(op), output_form(op), stages, &g, &fault);  // held by check()
+  (void)derive(op, input_dims(op), output_elements(op), stages, &g, &fault);  // held by check()
   return g;
 }
 

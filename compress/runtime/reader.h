@@ -41,10 +41,10 @@ class Reader {
   Dims input_dims(const OpRecord& op) const {
     if (op.in == kNone) return {header_.h, header_.w, header_.c};
     const TensorRecord t = tensor(op.in);
-    return {t.h, t.w, t.c, t.form()};
+    return {t.h, t.w, t.c, t.elements()};
   }
-  // Form of the codes that an op makes besides its floats.
-  Form output_form(const OpRecord& op) const { return op.out_codes == kNone ? Form() : tensor(op.out_codes).form(); }
+  // Elements of the codes that an op makes besides its floats.
+  Elements output_elements(const OpRecord& op) const { return op.out_codes == kNone ? Elements() : tensor(op.out_codes).elements(); }
   // Geometry of a checked file's op; its stages go to stages[kMaxStages].
   Geometry geometry(const OpRecord& op, StageRecord* stages) const;
 
