@@ -72,7 +72,7 @@ void start_codes(PackState* s, int node) {
   const Value& v = s->values[size_t(s->input(node))];
   const bool coded = v.codes != kNone, real = v.f32 != kNone;
   const TensorRecord type = type_of(s->config<QuantizeConfig>(node).quant);
-  if (!real && coded && Type(type.type) == Type::kBits && s->dims(v.codes).form.type == Type::kBits) {
+  if (!real && coded && Type(type.type) == Type::kBits && s->dims(v.codes).elements.type == Type::kBits) {
     s->values[size_t(node)].codes = v.codes;  // the sign of signs
     return;
   }
