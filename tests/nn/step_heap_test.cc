@@ -7,6 +7,7 @@
 #include "nn/models/models.h"
 #include "ops/loss.h"
 #include "optim/optimizer.h"
+#include "tests/effort.h"
 #include "tests/heap_count.h"
 #include "tests/nn/forms.h"
 #include "tests/nn/net_calls.h"
@@ -66,6 +67,7 @@ TEST_CASE("heap: a training step allocates nothing, once two have been taken") {
   const int before = threads();
   for (const Case& c : kCases)
     for (int n : {1, 2}) {
+      if (kWatched && c.batch > 16) continue;
       set_threads(n);
       const std::string net = c.net;
       CAPTURE(net);
