@@ -153,6 +153,7 @@ struct CommandLine {
   InfoArgs info;
   PackArgs pack;
   ConvertArgs convert;
+  QuantizeArgs quantize;
   VerifyArgs verify;
   BenchArgs bench;
   BatchesArgs batches;
@@ -174,6 +175,7 @@ struct CommandLine {
     add_predict();
     add_info();
     add_pack();
+    add_quantize();
     add_convert();
     add_verify();
     add_bench();
@@ -271,6 +273,39 @@ struct CommandLine {
     s.required.push_back(s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt"));
     add_common(s.app, pack.common, false);
     s.command = [this] { return Command(pack); };
+  }
+
+  void add_quantize() {
+    Sub& s = add("quantize", "turn a checkpoint of floats into one of int8, without training",
+                 "quantize runs/float --data DIR -o int8.safetensors",
+                 "Folds norms, gives each output channel's weights a scale, measures the range of what each layer\n"
+                 "reads on training images, and takes back by the biases what that moves each channel's mean by.\n"
+                 "The result is a checkpoint: eval, pack and train --init take it.");
+    s.required.push_back(
+        s.app->add_option("CHECKPOINT", quantize.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
+    s.required.push_back(s.app->add_option("-o,--out", quantize.out, "checkpoint to write")->type_name("CHECKPOINT"));
+    add_data(s.app, quantize.data);
+    add_kind(s.app, quantize.kind);
+    s.app->add_option("--images", quantize.images, "measure on the first N training images (512)")
+        ->type_name("N")
+        ->check(in_range(1, kMany));
+    s.app->add_option("--weight-bits", quantize.weight_bits, "bits of a weight, 2 to 8 (8)")
+        ->type_name("N")
+        ->check(in_range(2, 8));
+    s.app->add_option("--activation-bits", quantize.activation_bits, "bits of an activation, 2 to 8 (8)")
+        ->type_name("N")
+        ->check(in_range(2, 8));
+    s.app->add_option("--range", quantize.range,
+                      "minmax, percentile, or mse: the range whose codes have the least squared error (mse)")
+        ->type_name("RULE");
+    s.app->add_option("--percentile", quantize.percentile, "of the values that --range percentile keeps (99.99)")
+        ->type_name("P")
+        ->check(CLI::Range(50.0, 100.0));
+    s.app->add_flag("--keep-first", quantize.keep_first, "the first layer stays real");
+    s.app->add_flag("--keep-last", quantize.keep_last, "the last layer stays real");
+    s.app->add_flag("--no-bias-correction", quantize.no_bias_correction, "biases stay as they are");
+    add_common(s.app, quantize.common, false);
+    s.command = [this] { return Command(quantize); };
   }
 
   void add_convert() {

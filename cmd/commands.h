@@ -59,6 +59,16 @@ struct PackArgs {
 };
 int run_pack(const PackArgs& args);
 
+struct QuantizeArgs {
+  CommonArgs common;
+  std::string checkpoint, out, data, kind, range = "mse";
+  int64_t images = 512;
+  int weight_bits = 8, activation_bits = 8;
+  double percentile = 99.99;
+  bool keep_first = false, keep_last = false, no_bias_correction = false;
+};
+int run_quantize(const QuantizeArgs& args);
+
 struct ConvertArgs {
   CommonArgs common;
   std::string from, file, out, stem, class_names, mean, stddev;

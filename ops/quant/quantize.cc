@@ -19,6 +19,7 @@ Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool mater
     case Scheme::kRelu:
     case Scheme::kUniform:
     case Scheme::kHwgq:
+    case Scheme::kInt:
       return uniform_activation(x, spec, materialize_value);
     case Scheme::kBwn:
     case Scheme::kXnor:
@@ -43,6 +44,7 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
       return ternary_weight(w, spec, materialize_value);
     case Scheme::kTernary:
     case Scheme::kUniform:
+    case Scheme::kInt:
       return uniform_weight(w, spec, materialize_value);
     case Scheme::kDorefa:
       if (spec.bits > 1) return tanh_weight(w, spec, materialize_value);

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/base/fixed_point.h"
+
 namespace bantam {
 
 // The codebook: of its entries the nearest is taken. [Eq. 3.8]
@@ -18,6 +20,7 @@ enum class Scheme : uint8_t {
   kRelu,     // k bits in [0, 1], activations (ops/quant/uniform.h)
   kUniform,  // k bits in [-1, 1] * scale, 0 among them (ops/quant/uniform.h)
   kHwgq,     // k bits from 0 up, the best steps for half a normal distribution, activations (ops/quant/uniform.h)
+  kInt,      // k bits: weights in even steps to their largest, activations in a range [low, high] with its zero point
 };
 constexpr const char* name_of(Scheme scheme) {
   switch (scheme) {
@@ -43,6 +46,8 @@ constexpr const char* name_of(Scheme scheme) {
       return "uniform";
     case Scheme::kHwgq:
       return "hwgq";
+    case Scheme::kInt:
+      return "int";
   }
   return nullptr;
 }
@@ -117,6 +122,7 @@ struct QuantSpec {
   int bits = 2;  // of the schemes for k bits
   Granularity granularity = Granularity::kLayer;
   ScaleRule scale = ScaleRule::kNone;
+  double low = 0, high = 0;  // of activations, low <= 0 <= high; both 0: not measured
   bool operator==(const QuantSpec&) const = default;
 };
 
@@ -130,6 +136,7 @@ struct SchemeTraits {
   bool granular = false;  // takes QuantSpec::granularity, else it is by layer
   bool scaled = false;    // takes QuantSpec::scale
   bool clips = false;     // takes QuantSpec::surrogate, else it has one of its own
+  bool ranged = false;    // activations take QuantSpec::low and high, which have to be measured
 };
 constexpr SchemeTraits traits_of(Scheme scheme) {
   switch (scheme) {
@@ -156,6 +163,8 @@ constexpr SchemeTraits traits_of(Scheme scheme) {
       return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .scaled = true, .clips = true};
     case Scheme::kHwgq:
       return {.activations = true};
+    case Scheme::kInt:
+      return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .ranged = true};
   }
   return {};
 }
@@ -175,6 +184,7 @@ constexpr QuantSpec normal(QuantSpec spec) {
   if (traits.fixed_bits) spec.bits = usual.bits;
   if (!traits.granular) spec.granularity = usual.granularity;
   if (!traits.scaled) spec.scale = usual.scale;
+  if (!traits.ranged) spec.low = spec.high = 0;
   return spec;
 }
 
@@ -193,6 +203,12 @@ struct CodeGrid {
   bool operator==(const CodeGrid&) const = default;
 };
 constexpr CodeGrid kSignGrid{2, 2, -1};
+// kInt's activations: 2^bits - 1 steps from low to high, one of whose ends is moved a little so that 0 is a code.
+constexpr double int_step(const QuantSpec& spec) { return (spec.high - spec.low) / double((1 << spec.bits) - 1); }
+constexpr int zero_point(const QuantSpec& spec) {
+  const double step = int_step(spec);
+  return step > 0 ? int(round_half_even(-spec.low / step)) : 0;
+}
 enum class Operand : uint8_t { kWeight, kActivation };
 constexpr CodeGrid grid_of(const QuantSpec& spec, Operand operand) {
   const int all = 1 << spec.bits, odd = all - 1, half = (1 << (spec.bits - 1)) - 1;
@@ -215,6 +231,8 @@ constexpr CodeGrid grid_of(const QuantSpec& spec, Operand operand) {
       return {all, 1, 0};
     case Scheme::kUniform:
       return {2 * half + 1, 1, -half};
+    case Scheme::kInt:
+      return operand == Operand::kWeight ? CodeGrid{2 * half + 1, 1, -half} : CodeGrid{all, 1, -zero_point(spec)};
   }
   return {};
 }

@@ -45,6 +45,12 @@ Rule<T> rule_of(const QuantSpec& spec) {
       const T step = T(hwgq_step(spec.bits));
       return {T(1) / step, step, 0, n, true, T(0), T(n) * step};
     }
+    case Scheme::kInt: {
+      if (!(spec.low <= 0 && spec.high >= 0 && spec.high > spec.low))
+        throw Error("quantize: the range of int activations has not been measured");
+      const int z = zero_point(spec);
+      return {T(1) / T(int_step(spec)), T(int_step(spec)), -z, n - z, false, T(spec.low), T(spec.high)};
+    }
     case Scheme::kNone:
     case Scheme::kSign:
     case Scheme::kBwn:
@@ -130,7 +136,8 @@ Quantized uniform_weight(const Tensor& w, const QuantSpec& spec, bool materializ
   const int h = -grid.add;
   Quantized q;
   // The reach of the codebook, and the step that codes are multiples of.
-  const Tensor reach = spec.scale == ScaleRule::kNone ? Tensor() : magnitude_scale(w, groups, spec.scale, 2 * std::sqrt(h));
+  const ScaleRule rule = spec.scheme == Scheme::kInt ? ScaleRule::kMax : spec.scale;
+  const Tensor reach = rule == ScaleRule::kNone ? Tensor() : magnitude_scale(w, groups, rule, 2 * std::sqrt(h));
   q.codes = codes_of_weights(w, grid, groups, reach, [h]<class T>(T v, T s) {
     return ref::round_to_code(v / s, T(h), -h, h);
   });

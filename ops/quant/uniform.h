@@ -7,10 +7,11 @@
 //   kTernary  the same with h = 1: -1, 0, 1
 //   kHwgq     x <= 0 ? 0 : s clip(round(x / s), 1, n), s the step that errs least on half a normal distribution
 //             (Cai et al. 2017): 0.798, 0.539, 0.322, 0.184, ... for 1, 2, 3, 4 bits
+//   kInt      s clip(round(x / s), -z, n - z), s = (high - low) / n, z = round(-low / s): a range that was measured
 // Surrogate [Eq. 5.3]: dx = dq where the codebook reaches, its bounds included, else 0: 0 <= x <= 1 for kRelu (the
-// gradient of the clip), 0 <= x <= n s for kHwgq, |x| <= 1 for the others with kClip; with kIdentity these have dx = dq.
+// gradient of the clip), 0 <= x <= n s for kHwgq, low <= x <= high for kInt, |x| <= 1 for the others with kClip; with kIdentity these have dx = dq.
 //
-// Weights (kUniform, kTernary): s clip(round(h w / s), -h, h) / h, s by QuantSpec::scale for each of the weights that
+// Weights (kUniform, kTernary, and kInt, whose scale is max |w|): s clip(round(h w / s), -h, h) / h, s by QuantSpec::scale for each of the weights that
 // share it: 1, max |w|, or by their mean 2 sqrt(h) mean |w| (so that a step is that of Esser et al. 2020 at the start;
 // 1 where all are 0), taken as a constant. Surrogate: dw = dq, with kClip where |w| <= s.
 #pragma once
