@@ -86,7 +86,8 @@ void fields(QuantConfig& c, FieldList& f) {
   f.add("weight", &c.weight.scheme,
         "codebook of each layer's weights. none: real values; sign: -1, 1; bwn, xnor: -s, s (xnor: with the scale's "
         "derivative); twn: -s, 0, s by a threshold; ternary: -s, 0, s by rounding; dorefa, tanh: weight_bits through "
-        "tanh; uniform: weight_bits in even steps")
+        "tanh; uniform: weight_bits in even steps; pow2: 0 and powers of two; log, log2: powers of two by logarithm; "
+        "kmeans: centroids of the layer's weights; int: as bantam quantize makes them")
       .range = one_of(schemes_where([](const SchemeTraits& t) { return t.weights; }));
   f.add("weight_bits", &c.weight.bits, "bits of a weight's code", between(1, kMaxQuantBits))
       .only_with("quant.weight",
@@ -102,10 +103,10 @@ void fields(QuantConfig& c, FieldList& f) {
   f.add("activation", &c.activation.scheme,
         "codebook of what each layer reads. sign: -1, 1; ternary: -1, 0, 1; relu, dorefa: activation_bits in [0, 1]; "
         "uniform: activation_bits in [-1, 1]; hwgq: activation_bits from 0 up, fit to half a normal distribution")
-      .range = one_of(schemes_where([](const SchemeTraits& t) { return t.activations; }));
+      .range = one_of(schemes_where([](const SchemeTraits& t) { return t.activations && !t.ranged; }));
   f.add("activation_bits", &c.activation.bits, "bits of an activation's code", between(1, kMaxQuantBits))
       .only_with("quant.activation",
-                 schemes_where([](const SchemeTraits& t) { return t.activations && !t.fixed_bits; }));
+                 schemes_where([](const SchemeTraits& t) { return t.activations && !t.fixed_bits && !t.ranged; }));
   f.add("activation_surrogate", &c.activation.surrogate, "likewise of an activation's quantizer");
   f.add("first", &c.first, "is the first layer quantized, too?");
   f.add("last", &c.last, "is the last layer quantized, too?");

@@ -88,8 +88,13 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
   };
   switch (s->net.arithmetic(chain->root)) {
     case Arithmetic::kReal:
-      if (q.codes.defined()) {  // scales by kernel
+      if (q.codes.defined()) {  // a table, or scales by kernel
         use_numbers(s, chain, q.codes, c);
+        if (q.table.defined()) {
+          std::vector<float> table(size_t(1) << op.weight_bits);  // entries that no number has are 0
+          std::copy_n(q.table.data<float>(), q.table.size(), table.begin());
+          op.table = s->file.payload(table);
+        }
         if (q.scale.defined() && q.scale.rank() == 2)
           op.scales = s->file.payload(q.scale.data<float>(), size_t(q.scale.size()) * sizeof(float));
         return;

@@ -2,6 +2,7 @@
 
 #include "ops/quant/scaled_sign.h"
 #include "ops/quant/sign.h"
+#include "ops/quant/table_weights.h"
 #include "ops/quant/tanh_quant.h"
 #include "ops/quant/twn.h"
 #include "ops/quant/uniform.h"
@@ -25,6 +26,10 @@ Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool mater
     case Scheme::kXnor:
     case Scheme::kTwn:
     case Scheme::kTanh:
+    case Scheme::kPow2:
+    case Scheme::kLog:
+    case Scheme::kLog2:
+    case Scheme::kKmeans:
       break;
   }
   throw Error(std::string("quantize: ") + name_of(spec.scheme) + " is for weights alone");
@@ -52,6 +57,11 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
                          materialize_value);
     case Scheme::kTanh:
       return tanh_weight(w, spec, materialize_value);
+    case Scheme::kPow2:
+    case Scheme::kLog:
+    case Scheme::kLog2:
+    case Scheme::kKmeans:
+      return table_weight(w, spec, materialize_value);
     case Scheme::kRelu:
     case Scheme::kHwgq:
       break;
@@ -61,7 +71,7 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
 
 Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, const WeightShape& shape) {
   const bool by_kernel = traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
-  if (weight.scheme == Scheme::kNone || by_kernel) return Arithmetic::kReal;
+  if (weight.scheme == Scheme::kNone || by_kernel || traits_of(weight.scheme).table) return Arithmetic::kReal;
   if (activation.scheme == Scheme::kNone) return Arithmetic::kCodedWeights;
   const bool bits = grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
   if (!bits) return Arithmetic::kCodes;

@@ -48,9 +48,23 @@ Tensor expand(const Codes& codes, const Tensor& scale, const Shape& shape, DType
   return out;
 }
 
+Tensor look_up(const Codes& codes, const Tensor& table, const Shape& shape, DType dtype) {
+  Tensor out = Tensor::empty(shape, dtype);
+  by_float_type("look_up", out, [&]<class T>(T) {
+    T* y = out.mutable_data<T>();
+    parallel_for(out.size(), kElementGrain, [&](int64_t b, int64_t e, int) {
+      const T* values = table.data<T>();
+      for (int64_t i = b; i < e; ++i) y[i] = values[codes.bytes()[i]];
+    });
+  });
+  return out;
+}
+
 Tensor materialize(const Quantized& q) {
   if (q.value.has_data()) return q.value;
-  Tensor t = expand(q.codes, q.scale, q.value.shape(), q.value.dtype());
+  const Shape& shape = q.value.shape();
+  Tensor t = q.table.defined() ? look_up(q.codes, q.table, shape, q.value.dtype())
+                               : expand(q.codes, q.scale, shape, q.value.dtype());
   t.set_node(q.value.node());
   return t;
 }

@@ -1,4 +1,4 @@
-// What a quantizer hands on: value = scale * code, and all three. The value is an ordinary tensor with its node, through
+// What a quantizer hands on: value = scale * code (or table[byte]), and all of them. The value is an ordinary tensor with its node, through
 // which gradients flow; it has no elements of its own where only integer kernels read the codes.
 #pragma once
 
@@ -44,12 +44,14 @@ struct Quantized {
   Codes codes = {};
   // [1], or of weights [K, ...]: [K] for each output channel, [K, C] for each kernel. Undefined: 1.
   Tensor scale = {};
+  Tensor table = {};  // [levels]: value = table[byte], in place of code and scale; undefined for most
 };
 
 // q.value with its elements: itself, or made from the codes. Keeps the node.
 Tensor materialize(const Quantized& q);
 
-// scale * code for each element, a plain tensor of `dtype`, shaped as the quantized one.
+// table[byte] for each element, a plain tensor of `dtype`; and scale * code.
+Tensor look_up(const Codes& codes, const Tensor& table, const Shape& shape, DType dtype);
 Tensor expand(const Codes& codes, const Tensor& scale, const Shape& shape, DType dtype);
 
 }  // namespace bantam

@@ -20,6 +20,10 @@ enum class Scheme : uint8_t {
   kRelu,     // k bits in [0, 1], activations (ops/quant/uniform.h)
   kUniform,  // k bits in [-1, 1] * scale, 0 among them (ops/quant/uniform.h)
   kHwgq,     // k bits from 0 up, the best steps for half a normal distribution, activations (ops/quant/uniform.h)
+  kPow2,     // weights 0 and +-2^e (ops/quant/table_weights.h)
+  kLog,      // weights +-2^-l, l in even steps between the layer's least and largest
+  kLog2,     // weights +-2^-l, l an integer
+  kKmeans,   // weights from 2^k centroids
   kInt,      // k bits: weights in even steps to their largest, activations in a range [low, high] with its zero point
 };
 constexpr const char* name_of(Scheme scheme) {
@@ -46,6 +50,14 @@ constexpr const char* name_of(Scheme scheme) {
       return "uniform";
     case Scheme::kHwgq:
       return "hwgq";
+    case Scheme::kPow2:
+      return "pow2";
+    case Scheme::kLog:
+      return "log";
+    case Scheme::kLog2:
+      return "log2";
+    case Scheme::kKmeans:
+      return "kmeans";
     case Scheme::kInt:
       return "int";
   }
@@ -136,6 +148,7 @@ struct SchemeTraits {
   bool granular = false;  // takes QuantSpec::granularity, else it is by layer
   bool scaled = false;    // takes QuantSpec::scale
   bool clips = false;     // takes QuantSpec::surrogate, else it has one of its own
+  bool table = false;     // its values are no multiples of codes: value = table[byte]
   bool ranged = false;    // activations take QuantSpec::low and high, which have to be measured
 };
 constexpr SchemeTraits traits_of(Scheme scheme) {
@@ -163,6 +176,12 @@ constexpr SchemeTraits traits_of(Scheme scheme) {
       return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .scaled = true, .clips = true};
     case Scheme::kHwgq:
       return {.activations = true};
+    case Scheme::kPow2:
+      return {.weights = true, .least_bits = 2, .table = true};
+    case Scheme::kLog:
+    case Scheme::kLog2:
+    case Scheme::kKmeans:
+      return {.weights = true, .table = true};
     case Scheme::kInt:
       return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .ranged = true};
   }
@@ -188,7 +207,8 @@ constexpr QuantSpec normal(QuantSpec spec) {
   return spec;
 }
 
-// Codes as bytes: code = mul * byte + add, byte in [0, levels); value = scale * code. No levels: real values.
+// Codes as bytes: code = mul * byte + add, byte in [0, levels); value = scale * code, or of a table its entry. No levels:
+// real values.
 struct CodeGrid {
   int levels = 0, mul = 1, add = 0;
 
@@ -231,6 +251,12 @@ constexpr CodeGrid grid_of(const QuantSpec& spec, Operand operand) {
       return {all, 1, 0};
     case Scheme::kUniform:
       return {2 * half + 1, 1, -half};
+    case Scheme::kPow2:
+      return {all - 1, 1, 0};
+    case Scheme::kLog:
+    case Scheme::kLog2:
+    case Scheme::kKmeans:
+      return {all, 1, 0};
     case Scheme::kInt:
       return operand == Operand::kWeight ? CodeGrid{2 * half + 1, 1, -half} : CodeGrid{all, 1, -zero_point(spec)};
   }

@@ -57,6 +57,10 @@ Rule<T> rule_of(const QuantSpec& spec) {
     case Scheme::kXnor:
     case Scheme::kTwn:
     case Scheme::kTanh:
+    case Scheme::kPow2:
+    case Scheme::kLog:
+    case Scheme::kLog2:
+    case Scheme::kKmeans:
       break;
   }
   throw Error(std::string("quantize: ") + name_of(spec.scheme) + " has no even steps");

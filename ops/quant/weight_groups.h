@@ -86,7 +86,9 @@ Codes codes_of_weights(const Tensor& w, const CodeGrid& grid, const WeightGroups
 
 // The weights' value with its elements, or without them where codes alone are read.
 inline Tensor value_of(const Quantized& q, const Tensor& w, bool materialize_value) {
-  return materialize_value ? expand(q.codes, q.scale, w.shape(), w.dtype()) : Tensor::virtual_like(w.shape(), w.dtype());
+  if (!materialize_value) return Tensor::virtual_like(w.shape(), w.dtype());
+  return q.table.defined() ? look_up(q.codes, q.table, w.shape(), w.dtype())
+                           : expand(q.codes, q.scale, w.shape(), w.dtype());
 }
 
 }  // namespace bantam
