@@ -49,6 +49,11 @@ bool pooled_in_blocks(const Pass& pass, size_t conv) {
          block_of(pass.plan, conv, pass.images, dtype_of(pass, conv)) < pass.images;
 }
 
+// What a convolution reads of its input: codes if it multiplies those, else the value, which may be kept or made again.
+Quantized read_by(const Plan& plan, size_t conv, const Quantized& x) {
+  return plan.is_integer(conv) ? x : Quantized{x.value};
+}
+
 // The convolution, and the pool unless that is -1.
 Piece piece_of(const Pass& pass, size_t conv, int pool) {
   return [plan = &pass.plan, conv, pool, order = pass.context.order, values = pass.byte_values](
@@ -103,7 +108,8 @@ Tensor run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& va
   const Quantized& x = values[size_t(g.source)];
   if (g.conv < 0) return norm_act(pass.real(x.value), form, in, remake);
   const size_t conv = size_t(g.conv);
-  return norm_in_batch_blocks("conv_norm", block_of(pass.plan, conv, x.value.dim(0), dtype_of(pass, conv)), x,
+  return norm_in_batch_blocks("conv_norm", block_of(pass.plan, conv, x.value.dim(0), dtype_of(pass, conv)),
+                              read_by(pass.plan, conv, x),
                               {pass.parameter(conv, Role::kWeight), pass.parameter(conv, Role::kBias)},
                               piece_of(pass, conv, g.pool), form, in, remake);
 }
@@ -114,7 +120,8 @@ Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values
   const size_t first = size_t(node.inputs[0]);
   if (node.kind == Kind::kMaxPool && pooled_in_blocks(pass, first)) {
     const int64_t block = block_of(pass.plan, first, pass.images, dtype_of(pass, first));
-    return real(in_batch_blocks("conv_max_pool", block, values[size_t(pass.plan.spec().nodes[first].inputs[0])],
+    const Quantized& in = values[size_t(pass.plan.spec().nodes[first].inputs[0])];
+    return real(in_batch_blocks("conv_max_pool", block, read_by(pass.plan, first, in),
                                 {pass.parameter(first, Role::kWeight), pass.parameter(first, Role::kBias)},
                                 piece_of(pass, first, int(index)), pass.plan.is_binary(first)));
   }
