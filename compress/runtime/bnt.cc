@@ -1,8 +1,10 @@
 #include "compress/runtime/bnt.h"
 
+#include <cstddef>
 #include <cstring>
 
 #include "compress/runtime/execute.h"
+#include "compress/runtime/platform.h"
 #include "compress/runtime/reader.h"
 
 using namespace bantam;
@@ -22,6 +24,7 @@ struct SessionState {
   ModelState model;
   uint8_t* arena;
   bnt_parallel parallel;
+  uint32_t busy;  // set while a call runs
 };
 static_assert(sizeof(ModelState) <= sizeof(bnt_model) && sizeof(SessionState) <= sizeof(bnt_session));
 constexpr uint64_t kModelTag = 0x6C65646F6D746E62, kSessionTag = 0x6E6F6973736573;
@@ -49,11 +52,31 @@ bnt_status check_file(const void* file, size_t size, bnt_info* info, bnt_where* 
   return Reader(static_cast<const uint8_t*>(file), size).check(info, where);
 }
 
-void run_images(const SessionState& s, const uint8_t* images, size_t n, float* scores, bnt_tap tap, void* user) {
+// The session of a call, for as long as it lives: a second one meanwhile (of a signal handler, of another thread) is
+// told so.
+class Claim {
+ public:
+  explicit Claim(bnt_session* session)
+      : busy_(reinterpret_cast<uint32_t*>(reinterpret_cast<uint8_t*>(session) + offsetof(SessionState, busy))),
+        claimed_(__atomic_exchange_n(busy_, 1u, __ATOMIC_ACQUIRE) == 0) {}
+  ~Claim() {
+    if (claimed_) __atomic_store_n(busy_, 0u, __ATOMIC_RELEASE);
+  }
+  Claim(const Claim&) = delete;
+  explicit operator bool() const { return claimed_; }
+
+ private:
+  uint32_t* busy_;
+  bool claimed_;
+};
+
+bnt_status run_images(const SessionState& s, const uint8_t* images, size_t n, float* scores, bnt_tap tap, void* user) {
   const Reader m = reader_of(s.model);
   const packed::Execution e = {&m, s.model.mem, s.arena, &s.parallel, tap, user};
   const size_t image = size_t(m.header().h) * m.header().w * m.header().c;
-  for (size_t i = 0; i < n; ++i) packed::execute(e, images + i * image, scores + i * m.header().n_classes);
+  for (size_t i = 0; i < n; ++i)
+    if (!packed::execute(e, images + i * image, scores + i * m.header().n_classes)) return BNT_BAD_PARALLEL;
+  return BNT_OK;
 }
 
 }  // namespace
@@ -87,7 +110,8 @@ bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, cons
   if (!loaded(model) || !arena || !session) return BNT_BAD_ARGUMENT;
   if (parallel && (parallel->lanes == 0 || !parallel->run)) return BNT_BAD_ARGUMENT;
   if (!aligned_64(arena)) return BNT_MISALIGNED;
-  SessionState s = {kSessionTag, state_of(model), static_cast<uint8_t*>(arena), {nullptr, 1, nullptr}};
+  if (!packed::rounds_as_promised()) return BNT_BAD_ROUNDING;
+  SessionState s = {kSessionTag, state_of(model), static_cast<uint8_t*>(arena), {nullptr, 1, nullptr}, 0};
   if (parallel) s.parallel = *parallel;
   const Reader m = reader_of(s.model);
   if (arena_size < m.header().arena_base ||
@@ -117,8 +141,8 @@ bnt_status bnt_run(bnt_session* session, const uint8_t* images, size_t n, float*
   const SessionState s = state_of(session);
   const uint32_t classes = reader_of(s.model).header().n_classes;
   if (!images || !scores || n_scores % classes || n_scores / classes != n) return BNT_BAD_ARGUMENT;
-  run_images(s, images, n, scores, nullptr, nullptr);
-  return BNT_OK;
+  const Claim claim(session);
+  return claim ? run_images(s, images, n, scores, nullptr, nullptr) : BNT_BUSY;
 }
 
 bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* scores, size_t n_scores, bnt_tap tap,
@@ -126,8 +150,8 @@ bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* sco
   if (!opened(session) || !image || !scores || !tap) return BNT_BAD_ARGUMENT;
   const SessionState s = state_of(session);
   if (n_scores != reader_of(s.model).header().n_classes) return BNT_BAD_ARGUMENT;
-  run_images(s, image, 1, scores, tap, user);
-  return BNT_OK;
+  const Claim claim(session);
+  return claim ? run_images(s, image, 1, scores, tap, user) : BNT_BUSY;
 }
 
 bnt_status bnt_self_test(bnt_session* session) noexcept {
@@ -139,7 +163,10 @@ bnt_status bnt_self_test(bnt_session* session) noexcept {
   if (h.self_test) {
     const size_t image = size_t(h.h) * h.w * h.c;
     float* out = reinterpret_cast<float*>(s.arena + m.tensor(h.output).arena);
-    run_images(s, m.payload<uint8_t>(h.self_test), 1, out, nullptr, nullptr);
+    const Claim claim(session);
+    if (!claim) return BNT_BUSY;
+    const bnt_status status = run_images(s, m.payload<uint8_t>(h.self_test), 1, out, nullptr, nullptr);
+    if (status != BNT_OK) return status;
     const uint8_t* want = m.payload<uint8_t>(h.self_test) + (image + 3) / 4 * 4;
     return memcmp(out, want, size_t(h.n_classes) * 4) == 0 ? BNT_OK : BNT_SELF_TEST_FAILED;
   }
@@ -178,6 +205,9 @@ const char* bnt_status_text(bnt_status status) noexcept {
     case BNT_BAD_CHECKSUM: return "the checksum does not match: some byte has changed";
     case BNT_MALFORMED: return "a field is out of range or contradicts another";
     case BNT_TOO_LARGE: return "a size or count is above the format's limits";
+    case BNT_BUSY: return "the session is running already: another call uses it";
+    case BNT_BAD_PARALLEL: return "the caller's parallel run left out tasks, or ran some twice";
+    case BNT_BAD_ROUNDING: return "floats are not rounded to the nearest here, or small ones become 0";
     case BNT_SELF_TEST_FAILED: return "self test failed: this machine computes something else than the packer did";
   }
   return "unknown status";

@@ -47,7 +47,10 @@ typedef enum bnt_status {
   BNT_BAD_CHECKSUM = 8,  /* some byte of the file is not what was written */
   BNT_MALFORMED = 9,     /* a field is out of range or contradicts another: see bnt_where */
   BNT_TOO_LARGE = 10,    /* a size or count above the format's limits */
-  BNT_SELF_TEST_FAILED = 11 /* this build or machine computes something else than the packer did */
+  BNT_SELF_TEST_FAILED = 11, /* this build or machine computes something else than the packer did */
+  BNT_BUSY = 12,         /* another call is running on this session (from a signal handler, say) */
+  BNT_BAD_PARALLEL = 13, /* bnt_parallel.run left out tasks or ran some twice: the scores are not valid */
+  BNT_BAD_ROUNDING = 14  /* this thread does not round to the nearest, or flushes small numbers to 0: other scores */
 } bnt_status;
 
 /* Where in the file a check failed. */
@@ -124,7 +127,8 @@ BNT_API bnt_status bnt_probe(const void* file, size_t size, bnt_info* info, bnt_
 BNT_API bnt_status bnt_load(const void* file, size_t size, void* mem, size_t mem_size, bnt_model* model,
                             bnt_where* where) BNT_NOEXCEPT;
 
-/* Binds a model to an arena. `parallel` null: one lane, the caller's thread. *parallel is copied. */
+/* Binds a model to an arena. `parallel` null: one lane, the caller's thread. *parallel is copied. Threads that run must
+   round to the nearest and keep subnormal numbers, as they do unless told otherwise: the caller's is checked here. */
 BNT_API bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, const bnt_parallel* parallel,
                             bnt_session* session) BNT_NOEXCEPT;
 

@@ -305,10 +305,19 @@ struct Lanes {
   const OpRun* run;
   uint8_t* scratch;
   uint32_t lanes, per_lane;
+  uint32_t sum;  // of marks of the tasks that ran: differs, but by a chance of 2^-32, if one is missing or ran twice
 };
+// What a task adds to the sum.
+uint32_t mark(uint32_t t) {
+  t = (t + 1) * 0x9E3779B1u;
+  t = (t ^ t >> 15) * 0x85EBCA77u;
+  return t ^ t >> 13;
+}
 void lane_task(void* context, uint32_t t, uint32_t lane) {
-  const Lanes& l = *static_cast<const Lanes*>(context);
-  if (lane < l.lanes && t < l.run->g.tasks) l.run->task(t, l.scratch + size_t(lane) * l.per_lane);
+  Lanes& l = *static_cast<Lanes*>(context);
+  if (lane >= l.lanes || t >= l.run->g.tasks) return;
+  l.run->task(t, l.scratch + size_t(lane) * l.per_lane);
+  __atomic_fetch_add(&l.sum, mark(t), __ATOMIC_RELAXED);
 }
 
 void show(const Execution& e, uint32_t tensor) {
@@ -360,7 +369,7 @@ void lay_out_weights(const Reader& model, uint8_t* mem) noexcept {
   }
 }
 
-void execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
+bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
   const Reader& m = *e.model;
   StageRecord stages[kMaxStages];
   const uint8_t* weights = e.mem;
@@ -371,8 +380,10 @@ void execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
     const uint8_t* laid_out = g.model_bytes || !op.is_conv() ? weights : m.payload<uint8_t>(op.weights);
     const OpRun run = {m, op, g, stages, image, laid_out, e.arena};
     if (g.tasks > 1 && e.parallel->lanes > 1) {
-      Lanes lanes = {&run, scratch, e.parallel->lanes, m.header().arena_per_lane};
+      Lanes lanes = {&run, scratch, e.parallel->lanes, m.header().arena_per_lane, 0};
       e.parallel->run(e.parallel->user, uint32_t(g.tasks), lane_task, &lanes);
+      for (uint32_t t = 0; t < g.tasks; ++t) lanes.sum -= mark(t);
+      if (lanes.sum) return false;
     } else {
       for (uint32_t t = 0; t < g.tasks; ++t) run.task(t, scratch);
     }
@@ -382,6 +393,7 @@ void execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
   }
   const TensorRecord out = m.tensor(m.header().output);
   memmove(scores, e.arena + out.arena, size_t(m.header().n_classes) * 4);  // the self test keeps them where they are
+  return true;
 }
 
 bool kernels_are_sane() noexcept {

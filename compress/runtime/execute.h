@@ -20,8 +20,8 @@ struct Execution {
   void* tap_user;
 };
 
-// One image [h][w][c] -> scores [classes].
-void execute(const Execution& e, const uint8_t* image, float* scores) noexcept;
+// One image [h][w][c] -> scores [classes]. False if the caller's `run` did not run each task once.
+bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept;
 
 // Xor and popcount, thresholds, a fused multiply-add and the order of a sum, on values whose results are known by hand.
 bool kernels_are_sane() noexcept;

@@ -11,6 +11,15 @@
     "or -DHWY_COMPILE_ONLY_SCALAR -DBANTAM_SCALAR_BUILD=1"
 #endif
 
+// A build for one target whose vectors have no fused multiply-add rounds twice: other scores, without a word.
+#if defined(HWY_COMPILE_ONLY_STATIC) && !defined(BANTAM_SCALAR_BUILD)
+#if HWY_STATIC_TARGET == HWY_SSE4
+#error "SSE4 has no fused multiply-add: give -march=x86-64-v3 -maes -mpclmul, or build without SIMD"
+#elif HWY_ARCH_ARM_V7 && !defined(__ARM_VFPV4__)
+#error "NEON without VFPv4 has no fused multiply-add: give -mfpu=neon-vfpv4 -D__ARM_VFPV4__=1, or build without SIMD"
+#endif
+#endif
+
 namespace bantam {
 
 int64_t compiled_targets() noexcept { return int64_t(HWY_TARGETS); }
