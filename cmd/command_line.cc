@@ -154,6 +154,7 @@ struct CommandLine {
   PackArgs pack;
   ConvertArgs convert;
   QuantizeArgs quantize;
+  InspectArgs inspect;
   VerifyArgs verify;
   BenchArgs bench;
   BatchesArgs batches;
@@ -175,6 +176,7 @@ struct CommandLine {
     add_predict();
     add_info();
     add_pack();
+    add_inspect();
     add_quantize();
     add_convert();
     add_verify();
@@ -273,6 +275,19 @@ struct CommandLine {
     s.required.push_back(s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt"));
     add_common(s.app, pack.common, false);
     s.command = [this] { return Command(pack); };
+  }
+
+  void add_inspect() {
+    Sub& s = add("inspect", "what a packed model is made of, op by op, and what it fits into",
+                 "inspect net.bnt --flash 1MiB --ram 256KiB",
+                 "Prints the codes of each operation's operands, its weights' bits and bytes, multiply-accumulates, how\n"
+                 "its sums become codes, memory, an estimate of energy, and which devices hold it.");
+    s.required.push_back(s.app->add_option("NET", inspect.packed, "packed model"));
+    s.app->add_option("--flash", inspect.flash, "does the file fit so many bytes? If not, the exit code is 6")
+        ->type_name("BYTES");
+    s.app->add_option("--ram", inspect.ram, "do arena and laid-out weights fit so many bytes?")->type_name("BYTES");
+    add_common(s.app, inspect.common, false);
+    s.command = [this] { return Command(inspect); };
   }
 
   void add_quantize() {

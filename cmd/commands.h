@@ -59,6 +59,12 @@ struct PackArgs {
 };
 int run_pack(const PackArgs& args);
 
+struct InspectArgs {
+  CommonArgs common;
+  std::string packed, flash, ram;  // sizes as "512KiB"; empty: any
+};
+int run_inspect(const InspectArgs& args);
+
 struct QuantizeArgs {
   CommonArgs common;
   std::string checkpoint, out, data, kind, range = "mse";

@@ -23,6 +23,7 @@ int run(const EvalArgs& args) { return run_eval(args); }
 int run(const PredictArgs& args) { return run_predict(args); }
 int run(const InfoArgs& args) { return run_info(args); }
 int run(const PackArgs& args) { return run_pack(args); }
+int run(const InspectArgs& args) { return run_inspect(args); }
 int run(const QuantizeArgs& args) { return run_quantize(args); }
 int run(const ConvertArgs& args) { return run_convert(args); }
 int run(const VerifyArgs& args) { return run_verify(args); }

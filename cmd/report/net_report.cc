@@ -32,6 +32,7 @@ NodeCost node_cost(const NetSpec& spec, int index, const std::vector<Shape>& sha
   }
   if (room.macs) n.macs = room.macs(view);
   n.binary_macs = n.macs && is_binary_layer(spec, index);
+  n.code_macs = n.macs && arithmetic_of_layer(spec, index) == Arithmetic::kCodes;
   return n;
 }
 
@@ -52,7 +53,7 @@ NetCost cost_of(const NetSpec& spec) {
     const NodeCost& n = cost.nodes.back();
     cost.parameters += n.parameters;
     cost.parameter_bits += n.parameter_bits;
-    (n.binary_macs ? cost.binary_macs : cost.float_macs) += n.macs;
+    (n.binary_macs ? cost.binary_macs : n.code_macs ? cost.code_macs : cost.float_macs) += n.macs;
   }
   return cost;
 }
@@ -70,13 +71,14 @@ std::string cost_text(const NetCost& cost) {
     out += pad_right(n.name, name) + "  " + pad_right(n.kind, kind) + "  " + pad_left(size_text(n.output), output) +
            pad_left(n.parameters ? thousands(n.parameters) : "-", 13) +
            pad_left(n.weight_bits ? std::to_string(n.weight_bits) + " bit" : "-", 9) +
-           pad_left(n.macs ? thousands(n.macs) : "-", 14) + (n.binary_macs ? "  xnor" : "") + "\n";
+           pad_left(n.macs ? thousands(n.macs) : "-", 14) + (n.binary_macs ? "  xnor" : n.code_macs ? "  codes" : "") + "\n";
   out += "\nparameters       " + thousands(cost.parameters) + "\n";
   out += "as deployed      " + thousands(cost.parameter_bits) +
          " bits = " + bytes_text(uint64_t(cost.parameter_bits + 7) / 8) +
-         " (1 bit a sign weight, 32 bits anything else)\n";
-  out += "MACs an image    " + thousands(cost.float_macs + cost.binary_macs) + ": " + thousands(cost.float_macs) +
-         " float, " + thousands(cost.binary_macs) + " binary (convolutions and linear layers)\n";
+         " (the bits of its code a weight, 32 bits anything else)\n";
+  out += "MACs an image    " + thousands(cost.float_macs + cost.code_macs + cost.binary_macs) + ": " +
+         thousands(cost.float_macs) + " float, " +
+         (cost.code_macs ? thousands(cost.code_macs) + " on codes, " : std::string()) + thousands(cost.binary_macs) + " binary (convolutions and linear layers)\n";
   return out;
 }
 
@@ -97,11 +99,13 @@ Json cost_json(const NetCost& cost) {
                              {"parameter_bits", n.parameter_bits},
                              {"weight_bits", weight_bits},
                              {"macs", n.macs},
-                             {"binary", n.binary_macs}}));
+                             {"binary", n.binary_macs},
+                             {"codes", n.code_macs}}));
   }
   return Json::object({{"parameters", cost.parameters},
                        {"parameter_bits", cost.parameter_bits},
                        {"float_macs", cost.float_macs},
+                       {"code_macs", cost.code_macs},
                        {"binary_macs", cost.binary_macs},
                        {"nodes", nodes}});
 }

@@ -1,0 +1,180 @@
+#include "cmd/report/packed_report.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "cmd/report/text.h"
+#include "compress/runtime/reader.h"
+
+namespace bantam {
+namespace {
+
+using namespace packed;
+
+// Table 1.1, in picojoules.
+constexpr double kAdd8 = 0.03, kAdd32 = 0.1, kAddF32 = 0.9, kMul8 = 0.2, kMulF32 = 3.7, kSram32 = 5.0;
+
+int bits_of(const Elements& e) {
+  switch (e.type) {
+    case Type::kF32: return 32;
+    case Type::kBits: return 1;
+    case Type::kCodes: return int(std::bit_width(e.levels - 1));
+  }
+  return 0;
+}
+std::string type_text(const Elements& e) {
+  if (e.type == Type::kF32) return "f32";
+  return e.type == Type::kBits ? "bits" : std::to_string(bits_of(e)) + " bits";
+}
+
+int weight_bits_of(const OpRecord& op) {
+  switch (WeightForm(op.weight_form)) {
+    case WeightForm::kNone: return 0;
+    case WeightForm::kPanels:
+    case WeightForm::kDepthwise: return 32;
+    case WeightForm::kSignColumns:
+    case WeightForm::kSignRows: return 1;
+    case WeightForm::kCodes: return op.weight_bits;
+  }
+  return 0;
+}
+
+std::string product_text(const OpRecord& op, const Geometry& g) {
+  switch (Source(op.source)) {
+    case Source::kPixels: return "pixels";
+    case Source::kLoad: return "load";
+    case Source::kGlobalAverage: return "mean";
+    case Source::kConv: break;
+  }
+  switch (g.product) {
+    case Product::kFloats: return op.weight_bits ? "f32 x codes" : "f32 x f32";
+    case Product::kDepthwise: return "f32 x f32";
+    case Product::kSigns: return "f32 x signs";
+    case Product::kXnor: return "bits x bits";
+    case Product::kCodes: return g.in.type == Type::kBits ? "bits x codes" : "codes x codes";
+    case Product::kNone: break;
+  }
+  return "?";
+}
+
+// Of one multiply-accumulate.
+double energy_of(Product p) {
+  switch (p) {
+    case Product::kFloats:
+    case Product::kDepthwise: return kMulF32 + kAddF32;
+    case Product::kSigns: return kAddF32;
+    case Product::kCodes: return kMul8 + kAdd32;
+    case Product::kXnor: return 3 * kAdd32 / 32;  // xor, popcount and addition of 32 at a time
+    case Product::kNone: break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+PackedReport report_of(const std::vector<uint8_t>& file) {
+  const Reader m(file.data(), file.size());
+  PackedReport report;
+  report.file_bytes = file.size();
+  report.arena_bytes = uint64_t(m.header().arena_base) + m.header().arena_per_lane;
+  report.version = std::to_string(m.header().version);
+  StageRecord stages[kMaxStages];
+  for (uint32_t i = 0; i < m.header().n_ops; ++i) {
+    const OpRecord op = m.op(i);
+    const Geometry g = m.geometry(op, stages);
+    PackedOp o;
+    o.name = m.string(op.name);
+    o.product = product_text(op, g);
+    o.weight_bits = weight_bits_of(op);
+    o.shape = std::to_string(g.out_h) + "x" + std::to_string(g.out_w) + "x" + std::to_string(g.c);
+    const auto made = [&](uint32_t tensor) {
+      if (tensor == kNone) return;
+      o.out += (o.out.empty() ? "" : ", ") + type_text(m.tensor(tensor).elements());
+      o.out_bytes += m.tensor(tensor).bytes();
+    };
+    made(op.out_f32);
+    made(op.out_codes);
+    if (op.out_codes != kNone) o.requantized = op.thresholds ? "thresholds" : "f32";
+    o.weight_bytes = g.weight_bytes, o.laid_out_bytes = g.model_bytes, o.scratch_bytes = g.scratch_bytes;
+    o.macs = g.macs;
+    o.bit_operations = g.macs * uint64_t(bits_of(g.in)) * uint64_t(o.weight_bits);
+    const uint64_t in_bytes = op.in == kNone ? uint64_t(g.in_h) * g.in_w * g.in_c : m.tensor(op.in).bytes();
+    o.picojoules = double(g.macs) * energy_of(g.product) +
+                   double(o.weight_bytes + in_bytes + o.out_bytes) / 4 * kSram32;
+    report.model_bytes += aligned(g.model_bytes);
+    report.macs += o.macs, report.bit_operations += o.bit_operations, report.picojoules += o.picojoules;
+    report.ops.push_back(std::move(o));
+  }
+  return report;
+}
+
+const std::vector<Device>& devices() {
+  constexpr uint64_t kKi = 1024, kMi = 1024 * 1024;
+  static const std::vector<Device> all = {
+      {"F446RE (Table 1.2)", kMi / 2, 128 * kKi}, {"F746ZG (Table 1.2)", kMi, 320 * kKi},
+      {"F767ZI (Table 1.2)", 2 * kMi, 512 * kKi}, {"phone (Table 1.2)", uint64_t(64) << 30, uint64_t(4) << 30},
+      {"RP2040", 2 * kMi, 264 * kKi},             {"ESP32-S3", 8 * kMi, 512 * kKi},
+      {"nRF52840", kMi, 256 * kKi},               {"Raspberry Pi Zero 2", uint64_t(8) << 30, 512 * kMi},
+  };
+  return all;
+}
+
+std::string packed_text(const PackedReport& report) {
+  const std::vector<std::string> head = {"operation", "product", "weights", "bytes", "MACs", "bit operations", "makes",
+                                         "by", "output", "out bytes", "scratch", "nJ"};
+  std::vector<std::vector<std::string>> rows = {head};
+  const auto number = [](uint64_t v) { return v ? thousands(int64_t(v)) : std::string("-"); };
+  for (const PackedOp& o : report.ops)
+    rows.push_back({o.name, o.product, o.weight_bits ? std::to_string(o.weight_bits) + " bit" : "-",
+                    number(o.weight_bytes), number(o.macs), number(o.bit_operations), o.out,
+                    o.requantized.empty() ? "-" : o.requantized, o.shape, number(o.out_bytes), number(o.scratch_bytes),
+                    fixed(o.picojoules / 1000, 1)});
+  std::vector<size_t> width(head.size());
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const bool left = i <= 1 || i == 6 || i == 7 || i == 8;
+      line += (i ? "  " : "") + (left ? pad_right(row[i], width[i]) : pad_left(row[i], width[i]));
+    }
+    out += line + "\n";
+  }
+  out += "\nfile             " + bytes_text(report.file_bytes) + " (" + thousands(int64_t(report.file_bytes)) +
+         " bytes), format " + report.version + "\n";
+  out += "laid out in RAM  " + bytes_text(report.model_bytes) + "\n";
+  out += "arena            " + bytes_text(report.arena_bytes) + " with one lane\n";
+  out += "MACs             " + thousands(int64_t(report.macs)) + ", " + thousands(int64_t(report.bit_operations)) +
+         " bit operations\n";
+  out += "energy           " + fixed(report.picojoules / 1e6, 2) +
+         " uJ an image by the thesis's Table 1.1, everything in SRAM and read once: an estimate\n";
+  return out;
+}
+
+Json packed_json(const PackedReport& report) {
+  Json ops = Json::array();
+  for (const PackedOp& o : report.ops)
+    ops.push(Json::object({{"name", o.name},
+                           {"product", o.product},
+                           {"weight_bits", o.weight_bits},
+                           {"weight_bytes", o.weight_bytes},
+                           {"laid_out_bytes", o.laid_out_bytes},
+                           {"macs", o.macs},
+                           {"bit_operations", o.bit_operations},
+                           {"out", o.out},
+                           {"requantized", o.requantized},
+                           {"shape", o.shape},
+                           {"out_bytes", o.out_bytes},
+                           {"scratch_bytes", o.scratch_bytes},
+                           {"picojoules", o.picojoules}}));
+  return Json::object({{"file_bytes", report.file_bytes},
+                       {"model_bytes", report.model_bytes},
+                       {"arena_bytes", report.arena_bytes},
+                       {"macs", report.macs},
+                       {"bit_operations", report.bit_operations},
+                       {"picojoules", report.picojoules},
+                       {"ops", ops}});
+}
+
+}  // namespace bantam

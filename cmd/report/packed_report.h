@@ -1,0 +1,49 @@
+// What a packed model is made of and what it costs, op by op, from its file alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace bantam {
+
+struct PackedOp {
+  std::string name;
+  std::string product;      // "f32 x f32", "f32 x signs", "f32 x codes", "bits x bits", "codes x codes"; or the source
+  std::string out;          // "f32", "bits", "4 bits", ...
+  std::string requantized;  // how codes follow from sums: "thresholds", "f32", or "" where none do
+  std::string shape;        // of the output: "32x32x16"
+  int weight_bits = 0;
+  uint64_t weight_bytes = 0, laid_out_bytes = 0, out_bytes = 0, scratch_bytes = 0;
+  uint64_t macs = 0, bit_operations = 0;  // macs times the bits of both operands
+  double picojoules = 0;
+};
+
+struct PackedReport {
+  std::vector<PackedOp> ops;
+  uint64_t file_bytes = 0, model_bytes = 0, arena_bytes = 0;  // of one lane
+  uint64_t macs = 0, bit_operations = 0;
+  double picojoules = 0;
+  std::string version;
+
+  // What must be writable: the arena, and the weights that are laid out.
+  uint64_t ram() const { return arena_bytes + model_bytes; }
+};
+
+// Of a file that is sound (it has been opened). Energy by the thesis's Table 1.1: an operation's additions and
+// multiplications at the width of its operands, and each byte of weights, input and output read or written once in SRAM.
+PackedReport report_of(const std::vector<uint8_t>& file);
+
+// A device with its memories in bytes: those of the thesis's Table 1.2, and boards that are common.
+struct Device {
+  const char* name;
+  uint64_t flash, ram;
+};
+const std::vector<Device>& devices();
+
+std::string packed_text(const PackedReport& report);
+Json packed_json(const PackedReport& report);
+
+}  // namespace bantam
