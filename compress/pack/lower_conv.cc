@@ -73,6 +73,7 @@ void use_numbers(PackState* s, Chain* chain, const Codes& codes, const ConvConfi
   OpRecord& op = chain->op;
   op.weight_form = uint8_t(WeightForm::kCodes);
   op.weight_bits = uint8_t(std::bit_width(unsigned(codes.grid.levels - 1)));
+  op.weight_top = uint8_t(codes.grid.levels - 1);
   op.weight_mul = uint8_t(codes.grid.mul), op.weight_add = int16_t(codes.grid.add);
   op.weights = s->file.payload(pack_numbers(codes, c.out_channels, op.weight_bits));
 }

@@ -113,7 +113,7 @@ void OpRun::sums(uint64_t begin, uint64_t end, uint8_t* kernel, int32_t* rows) c
   else
     x.bytes = bytes(op.in), x.mul = g.in.mul, x.add = g.in.add;
   x.pad = op.pad_value;
-  codes_conv_i32(g.conv, x, weights, int64_t(begin), int64_t(end), kernel, rows);
+  codes_conv_i32(g.conv, x, weights, op.weight_codes().reach(), int64_t(begin), int64_t(end), kernel, rows);
 }
 
 void OpRun::convolve(uint64_t begin, uint64_t end, const float* bias, float* rows, uint8_t* kernel) const {
@@ -336,7 +336,7 @@ namespace {
 void lay_out_codes(const Reader& model, const OpRecord& op, const Geometry& g, uint8_t* mem) {
   const uint8_t* rows = model.payload<uint8_t>(op.weights);
   const int bits = op.weight_bits, mul = op.weight_mul, add = op.weight_add;
-  if (g.product == Product::kCodes) return codes_pack_numbers(g.conv, {rows, bits, mul, add}, mem);
+  if (g.product == Product::kCodes) return codes_pack_numbers(g.conv, {rows, bits, mul, add, op.weight_codes().reach()}, mem);
   const float* table = op.table ? model.payload<float>(op.table) : nullptr;
   const float* scales = op.scales ? model.payload<float>(op.scales) : nullptr;
   const int64_t c = g.conv.group_c(), depth = g.conv.taps() * c, cols = g.conv.group_k();

@@ -217,7 +217,7 @@ struct OpRecord {
     kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutCodes = 16, kAtK = 20,
     kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44,
     kAtFirstStage = 48, kAtStages = 52, kAtBand = 56, kAtWeightForm = 60, kAtWeightBits = 61, kAtWeightMul = 62,
-    kAtReserved = 63, kAtWeightAdd = 64, kAtReserved2 = 66, kAtTable = 68, kAtScales = 72, kAtReserved3 = 76,
+    kAtWeightTop = 63, kAtWeightAdd = 64, kAtReserved2 = 66, kAtTable = 68, kAtScales = 72, kAtReserved3 = 76,
   };
   uint32_t name = 0;                      // 0: offset in the strings
   uint8_t source = 0;                     // 4: Source
@@ -237,9 +237,9 @@ struct OpRecord {
   uint32_t n_stages = 0;                  // 52
   uint32_t band = 0;                      // 56: output rows of a task
   uint8_t weight_form = 0;                // 60: WeightForm
-  uint8_t weight_bits = 0;                // 61: of kCodes: 1 to 8; code = weight_mul * number + weight_add; else 0
-  uint8_t weight_mul = 0;                 // 62
-  uint8_t reserved = 0;                   // 63
+  uint8_t weight_bits = 0;                // 61: of kCodes: 1 to 8; else 0, and so the next three
+  uint8_t weight_mul = 0;                 // 62: code = weight_mul * number + weight_add
+  uint8_t weight_top = 0;                 // 63: the largest number
   int16_t weight_add = 0;                 // 64
   uint16_t reserved2 = 0;                 // 66
   uint32_t table = 0;                     // 68: of kCodes on floats: payload f32 [2^weight_bits], the numbers' values; or 0
@@ -250,16 +250,15 @@ struct OpRecord {
     io.u32(name), io.u8(source), io.i8(pad_value), io.u16(groups), io.u32(in), io.u32(out_f32), io.u32(out_codes);
     io.u32(k), io.u16(kh), io.u16(kw), io.u16(stride_h), io.u16(stride_w), io.u16(pad_h), io.u16(pad_w);
     io.u16(dilation_h), io.u16(dilation_w), io.u32(weights), io.u32(thresholds), io.u32(first_stage);
-    io.u32(n_stages), io.u32(band), io.u8(weight_form), io.u8(weight_bits), io.u8(weight_mul), io.u8(reserved);
+    io.u32(n_stages), io.u32(band), io.u8(weight_form), io.u8(weight_bits), io.u8(weight_mul), io.u8(weight_top);
     io.i16(weight_add), io.u16(reserved2), io.u32(table), io.u32(scales), io.u32(reserved3);
   }
   bool is_conv() const { return Source(source) == Source::kConv; }
   Product product(Type in_type) const {
     return is_conv() ? product_of(in_type, WeightForm(weight_form)) : Product::kNone;
   }
-  // The codes of its weights, with every number of weight_bits taken as one.
   Elements weight_codes() const {
-    return {Type::kCodes, uint32_t(1) << weight_bits, int32_t(weight_mul), int32_t(weight_add)};
+    return {Type::kCodes, uint32_t(weight_top) + 1, int32_t(weight_mul), int32_t(weight_add)};
   }
 };
 constexpr bool is_integer(Product p) { return p == Product::kXnor || p == Product::kCodes; }

@@ -28,7 +28,9 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   const bool coded = form == WeightForm::kCodes, integer = is_integer(g->product);
   if (coded ? op.weight_bits == 0 || op.weight_bits > 8 : op.weight_bits != 0) return bad(OpRecord::kAtWeightBits);
   if (coded ? op.weight_mul == 0 || op.weight_mul > 2 : op.weight_mul != 0) return bad(OpRecord::kAtWeightMul);
-  if (coded ? op.weight_add < -kMaxCode || op.weight_codes().reach() > 2 * kMaxCode : op.weight_add != 0)
+  if (coded ? op.weight_top == 0 || op.weight_top >> op.weight_bits : op.weight_top != 0)
+    return bad(OpRecord::kAtWeightTop);
+  if (coded ? op.weight_add < -kMaxCode || op.weight_codes().reach() > kMaxCode : op.weight_add != 0)
     return bad(OpRecord::kAtWeightAdd);
   if (op.table && (!coded || integer)) return bad(OpRecord::kAtTable);
   if (op.scales && (!coded || integer)) return bad(OpRecord::kAtScales);
@@ -80,7 +82,7 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     if (rows > kMaxArenaBytes / 2 || op.k * (depth + 2 * op.kh * op.kw) > kMaxArenaBytes / 16)
       return bad(OpRecord::kAtKernel);
     g->kernel_bytes = codes_scratch_bytes(s);
-    g->model_bytes = codes_packed_bytes(s);
+    g->model_bytes = codes_packed_bytes(s, op.weight_codes().reach());
   }
   if (g->product == Product::kXnor) {
     if (op.groups != 1) return bad(OpRecord::kAtGroups);
@@ -113,6 +115,7 @@ bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
   if (op.weight_form) return bad(OpRecord::kAtWeightForm);
   if (op.weight_bits) return bad(OpRecord::kAtWeightBits);
   if (op.weight_mul) return bad(OpRecord::kAtWeightMul);
+  if (op.weight_top) return bad(OpRecord::kAtWeightTop);
   if (op.weight_add) return bad(OpRecord::kAtWeightAdd);
   if (op.table) return bad(OpRecord::kAtTable);
   if (op.scales) return bad(OpRecord::kAtScales);
@@ -194,7 +197,6 @@ bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord*
   if (op.n_stages > kMaxStages) return bad(OpRecord::kAtStages);
   if (!derive_stages(op, stages, g, fault)) return false;
   if (op.band == 0 || op.band > g->out_h) return bad(OpRecord::kAtBand);
-  if (op.reserved) return bad(OpRecord::kAtReserved);
   if (op.reserved2) return bad(OpRecord::kAtReserved2);
   if (op.reserved3) return bad(OpRecord::kAtReserved3);
   g->tasks = (g->out_h + op.band - 1) / op.band;

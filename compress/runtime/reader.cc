@@ -169,12 +169,15 @@ class Checker {
     return true;
   }
 
-  // Rows of numbers whose last byte's pad bits must be 0.
-  bool pad_numbers(uint64_t field, uint64_t offset, uint64_t rows, uint64_t bits) {
-    if (bits % 8 == 0) return true;
-    const uint64_t row = (bits + 7) / 8;
-    for (uint64_t r = 0; r < rows; ++r)
-      if (m_.file()[offset + (r + 1) * row - 1] >> (bits % 8)) return fail(field);
+  // Rows of numbers, none above the largest, with pad bits of 0 in the last byte.
+  bool numbers(uint64_t field, const OpRecord& op, uint64_t depth) {
+    const uint64_t bits = depth * op.weight_bits, row = (bits + 7) / 8;
+    for (uint64_t k = 0; k < op.k; ++k) {
+      const uint8_t* p = m_.file() + op.weights + k * row;
+      if (bits % 8 && p[row - 1] >> (bits % 8)) return fail(field);
+      for (uint64_t i = 0; op.weight_top + 1u < 1u << op.weight_bits && i < depth; ++i)
+        if (packed_number(p, int64_t(i), op.weight_bits) > int32_t(op.weight_top)) return fail(field);
+    }
     return true;
   }
 
@@ -237,7 +240,7 @@ class Checker {
         if (!pad_bits(at + OpRecord::kAtWeights, op.weights, uint64_t(op.k) * op.kh * op.kw, g.in_c)) return false;
         break;
       case WeightForm::kCodes:
-        if (!pad_numbers(at + OpRecord::kAtWeights, op.weights, op.k, depth * op.weight_bits)) return false;
+        if (!numbers(at + OpRecord::kAtWeights, op, depth)) return false;
         if (op.table && !payload(at + OpRecord::kAtTable, op.table, uint64_t(4) << op.weight_bits)) return false;
         if (op.scales && !payload(at + OpRecord::kAtScales, op.scales, uint64_t(op.k) * (g.in_c / op.groups) * 4))
           return false;

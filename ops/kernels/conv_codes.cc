@@ -25,6 +25,9 @@ constexpr int64_t kPanelAlign = 16;   // ... of the last one
 constexpr int64_t kBlockPixels = 24;  // that share what is made of the input's rows
 constexpr int64_t kSlack = 64;        // bytes behind the copied rows that a vector or a pair may read
 
+// Do weights take a byte each?
+constexpr bool is_narrow(int32_t reach) { return reach <= 127; }
+
 // What is 1 output channel a group of 1 input channel.
 inline bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.groups == s.c && s.groups == s.k; }
 
@@ -66,21 +69,30 @@ using VI = hn::Vec<DI>;
 constexpr int kLanes = int(hn::MaxLanes(DI()));
 constexpr int kRows = HWY_TARGET == HWY_SCALAR ? 2 : 6;
 
+#if HWY_TARGET != HWY_SCALAR
+using D16 = hn::Repartition<int16_t, DI>;
+HWY_INLINE hn::Vec<D16> load_weights(const int16_t* w) { return hn::LoadU(D16(), w); }
+HWY_INLINE hn::Vec<D16> load_weights(const int8_t* w) {
+  return hn::PromoteTo(D16(), hn::LoadU(hn::Rebind<int8_t, D16>(), w));
+}
+#endif
+
 struct TileArgs {
   const int16_t* const* a;  // the pixels' first codes
   const Sizes* z;
   int64_t kh, row_step, run_step;  // codes from a window's row, and from a run, to the next
-  const int16_t* b;                // the panel from its column on
+  const void* b;                   // the panel from its column on
   int64_t width;                   // columns of the panel
   int32_t* out;
   int64_t pixel_step;  // of out
   int64_t cols;        // that exist
 };
 
-template <int R, int V>
+// Weights of 8 or 16 bits.
+template <class W, int R, int V>
 HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
   const DI d;
-  const int16_t* b = t.b;
+  const W* b = static_cast<const W*>(t.b);
   const int64_t pairs = t.z->pairs;
 #if HWY_TARGET == HWY_SCALAR
   int32_t acc[R * V] = {};
@@ -107,7 +119,7 @@ HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
       static_for<R>([&](auto r) BANTAM_LAMBDA { a[r] = t.a[r] + at; });
       for (int64_t i = 0; i < pairs; ++i, b += 2 * t.width) {
         V16 bv[V];
-        static_for<V>([&](auto v) BANTAM_LAMBDA { bv[v] = hn::LoadU(d16, b + v * 2 * kLanes); });
+        static_for<V>([&](auto v) BANTAM_LAMBDA { bv[v] = load_weights(b + v * 2 * kLanes); });
         static_for<R>([&](auto r) BANTAM_LAMBDA {
           int32_t pair;
           memcpy(&pair, a[r] + 2 * i, 4);
@@ -137,47 +149,50 @@ HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
 #endif
 }
 
-template <int V>
+template <class W, int V>
 void tile_rows(int rows, const TileArgs& t) {
   if constexpr (kRows == 6) {
     switch (rows) {
-      case 6: return tile<6, V>(t);
-      case 5: return tile<5, V>(t);
-      case 4: return tile<4, V>(t);
-      case 3: return tile<3, V>(t);
+      case 6: return tile<W, 6, V>(t);
+      case 5: return tile<W, 5, V>(t);
+      case 4: return tile<W, 4, V>(t);
+      case 3: return tile<W, 3, V>(t);
     }
   }
-  return rows == 2 ? tile<2, V>(t) : tile<1, V>(t);
+  return rows == 2 ? tile<W, 2, V>(t) : tile<W, 1, V>(t);
 }
 
 // The columns of one panel for a tile's pixels.
+template <class W>
 void panel(int rows, TileArgs t) {
-  const int16_t* const b = t.b;
+  const W* const b = static_cast<const W*>(t.b);
   int32_t* const out = t.out;
   const int64_t cols = t.cols;
   for (int64_t n = 0; n < t.width && n < cols;) {
     t.b = b + 2 * n, t.out = out + n, t.cols = cols - n;
     if (t.width - n >= 2 * kLanes) {
-      tile_rows<2>(rows, t);
+      tile_rows<W, 2>(rows, t);
       n += 2 * kLanes;
     } else {
-      tile_rows<1>(rows, t);
+      tile_rows<W, 1>(rows, t);
       n += kLanes;
     }
   }
 }
 
 // acc[c] += a[c] * w[c] down the taps: channels in the lanes.
-void depthwise(const ConvShape& s, const Sizes& z, const int16_t* a, const int16_t* w, int32_t* out) {
+template <class W>
+void depthwise(const ConvShape& s, const Sizes& z, const int16_t* a, const W* w, int32_t* out) {
   const DI d;
   const hn::Rebind<int16_t, DI> half;
+  const hn::Rebind<W, DI> of_w;
   for (int64_t c = 0; c < s.c; c += kLanes) {
     VI acc = hn::Zero(d);
-    const int16_t* wt = w + c;
+    const W* wt = w + c;
     for (int64_t ky = 0; ky < s.kh; ++ky)
       for (int64_t kx = 0; kx < s.kw; ++kx, wt += z.padded_k) {
         const int16_t* at = a + (ky * s.dilation_h * z.padded_w + kx * s.dilation_w) * s.c + c;
-        acc = hn::Add(acc, hn::Mul(hn::PromoteTo(d, hn::LoadU(half, at)), hn::PromoteTo(d, hn::LoadU(half, wt))));
+        acc = hn::Add(acc, hn::Mul(hn::PromoteTo(d, hn::LoadU(half, at)), hn::PromoteTo(d, hn::LoadU(of_w, wt))));
       }
     if (s.c - c >= kLanes) {
       hn::StoreU(acc, d, out + c);
@@ -235,11 +250,11 @@ void copy_rows(const ConvShape& s, const Sizes& z, const CodeInput& x, int64_t n
   }
 }
 
-void CodesConv(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,
-               void* scratch, int32_t* out) {
+template <class W>
+void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t row_begin, int64_t row_end,
+              void* scratch, int32_t* out) {
   const Sizes z = sizes_of(s);
   const int64_t out_h = s.out_h(), out_w = s.out_w();
-  const int16_t* const weights = static_cast<const int16_t*>(packed);
   int16_t* const copied = static_cast<int16_t*>(scratch);
   const bool is_deep = is_depthwise(s);
   memset(copied + z.block_in_rows * z.row_codes, 0, size_t(kSlack));
@@ -260,20 +275,28 @@ void CodesConv(const ConvShape& s, const CodeInput& x, const void* packed, int64
         depthwise(s, z, a[0], weights, to + p * s.k);
         continue;
       }
-      TileArgs t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, weights, 0, to + p * s.k, s.k, 0};
+      const W* b = weights;
+      TileArgs t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, b, 0, to + p * s.k, s.k, 0};
       for (int64_t g = 0; g < s.groups; ++g) {
         for (int64_t k = 0; k < s.group_k(); k += kPanel) {
           t.width = z.padded_k - k < kPanel ? z.padded_k - k : kPanel;
           t.cols = s.group_k() - k;
           t.out = to + p * s.k + g * s.group_k() + k;
-          panel(count, t);
-          t.b += 2 * z.steps * t.width;
+          t.b = b;
+          panel<W>(count, t);
+          b += 2 * z.steps * t.width;
         }
         for (int r = 0; r < count; ++r) a[r] += s.group_c();
       }
     }
     row += rows;
   }
+}
+
+void CodesConv(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
+               int64_t row_end, void* scratch, int32_t* out) {
+  if (is_narrow(reach)) return convolve(s, x, static_cast<const int8_t*>(packed), row_begin, row_end, scratch, out);
+  return convolve(s, x, static_cast<const int16_t*>(packed), row_begin, row_end, scratch, out);
 }
 
 void SumsToF32(const int32_t* sums, float* y, int64_t n) {
@@ -294,10 +317,10 @@ namespace bantam {
 HWY_EXPORT(CodesConv);
 HWY_EXPORT(SumsToF32);
 
-size_t codes_packed_bytes(const ConvShape& s) noexcept {
+size_t codes_packed_bytes(const ConvShape& s, int32_t reach) noexcept {
   const Sizes z = sizes_of(s);
   const int64_t codes = is_depthwise(s) ? s.taps() * z.padded_k : s.groups * z.padded_k * z.steps * 2;
-  return round_up(size_t(codes) * sizeof(int16_t), 64);
+  return round_up(size_t(codes) * (is_narrow(reach) ? 1 : 2), 64);
 }
 
 size_t codes_scratch_bytes(const ConvShape& s) noexcept {
@@ -310,14 +333,12 @@ int64_t codes_block_rows(const ConvShape& s) noexcept { return sizes_of(s).block
 namespace {
 
 // code(k, i): of output channel k, i counting (ky, kx, c).
-template <class Code>
-void pack_weights(const ConvShape& s, void* packed, const Code& code) {
+template <class W, class Code>
+void pack_as(const ConvShape& s, W* to, const Code& code) {
   const Sizes z = sizes_of(s);
-  int16_t* to = static_cast<int16_t*>(packed);
-  memset(to, 0, codes_packed_bytes(s));
   if (is_depthwise(s)) {
     for (int64_t k = 0; k < s.k; ++k)
-      for (int64_t t = 0; t < s.taps(); ++t) to[t * z.padded_k + k] = code(k, t);
+      for (int64_t t = 0; t < s.taps(); ++t) to[t * z.padded_k + k] = W(code(k, t));
     return;
   }
   const int64_t runs = s.kh * z.runs_w;
@@ -327,28 +348,35 @@ void pack_weights(const ConvShape& s, void* packed, const Code& code) {
       for (int64_t n = 0; n < width && first + n < s.group_k(); ++n)
         for (int64_t r = 0; r < runs; ++r)
           for (int64_t i = 0; i < z.run; ++i)
-            to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2] = code(g * s.group_k() + first + n, r * z.run + i);
+            to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2] = W(code(g * s.group_k() + first + n, r * z.run + i));
       to += 2 * z.steps * width;
     }
 }
 
+template <class Code>
+void pack_weights(const ConvShape& s, int32_t reach, void* packed, const Code& code) {
+  memset(packed, 0, codes_packed_bytes(s, reach));
+  if (is_narrow(reach)) return pack_as(s, static_cast<int8_t*>(packed), code);
+  pack_as(s, static_cast<int16_t*>(packed), code);
+}
+
 }  // namespace
 
-void codes_pack_weights(const ConvShape& s, const int16_t* w, void* packed) noexcept {
+void codes_pack_weights(const ConvShape& s, const int16_t* w, int32_t reach, void* packed) noexcept {
   const int64_t depth = s.taps() * s.group_c();
-  pack_weights(s, packed, [&](int64_t k, int64_t i) { return w[k * depth + i]; });
+  pack_weights(s, reach, packed, [&](int64_t k, int64_t i) { return w[k * depth + i]; });
 }
 
 void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed) noexcept {
   const int64_t row = ceil_div(s.taps() * s.group_c() * w.bits, 8);
-  pack_weights(s, packed, [&](int64_t k, int64_t i) {
+  pack_weights(s, w.reach, packed, [&](int64_t k, int64_t i) {
     return int16_t(w.mul * packed_number(w.rows + k * row, i, w.bits) + w.add);
   });
 }
 
-void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,
-                    void* scratch, int32_t* out) noexcept {
-  HWY_DYNAMIC_DISPATCH(CodesConv)(s, x, packed, row_begin, row_end, scratch, out);
+void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
+                    int64_t row_end, void* scratch, int32_t* out) noexcept {
+  HWY_DYNAMIC_DISPATCH(CodesConv)(s, x, packed, reach, row_begin, row_end, scratch, out);
 }
 
 void sums_to_f32(const int32_t* sums, float* y, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(SumsToF32)(sums, y, n); }

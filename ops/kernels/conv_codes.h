@@ -7,6 +7,7 @@
 //   s        sizes
 //   x        codes [n, h, w, c]: bytes, or bits as words_for(c) words a pixel with pad bits 0
 //   packed   weights as codes_pack_weights makes them; 64-byte aligned
+//   reach    the largest magnitude of a weight's code: up to 127 they take a byte each in `packed`, else two
 //   rows     of the output, counted through the batch: row r is row r % out_h of image r / out_h
 //   out      the first row's first element: [row_end - row_begin, out_w, K]
 //   scratch  codes_scratch_bytes(s), 64-byte aligned, one for each thread
@@ -32,14 +33,14 @@ struct CodeInput {
 };
 
 // Sizes, the same on every target. They grow with every field of s: who takes s from a file bounds it first.
-size_t codes_packed_bytes(const ConvShape& s) noexcept;
+size_t codes_packed_bytes(const ConvShape& s, int32_t reach) noexcept;
 size_t codes_scratch_bytes(const ConvShape& s) noexcept;
 // Output rows that the kernel works on at a time: ranges of a multiple of it waste least.
 int64_t codes_block_rows(const ConvShape& s) noexcept;
 
 // w [K, kh, kw, C/groups] codes -> panels of 32 output channels, the last one of 16 if no more remain; the same bytes on
 // every target.
-void codes_pack_weights(const ConvShape& s, const int16_t* w, void* packed) noexcept;
+void codes_pack_weights(const ConvShape& s, const int16_t* w, int32_t reach, void* packed) noexcept;
 
 // Numbers of 1 to 8 bits one after the other, least significant bit first: number i of a row. Reads no byte behind it.
 inline int32_t packed_number(const uint8_t* row, int64_t i, int bits) {
@@ -54,11 +55,12 @@ struct PackedNumbers {
   const uint8_t* rows;
   int bits;
   int32_t mul, add;
+  int32_t reach;  // of the codes that there are
 };
 void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed) noexcept;
 
-void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int64_t row_begin, int64_t row_end,
-                    void* scratch, int32_t* out) noexcept;
+void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
+                    int64_t row_end, void* scratch, int32_t* out) noexcept;
 
 // y[i] = float(sums[i]), rounded once; y may be the memory of the sums.
 void sums_to_f32(const int32_t* sums, float* y, int64_t n) noexcept;

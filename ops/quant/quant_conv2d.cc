@@ -99,12 +99,12 @@ Tensor forward_on_bits(const Form& f, const Tensor& x, const Tensor& w, const Fi
 Tensor forward_on_codes(const Form& f, const Tensor& x, const Tensor& w, const Finish& finish) {
   const ConvShape& s = f.s;
   Tensor y = Tensor::empty(f.out_shape, DType::kF32);
-  Tensor packed = Tensor::empty({int64_t(codes_packed_bytes(s))}, DType::kU8);
+  Tensor packed = Tensor::empty({int64_t(codes_packed_bytes(s, f.w_grid.reach()))}, DType::kU8);
   Tensor wide = Tensor::empty({2 * f.w_shape.size()}, DType::kU8);
   parallel_for(1, 1, [&](int64_t, int64_t, int) {
     int16_t* codes = static_cast<int16_t*>(wide.raw());
     widen(f.w_codes(w), f.w_shape.size(), codes);
-    codes_pack_weights(s, codes, packed.raw());
+    codes_pack_weights(s, codes, f.w_grid.reach(), packed.raw());
   });
   const Codes a = f.x_codes(x);
   CodeInput in;
@@ -121,7 +121,7 @@ Tensor forward_on_codes(const Form& f, const Tensor& x, const Tensor& w, const F
   parallel_for(rows, grain, [&](int64_t begin, int64_t end, int lane) {
     float* to = out + begin * s.out_w() * s.k;
     const int64_t pixels = (end - begin) * s.out_w();
-    codes_conv_i32(s, in, packed.raw(), begin, end, memory + lane * scratch_bytes, reinterpret_cast<int32_t*>(to));
+    codes_conv_i32(s, in, packed.raw(), f.w_grid.reach(), begin, end, memory + lane * scratch_bytes, reinterpret_cast<int32_t*>(to));
     sums_to_f32(reinterpret_cast<const int32_t*>(to), to, pixels * s.k);
     finish(to, pixels);
   });
@@ -196,7 +196,7 @@ Tensor run(const char* op, const Form& f, const Quantized& x, const Quantized& w
     fail("sums of " + std::to_string(products) + " products of codes up to " + std::to_string(f.x_grid.reach()) + " and " +
          std::to_string(f.w_grid.reach()) + " do not fit 32 bits");
   if (f.on_bits() && products >= int64_t(1) << 24) fail("sums of " + std::to_string(products) + " products are too long");
-  if (f.coded && (codes_scratch_bytes(f.s) >> 32 || codes_packed_bytes(f.s) >> 32))
+  if (f.coded && (codes_scratch_bytes(f.s) >> 32 || codes_packed_bytes(f.s, f.w_grid.reach()) >> 32))
     fail("input " + to_string(f.x_shape) + " or weight " + to_string(f.w_shape) + " is too large");
 
   const Tensor& in = f.coded ? x.codes.tensor : x.value;

@@ -51,8 +51,6 @@ void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
       bits[size_t(p * words + c / 64)] |= uint64_t(bytes[size_t(p * s.c + c)] & 1) << (c % 64);
   std::vector<int16_t> w(size_t(s.k * s.taps() * s.group_c()));
   for (size_t i = 0; i < w.size(); ++i) w[i] = int16_t(int(rng.bits(i + bytes.size()) % 511) - 255);
-  Memory packed(codes_packed_bytes(s)), scratch(codes_scratch_bytes(s));
-  codes_pack_weights(s, w.data(), packed.data());
   // The same weights as numbers of 8 bits, of every second code, and of 3.
   for (int bits : {3, 8}) {
     const int64_t depth = s.taps() * s.group_c(), row = (depth * bits + 7) / 8;
@@ -65,15 +63,24 @@ void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
         numbers[k * size_t(row) + (at + size_t(bit)) / 8] |= uint8_t((v >> bit & 1) << ((at + size_t(bit)) % 8));
       codes[i] = int16_t(2 * int(v) - 7);
     }
-    Memory a(codes_packed_bytes(s)), b(codes_packed_bytes(s));
-    codes_pack_weights(s, codes.data(), a.data());
-    codes_pack_numbers(s, {numbers.data(), bits, 2, -7}, b.data());
+    const int32_t reach = bits == 8 ? 503 : 7;
+    const PackedNumbers packed_numbers{numbers.data(), bits, 2, -7, reach};
+    Memory a(codes_packed_bytes(s, reach)), b(codes_packed_bytes(s, reach));
+    codes_pack_weights(s, codes.data(), reach, a.data());
+    codes_pack_numbers(s, packed_numbers, b.data());
     REQUIRE(memcmp(a.data(), b.data(), a.size) == 0);
     REQUIRE(b.guards_stand());
   }
   const int64_t rows = s.n * s.out_h(), row_size = s.out_w() * s.k;
-  for (const bool of_bits : {false, true}) {
-    CAPTURE(of_bits);
+  // Weights of two bytes and of one; bytes of codes and bits of signs.
+  for (const int form : {0, 1, 2, 3}) {
+    CAPTURE(form);
+    const bool of_bits = form % 2 == 1;
+    const int32_t reach = form < 2 ? 255 : 127;
+    if (form == 2)
+      for (int16_t& v : w) v = int16_t(v / 2);
+    Memory packed(codes_packed_bytes(s, reach)), scratch(codes_scratch_bytes(s));
+    codes_pack_weights(s, w.data(), reach, packed.data());
     CodeInput x;
     x.pad = pad;
     if (of_bits)
@@ -82,17 +89,17 @@ void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
       x.bytes = bytes.data(), x.mul = mul, x.add = add;
     std::vector<int32_t> want(size_t(rows * row_size)), got(want.size() + 1, 77);
     ref::codes_conv_i32(s, x, w.data(), want.data());
-    codes_conv_i32(s, x, packed.data(), 0, rows, scratch.data(), got.data());
+    codes_conv_i32(s, x, packed.data(), reach, 0, rows, scratch.data(), got.data());
     REQUIRE(got.back() == 77);
     got.pop_back();
     REQUIRE(got == want);
     got.assign(want.size(), 77);
-    codes_conv_i32(s, x, packed.data(), 0, rows / 2, scratch.data(), got.data());
-    codes_conv_i32(s, x, packed.data(), rows / 2, rows, scratch.data(), got.data() + rows / 2 * row_size);
+    codes_conv_i32(s, x, packed.data(), reach, 0, rows / 2, scratch.data(), got.data());
+    codes_conv_i32(s, x, packed.data(), reach, rows / 2, rows, scratch.data(), got.data() + rows / 2 * row_size);
     REQUIRE(got == want);
+    REQUIRE(packed.guards_stand());
+    REQUIRE(scratch.guards_stand());
   }
-  REQUIRE(packed.guards_stand());
-  REQUIRE(scratch.guards_stand());
 }
 
 TEST_CASE("codes_conv: all channel counts from 1 to 67, kernels 1 to 7, on every target") {
@@ -136,10 +143,10 @@ TEST_CASE("codes_conv: sums up to the accumulator's limits are exact") {
   w[size_t(2 * s.c)] = 254;
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
-    Memory packed(codes_packed_bytes(s)), scratch(codes_scratch_bytes(s));
-    codes_pack_weights(s, w.data(), packed.data());
+    Memory packed(codes_packed_bytes(s, 255)), scratch(codes_scratch_bytes(s));
+    codes_pack_weights(s, w.data(), 255, packed.data());
     int32_t out[6];
-    codes_conv_i32(s, {.bytes = bytes.data(), .mul = 2, .add = -255}, packed.data(), 0, 2, scratch.data(), out);
+    codes_conv_i32(s, {.bytes = bytes.data(), .mul = 2, .add = -255}, packed.data(), 255, 0, 2, scratch.data(), out);
     const int32_t most = 33025 * 255 * 255;
     CHECK(most > 2147000000);
     CHECK(out[0] == most);
