@@ -27,7 +27,7 @@ inline float fma_by_double(float x, float y, float z) {
 }
 
 inline float fused_multiply_add(float x, float y, float z) {
-#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA)
+#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)
   return __builtin_fmaf(x, y, z);
 #else
   return fma_by_double(x, y, z);
