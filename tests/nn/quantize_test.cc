@@ -46,7 +46,8 @@ TEST_CASE("quantize: first and last layer stay real unless said otherwise, and p
   CHECK(weight_of(made, "layer2.1.conv2") == Scheme::kNone);
   r.layers = parse_quant_layers("layer9.*: weight = none");
   CHECK_THROWS_WITH_AS(quantize(floats, r), "quantize: no layer's name matches layer9.*", Error);
-  for (const char* wrong : {"conv1", ": weight = sign", "a: weight = ternary", "a: bits = 2"})
+  for (const char* wrong : {"conv1", ": weight = sign", "a: weight = quaternary", "a: bits = 2", "a: weight_bits = 0",
+                            "a: weight_bits = 9", "a: activation_bits = 16", "a: activation_bits = x"})
     CHECK_THROWS_AS(parse_quant_layers(wrong), Error);
 }
 
