@@ -47,9 +47,7 @@ Quantized scaled_sign(const Tensor& w, const QuantSpec& spec, bool materialize_v
   if (w.rank() < 2 || w.size() == 0) throw Error("quantize: weights are empty " + to_string(w.shape()));
   const WeightGroups groups(w.shape(), spec.granularity);
   Quantized q;
-  const ScaleRule rule = spec.scheme == Scheme::kXnor  ? ScaleRule::kMean
-                         : spec.scheme == Scheme::kBwn ? spec.scale
-                                                       : ScaleRule::kNone;
+  const ScaleRule rule = spec.scheme == Scheme::kXnor ? ScaleRule::kMean : spec.scale;  // a plain sign has none
   if (rule != ScaleRule::kNone) q.scale = magnitude_scale(w, groups, rule);
   q.codes = codes_of_weights(w, kSignGrid, groups, {}, []<class T>(T v, T) { return uint8_t(sign_bit(v)); });
   const bool full = spec.scheme == Scheme::kXnor, clip = !full && is_clipped(spec.surrogate);
