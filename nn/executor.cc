@@ -58,8 +58,7 @@ Piece piece_of(const Pass& pass, size_t conv, int pool) {
       const WorkScope work({name_of(Kind::kConv), &nodes[conv].name});
       if (images.value.dtype() != DType::kU8) return convolve(*plan, conv, images, parameters[0], parameters[1], order);
       // Values of a few images, that need not be made once more within the piece.
-      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters[0], parameters[1],
-                      order);
+      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters[0], parameters[1], order);
     };
     if (pool < 0) return convolved();
     const WorkScope work({name_of(Kind::kMaxPool), &nodes[size_t(pool)].name});

@@ -23,7 +23,7 @@ struct Form {
   ConvShape s;
   SumOrder order;
   int pad_value;
-  bool coded;              // are the activations codes?
+  bool coded;  // are the activations codes?
   CodeGrid x_grid, w_grid;
   Shape x_shape, w_shape, out_shape;
 
@@ -142,8 +142,8 @@ Tensor forward(const Form& f, const Tensor& x, const Tensor& w, const Tensor& x_
     conv_forward(f.s, x, codes, {}, &y, f.order);
   } else {
     const bool padded = f.pad_value != 0;
-    conv_forward(padded ? of_padded(f.s) : f.s,
-                 padded_images(f.s, f.x_codes(x), {}, 0, f.s.n, f.pad_value, dtype), codes, {}, &y, f.order);
+    conv_forward(padded ? of_padded(f.s) : f.s, padded_images(f.s, f.x_codes(x), {}, 0, f.s.n, f.pad_value, dtype),
+                 codes, {}, &y, f.order);
   }
   by_float_type("quant_conv2d", y, [&]<class T>(T) {
     const int64_t k = f.s.k;
@@ -189,7 +189,8 @@ Call call(const char* op, const Form& f, const Quantized& x, const Quantized& w,
   const DType dtype = x.value.dtype();
   if (dtype != DType::kF32 && dtype != DType::kF64) fail(std::string("input is ") + name_of(dtype));
   for (const Tensor* t : {&w.value, &bias, &x.scale, &w.scale})
-    if (t->defined() && t->dtype() != dtype) fail("input is " + std::string(name_of(dtype)) + ", weight, scale or bias is not");
+    if (t->defined() && t->dtype() != dtype)
+      fail("input is " + std::string(name_of(dtype)) + ", weight, scale or bias is not");
   if (!w.codes.defined()) fail("weights have no codes");
   if (w.codes.channels != f.w_shape[-1] || w.codes.pixels() * w.codes.channels != f.w_shape.size())
     fail("codes do not fit the weight " + to_string(f.w_shape));
@@ -202,9 +203,10 @@ Call call(const char* op, const Form& f, const Quantized& x, const Quantized& w,
     fail("bias must be [" + std::to_string(f.s.k) + "], is " + to_string(bias.shape()));
   const int64_t products = f.s.taps() * f.s.group_c();
   if (f.coded && !sums_fit(products, f.x_grid, f.w_grid))
-    fail("sums of " + std::to_string(products) + " products of codes up to " + std::to_string(f.x_grid.reach()) + " and " +
-         std::to_string(f.w_grid.reach()) + " do not fit 32 bits");
-  if (f.on_bits() && products >= int64_t(1) << 24) fail("sums of " + std::to_string(products) + " products are too long");
+    fail("sums of " + std::to_string(products) + " products of codes up to " + std::to_string(f.x_grid.reach()) +
+         " and " + std::to_string(f.w_grid.reach()) + " do not fit 32 bits");
+  if (f.on_bits() && products >= int64_t(1) << 24)
+    fail("sums of " + std::to_string(products) + " products are too long");
   if (f.coded && (codes_scratch_bytes(f.s) >> 32 || codes_packed_bytes(f.s) >> 32))
     fail("input " + to_string(f.x_shape) + " or weight " + to_string(f.w_shape) + " is too large");
 

@@ -79,12 +79,16 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
 }
 
 Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, const WeightShape& shape) {
-  const bool by_kernel = traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
+  const bool by_kernel =
+      traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
   if (weight.scheme == Scheme::kNone || by_kernel) return Arithmetic::kReal;
   if (activation.scheme == Scheme::kNone) return Arithmetic::kCodedWeights;
-  const bool bits = grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
+  const bool bits =
+      grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
   if (!bits) return Arithmetic::kCodes;
-  return shape.groups == 1 ? Arithmetic::kBits : weight.scheme == Scheme::kSign ? Arithmetic::kCodedWeights : Arithmetic::kCodes;
+  return shape.groups == 1                ? Arithmetic::kBits
+         : weight.scheme == Scheme::kSign ? Arithmetic::kCodedWeights
+                                          : Arithmetic::kCodes;
 }
 
 }  // namespace bantam

@@ -100,7 +100,8 @@ Quantized uniform_activation(const Tensor& x, const QuantSpec& spec, bool materi
       if (masked) range_mask(in + b, rule.inside_lo, rule.inside_hi, inside + b / 8, e - b);
     });
   });
-  q.value = materialize_value ? expand(q.codes, q.scale, x.shape(), x.dtype()) : Tensor::virtual_like(x.shape(), x.dtype());
+  q.value =
+      materialize_value ? expand(q.codes, q.scale, x.shape(), x.dtype()) : Tensor::virtual_like(x.shape(), x.dtype());
   List<SavedTensor> saved;
   if (masked) saved.push_back({"mask", mask});
   q.value = record("quantize", q.value, {x}, std::move(saved), [masked](const BackwardArgs& b) -> Tensors {
@@ -130,10 +131,10 @@ Quantized uniform_weight(const Tensor& w, const QuantSpec& spec, bool materializ
   const int h = -grid.add;
   Quantized q;
   // The reach of the codebook, and the step that codes are multiples of.
-  const Tensor reach = spec.scale == ScaleRule::kNone ? Tensor() : magnitude_scale(w, groups, spec.scale, 2 * std::sqrt(h));
-  q.codes = codes_of_weights(w, grid, groups, reach, [h]<class T>(T v, T s) {
-    return ref::round_to_code(v / s, T(h), -h, h);
-  });
+  const Tensor reach =
+      spec.scale == ScaleRule::kNone ? Tensor() : magnitude_scale(w, groups, spec.scale, 2 * std::sqrt(h));
+  q.codes = codes_of_weights(w, grid, groups, reach,
+                             [h]<class T>(T v, T s) { return ref::round_to_code(v / s, T(h), -h, h); });
   q.scale = Tensor::empty(reach.defined() ? reach.shape() : Shape{1}, w.dtype());
   by_float_type("quantize", w, [&]<class T>(T) {
     parallel_for(1, 1, [&](int64_t, int64_t, int) {

@@ -24,7 +24,9 @@ struct WeightGroups {
     return granularity == Granularity::kLayer ? 1 : granularity == Granularity::kChannel ? k : k * c;
   }
   Shape scale_shape() const {
-    return granularity == Granularity::kLayer ? Shape{1} : granularity == Granularity::kChannel ? Shape{k} : Shape{k, c};
+    return granularity == Granularity::kLayer     ? Shape{1}
+           : granularity == Granularity::kChannel ? Shape{k}
+                                                  : Shape{k, c};
   }
   int64_t size() const { return k * per_k / count(); }  // of a group
   int64_t of(int64_t i) const {                         // the group of element i
@@ -86,7 +88,8 @@ Codes codes_of_weights(const Tensor& w, const CodeGrid& grid, const WeightGroups
 
 // The weights' value with its elements, or without them where codes alone are read.
 inline Tensor value_of(const Quantized& q, const Tensor& w, bool materialize_value) {
-  return materialize_value ? expand(q.codes, q.scale, w.shape(), w.dtype()) : Tensor::virtual_like(w.shape(), w.dtype());
+  return materialize_value ? expand(q.codes, q.scale, w.shape(), w.dtype())
+                           : Tensor::virtual_like(w.shape(), w.dtype());
 }
 
 }  // namespace bantam

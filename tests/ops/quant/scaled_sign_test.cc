@@ -35,6 +35,7 @@ double scale_of(ScaleRule rule, const Tensor& w, const std::vector<int64_t>& gro
 
 }  // namespace
 
+// [T 3.2.2]
 TEST_CASE("scaled_sign: by hand: values -s and s, s by layer or channel, the mean, the largest, or 1") {
   for (DType dtype : kTypes) {
     const Tensor w = Tensor::of({2, 2}, {1, -2, -0.0, -5}, dtype);

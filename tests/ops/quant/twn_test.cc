@@ -19,6 +19,7 @@ QuantSpec twn(Granularity g = Granularity::kLayer) { return {.scheme = Scheme::k
 
 }  // namespace
 
+// [T 3.2.2]
 TEST_CASE("twn: by hand: 0 up to 0.7 mean |w|, beyond it the mean of those beyond, with their signs") {
   for (DType dtype : kTypes) {
     // By layer: mean 2.5, delta 1.75. By channel: 1.5 and 1.05; 3.5 and 2.45.
