@@ -136,6 +136,10 @@ void Field::set(const Value& v) {
     throw FieldError(key + ": unknown value '" + word + "'" + did_you_mean(word, range.choices) +
                      ", known: " + range.text());
   };
+  const auto check_choice = [&](const std::string& word) {
+    if (!range.choices.empty() && std::find(range.choices.begin(), range.choices.end(), word) == range.choices.end())
+      unknown(word);
+  };
   std::visit(Overload{[&](bool* p) { *p = std::get<bool>(converted); },
                       [&](int64_t* p) {
                         check_number(*this, double(std::get<int64_t>(converted)));
@@ -153,13 +157,12 @@ void Field::set(const Value& v) {
                       },
                       [&](std::string* p) {
                         const std::string& s = std::get<std::string>(converted);
-                        const auto& choices = range.choices;
-                        if (!choices.empty() && std::find(choices.begin(), choices.end(), s) == choices.end())
-                          unknown(s);
+                        check_choice(s);
                         *p = s;
                       },
                       [&](const EnumRef& e) {
                         const std::string& s = std::get<std::string>(converted);
+                        check_choice(s);  // may be fewer than the enum has
                         if (!e.set(e.member, s)) unknown(s);
                       },
                       [&](std::vector<double>* p) {

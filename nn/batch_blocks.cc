@@ -18,7 +18,7 @@ void copy_images(const Tensor& src, Tensor& dst, int64_t begin) {
   });
 }
 
-// Images [begin, end). Of signs there are codes only.
+// Images [begin, end). Of codes that only integer layers read there are no values.
 Quantized slice(const Quantized& x, int64_t begin, int64_t end) {
   Quantized part{{}, {}, x.scale};
   Shape shape = x.value.shape();
@@ -28,13 +28,14 @@ Quantized slice(const Quantized& x, int64_t begin, int64_t end) {
   return part;
 }
 
-Tensor run(int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece) {
+// images: those of the input in [begin, end), of n in all.
+template <class Images>
+Tensor run(int64_t block, int64_t n, const Images& images, const Tensors& rest, const Piece& piece) {
   NoGrad no_grad;
-  const int64_t n = x.value.dim(0);
-  if (block >= n) return piece(x, rest).detach();
+  if (block >= n) return piece(images(0, n), rest).detach();
   Tensor y;
   for (int64_t begin = 0; begin < n; begin += block) {
-    const Tensor part = piece(slice(x, begin, std::min(n, begin + block)), rest);
+    const Tensor part = piece(images(begin, std::min(n, begin + block)), rest);
     if (!y.defined()) {
       Shape shape = part.shape();
       shape[0] = n;
@@ -44,12 +45,16 @@ Tensor run(int64_t block, const Quantized& x, const Tensors& rest, const Piece& 
   }
   return y;
 }
+Tensor run(int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece) {
+  return run(
+      block, x.value.dim(0), [&](int64_t begin, int64_t end) { return slice(x, begin, end); }, rest, piece);
+}
 
 // What the closures of a node know of its input, without holding it.
 struct InputForm {
   Shape shape;
   DType dtype;
-  bool codes;
+  bool codes, values;  // which of both it has
   int64_t channels;
   CodeGrid grid;
   Tensor scale;
@@ -58,12 +63,16 @@ struct InputForm {
       : shape(x.value.shape()),
         dtype(x.value.dtype()),
         codes(x.codes.defined()),
+        values(x.value.has_data()),
         channels(x.codes.channels),
         grid(x.codes.grid),
         scale(x.scale) {}
-  Quantized restore(const Tensor& saved) const {
-    if (!codes) return {saved};
-    return {Tensor::virtual_like(shape, dtype), {saved, channels, grid}, scale};
+  // Images [begin, end) from what the node saved: the codes, if there are any, of which values are made again.
+  Quantized images(const Tensor& saved, int64_t begin, int64_t end) const {
+    if (!codes) return slice({saved}, begin, end);
+    Quantized part = slice({Tensor::virtual_like(shape, dtype), {saved, channels, grid}, scale}, begin, end);
+    if (values) part.value = materialize(part);
+    return part;
   }
 };
 
@@ -71,7 +80,7 @@ struct InputForm {
 class PieceGradient {
  public:
   PieceGradient(const InputForm& form, const Piece& piece, size_t parameters, const BackwardArgs& b)
-      : form_(form), piece_(piece), b_(b), x_(form.restore(b[0])) {
+      : form_(form), piece_(piece), b_(b) {
     for (size_t i = 1; i <= parameters; ++i) {
       rest_.push_back(make_recycled<Parameter>("", b[i]));
       rest_.back()->frozen = !b.needs[i];
@@ -87,7 +96,7 @@ class PieceGradient {
   Part make(int64_t begin, int64_t end) const {
     const WithGrad with_grad;
     Part part{nullptr, {}, begin};
-    Quantized x = slice(x_, begin, end);
+    Quantized x = form_.images(b_[0], begin, end);
     part.input = make_recycled<Parameter>("", x.value);
     part.input->frozen = !b_.needs[0];
     x.value = part.input->tensor();
@@ -100,7 +109,7 @@ class PieceGradient {
     NoGrad no_grad;
     Tensors parameters;
     for (const auto& p : rest_) parameters.push_back(p->value);
-    return piece_(slice(x_, begin, end), parameters).detach();
+    return piece_(form_.images(b_[0], begin, end), parameters).detach();
   }
   // dy: of the part's output. The input's gradient goes to `room` where nobody holds a sum of it already.
   void add(Part part, const Tensor& dy, const Tensor& room = {}) {
@@ -134,7 +143,6 @@ class PieceGradient {
   const InputForm& form_;
   const Piece& piece_;
   const BackwardArgs& b_;
-  Quantized x_;
   List<std::shared_ptr<Parameter>> rest_;  // leaves of the parts' graphs, in which their gradients add up
   Tensor dx_;
   bool adds_ = false;
@@ -149,7 +157,9 @@ List<SavedTensor> saved_piece(const Quantized& x, const Tensors& rest) {
 Tensor run_again(int64_t block, const InputForm& form, size_t parameters, const Piece& piece, const Node& node) {
   Tensors rest;
   for (size_t i = 1; i <= parameters; ++i) rest.push_back(saved_value(node.saved[i]));
-  return run(block, form.restore(saved_value(node.saved[0])), rest, piece);
+  const Tensor saved = saved_value(node.saved[0]);
+  return run(
+      block, form.shape[0], [&](int64_t begin, int64_t end) { return form.images(saved, begin, end); }, rest, piece);
 }
 
 }  // namespace

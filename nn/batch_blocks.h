@@ -9,12 +9,13 @@
 
 namespace bantam {
 
-// y = piece(x, rest): x [N,...], real or signs; rest: the parameters. The piece must treat images independently.
+// y = piece(x, rest): x [N,...], real or codes; rest: the parameters. The piece must treat images independently.
 using Piece = Closure<Tensor(const Quantized& x, const Tensors& rest)>;
 
 // Equal to piece(x, rest) bit for bit; gradients of `rest` are summed block by block. Blocks have `block` images. Saves
-// the input (its codes, of signs). With `remake`, whoever would save the output computes it again instead. `first`, if
-// given, is what runs forward: a piece that also does what must be done once.
+// the input (its codes, if it has some: values that the piece reads are made again from them). With `remake`, whoever
+// would save the output computes it again instead. `first`, if given, is what runs forward: a piece that also does what
+// must be done once.
 Tensor in_batch_blocks(const char* name, int64_t block, const Quantized& x, const Tensors& rest, const Piece& piece,
                        bool remake, const Piece& first = {});
 

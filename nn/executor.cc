@@ -49,11 +49,6 @@ bool pooled_in_blocks(const Pass& pass, size_t conv) {
          block_of(pass.plan, conv, pass.images, dtype_of(pass, conv)) < pass.images;
 }
 
-// What a convolution reads of its input: codes if it multiplies those, else the value, which may be kept or made again.
-Quantized read_by(const Plan& plan, size_t conv, const Quantized& x) {
-  return plan.is_integer(conv) ? x : Quantized{x.value};
-}
-
 // The convolution, and the pool unless that is -1.
 Piece piece_of(const Pass& pass, size_t conv, int pool) {
   return [plan = &pass.plan, conv, pool, order = pass.context.order, values = pass.byte_values](
@@ -63,8 +58,7 @@ Piece piece_of(const Pass& pass, size_t conv, int pool) {
       const WorkScope work({name_of(Kind::kConv), &nodes[conv].name});
       if (images.value.dtype() != DType::kU8) return convolve(*plan, conv, images, parameters[0], parameters[1], order);
       // Values of a few images, that need not be made once more within the piece.
-      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters[0], parameters[1],
-                      order);
+      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters[0], parameters[1], order);
     };
     if (pool < 0) return convolved();
     const WorkScope work({name_of(Kind::kMaxPool), &nodes[size_t(pool)].name});
@@ -108,8 +102,7 @@ Tensor run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& va
   const Quantized& x = values[size_t(g.source)];
   if (g.conv < 0) return norm_act(pass.real(x.value), form, in, remake);
   const size_t conv = size_t(g.conv);
-  return norm_in_batch_blocks("conv_norm", block_of(pass.plan, conv, x.value.dim(0), dtype_of(pass, conv)),
-                              read_by(pass.plan, conv, x),
+  return norm_in_batch_blocks("conv_norm", block_of(pass.plan, conv, x.value.dim(0), dtype_of(pass, conv)), x,
                               {pass.parameter(conv, Role::kWeight), pass.parameter(conv, Role::kBias)},
                               piece_of(pass, conv, g.pool), form, in, remake);
 }
@@ -120,8 +113,7 @@ Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values
   const size_t first = size_t(node.inputs[0]);
   if (node.kind == Kind::kMaxPool && pooled_in_blocks(pass, first)) {
     const int64_t block = block_of(pass.plan, first, pass.images, dtype_of(pass, first));
-    const Quantized& in = values[size_t(pass.plan.spec().nodes[first].inputs[0])];
-    return real(in_batch_blocks("conv_max_pool", block, read_by(pass.plan, first, in),
+    return real(in_batch_blocks("conv_max_pool", block, values[size_t(pass.plan.spec().nodes[first].inputs[0])],
                                 {pass.parameter(first, Role::kWeight), pass.parameter(first, Role::kBias)},
                                 piece_of(pass, first, int(index)), pass.plan.is_binary(first)));
   }

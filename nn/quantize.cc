@@ -7,6 +7,7 @@
 #include "core/tensor.h"
 #include "nn/kinds/kind.h"
 #include "nn/norm_groups.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam {
 namespace {
@@ -40,14 +41,7 @@ struct Operands {
 };
 
 void check(const std::string& layer, const QuantSpec& spec, Operand operand) {
-  const SchemeTraits traits = traits_of(spec.scheme);
-  const bool weights = operand == Operand::kWeight;
-  const std::string word = name_of(spec.scheme);
-  if (!(weights ? traits.weights : traits.activations))
-    throw Error("quantize: " + layer + ": " + word + " is for " + (weights ? "activations" : "weights") + " alone");
-  if (!traits.fixed_bits && (spec.bits < traits.least_bits || spec.bits > kMaxQuantBits))
-    throw Error("quantize: " + layer + ": " + word + " takes " + std::to_string(traits.least_bits) + " to " +
-                std::to_string(kMaxQuantBits) + " bits, not " + std::to_string(spec.bits));
+  if (const std::string what = refusal(spec, operand); !what.empty()) throw Error("quantize: " + layer + ": " + what);
 }
 
 std::map<int, Operands> operands_of(const NetSpec& spec, const QuantRecipe& recipe) {

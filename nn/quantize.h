@@ -33,12 +33,12 @@ struct QuantRecipe {
   }
 };
 
-// "conv2: weight = none; layer3.*: weight = dorefa, weight_bits = 4, activation = none" -> the list. Throws Error saying
-// what is wrong.
+// "conv2: weight = none; layer3.*: weight = dorefa, weight_bits = 4, activation = none" -> the list. Throws Error
+// saying what is wrong.
 std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text);
 
-// Throws Error naming the layer: a sign of values that are never negative; a codebook that is not for weights, or not for
-// activations, or not for so few bits; a pattern that no layer matches; a net that is quantized already.
+// Throws Error naming the layer: a sign of values that are never negative; a codebook that is not for weights, or not
+// for activations, or not for so few bits; a pattern that no layer matches; a net that is quantized already.
 NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe);
 
 }  // namespace bantam

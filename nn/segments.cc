@@ -55,8 +55,7 @@ SegmentCost cost_of(const Plan& plan, Parameters& parameters, const Segment& seg
   for (const Parameter* p : parameters_of(binding, segment)) cost.gradients += size_class(p->value.bytes());
   const size_t before = pool_stats().live_bytes;
   reset_high_water();
-  const Tensor y =
-      run_alone({plan, binding, context, byte_values, images, nullptr, true}, segment, {input.tensor()});
+  const Tensor y = run_alone({plan, binding, context, byte_values, images, nullptr, true}, segment, {input.tensor()});
   cost.output = size_class(y.bytes());
   cost.remakes = recomputable(y);
   cost.kept = pool_stats().live_bytes - before;

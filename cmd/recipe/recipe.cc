@@ -90,10 +90,10 @@ void fields(QuantConfig& c, FieldList& f) {
         "kmeans: centroids of the layer's weights; int: as bantam quantize makes them")
       .range = one_of(schemes_where([](const SchemeTraits& t) { return t.weights; }));
   f.add("weight_bits", &c.weight.bits, "bits of a weight's code", between(1, kMaxQuantBits))
-      .only_with("quant.weight",
-                 schemes_where([](const SchemeTraits& t) { return t.weights && !t.fixed_bits; }));
+      .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && !t.fixed_bits; }));
   f.add("granularity", &c.weight.granularity,
-        "which weights share a scale: a layer's, an output channel's, or a kernel's (of one input and one output channel)")
+        "which weights share a scale: a layer's, an output channel's, or a kernel's (of one input and one output "
+        "channel)")
       .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && t.granular; }));
   f.add("scale", &c.weight.scale, "what that scale is: 1, mean |w|, or max |w|")
       .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && t.scaled; }));
@@ -111,8 +111,8 @@ void fields(QuantConfig& c, FieldList& f) {
   f.add("first", &c.first, "is the first layer quantized, too?");
   f.add("last", &c.last, "is the last layer quantized, too?");
   f.add("layers", &c.layers,
-        "layers by name that take others, '*' standing for any text: \"conv2: weight = none; layer3.*: weight = dorefa, "
-        "weight_bits = 4, activation = none\"; later ones win, and win over first and last")
+        "layers by name that take others, '*' standing for any text: \"conv2: weight = none; layer3.*: weight = "
+        "dorefa, weight_bits = 4, activation = none\"; later ones win, and win over first and last")
       .without_effect_at(std::string());
 }
 

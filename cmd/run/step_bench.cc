@@ -63,9 +63,18 @@ std::vector<NodeTimes> nodes_of(const NetSpec& spec, const StepBenchOptions& o, 
     ConvShape s;
     if (product_shape(spec, i, shapes, o.batch, &s)) {
       n.macs = s.macs();
-      n.forward = is_binary_layer(spec, int(i))
-                      ? "xnor"
-                      : name_of(conv_algorithm(s, ConvPass::kForward, o.evaluation ? evaluation_order(spec) : order));
+      switch (arithmetic_of_layer(spec, int(i))) {
+        case Arithmetic::kBits:
+          n.forward = "xnor";
+          break;
+        case Arithmetic::kCodes:
+          n.forward = "codes";
+          break;
+        case Arithmetic::kReal:
+        case Arithmetic::kCodedWeights:
+          n.forward = name_of(conv_algorithm(s, ConvPass::kForward, o.evaluation ? evaluation_order(spec) : order));
+          break;
+      }
       if (!o.evaluation) {
         if (!stops[i]) n.input_gradient = name_of(conv_algorithm(s, ConvPass::kInputGrad, order));
         n.weight_gradient = name_of(conv_algorithm(s, ConvPass::kWeightGrad));

@@ -17,6 +17,7 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
   check_range(node, "out_channels", c.out_channels, 1, kMaxDim);
   check_range(node, "groups", c.groups, 1, kMaxDim);
   check_range(node, "pad_value", c.pad_value, -1, 1);
+  check_quant(node, c.weight, Operand::kWeight);
   if (in[0][3] % c.groups || c.out_channels % c.groups)
     fail(node, std::to_string(in[0][3]) + " input and " + std::to_string(c.out_channels) +
                    " output channels do not divide into " + std::to_string(c.groups) + " groups");

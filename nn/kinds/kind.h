@@ -88,6 +88,7 @@ const C& config_of(const NodeSpec& node) {
 // For shape rules: fail() unless lo <= v <= hi; unless the shape is an image's.
 void check_range(const NodeSpec& node, const char* what, int64_t v, int64_t lo, int64_t hi);
 void check_image(const NodeSpec& node, const Shape& in);
+void check_quant(const NodeSpec& node, const QuantSpec& spec, Operand operand);
 // Output size along one axis of a window that slides; fails where it is larger than its padded input.
 int64_t slide(const NodeSpec& node, int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 // Shape rules of several kinds: the input's; that of two equal inputs; of a window that slides over an image.

@@ -1,5 +1,6 @@
 // The table of rooms, and what their shape rules share.
 #include "nn/kinds/kind.h"
+#include "ops/quant/quantize.h"
 
 namespace bantam {
 
@@ -56,6 +57,10 @@ void check_range(const NodeSpec& node, const char* what, int64_t v, int64_t lo, 
 
 void check_image(const NodeSpec& node, const Shape& in) {
   if (in.rank != 4) fail(node, "needs an image, gets " + to_string(in));
+}
+
+void check_quant(const NodeSpec& node, const QuantSpec& spec, Operand operand) {
+  if (const std::string what = refusal(spec, operand); !what.empty()) fail(node, what);
 }
 
 int64_t slide(const NodeSpec& node, int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {

@@ -16,6 +16,7 @@ Shape shape_of(const NodeSpec& node, const std::vector<Shape>& in, int64_t n) {
   const auto& c = config_of<LinearConfig>(node);
   if (in[0].rank != 2) fail(node, "needs features [N,F], gets " + to_string(in[0]));
   check_range(node, "out_features", c.out_features, 1, kMaxDim);
+  check_quant(node, c.weight, Operand::kWeight);
   return {n, c.out_features};
 }
 

@@ -13,7 +13,7 @@ constinit const KindRoom kQuantizeRoom = {
     .config = [] { return Config(QuantizeConfig{}); },
     .shape =
         [](const NodeSpec& node, const std::vector<Shape>& in, int64_t) {
-          config_of<QuantizeConfig>(node);
+          check_quant(node, config_of<QuantizeConfig>(node).quant, Operand::kActivation);
           return in[0];
         },
     .run =

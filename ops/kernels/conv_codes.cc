@@ -1,7 +1,7 @@
 // A tile is up to 6 output pixels by a panel of output channels in the 32-bit lanes of 2 vectors: a pair of codes of
 // each pixel is broadcast against pairs of weights, a multiply-add of pairs a vector. The rows of input that a block of
-// output rows looks at are turned into codes of 16 bits with their padding in scratch first, so that a window's row is a
-// run of codes that lie side by side, and every pixel finds its runs at the same offsets from its first code.
+// output rows looks at are turned into codes of 16 bits with their padding in scratch first, so that a window's row is
+// a run of codes that lie side by side, and every pixel finds its runs at the same offsets from its first code.
 #include "ops/kernels/conv_codes.h"
 
 #undef HWY_TARGET_INCLUDE

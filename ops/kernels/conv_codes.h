@@ -1,7 +1,8 @@
 // Convolution of integer codes: exact sums in i32, whatever the order, for every pair of codebooks whose values are a
 // step times a code. A linear layer is the same with h = w = kh = kw = 1.
 //
-//   out[n,oy,ox,k] = sum over (ky, kx, c) of a[n, oy sh - ph + ky dh, ox sw - pw + kx dw, g C/groups + c] * w[k,ky,kx,c]
+//   out[n,oy,ox,k] = sum over (ky, kx, c) of
+//                    a[n, oy sh - ph + ky dh, ox sw - pw + kx dw, g C/groups + c] * w[k,ky,kx,c]
 //   a = mul * byte + add, or +-1 for bits, or `pad` where it lies in the padding
 //
 //   s        sizes
@@ -28,8 +29,8 @@ constexpr int32_t kMaxCode = 255;
 struct CodeInput {
   const uint8_t* bytes = nullptr;  // one of these two
   const uint64_t* bits = nullptr;
-  int32_t mul = 1, add = 0;        // of bytes
-  int32_t pad = 0;                 // the code in the padding
+  int32_t mul = 1, add = 0;  // of bytes
+  int32_t pad = 0;           // the code in the padding
 };
 
 // Sizes, the same on every target. They grow with every field of s: who takes s from a file bounds it first.
@@ -38,8 +39,8 @@ size_t codes_scratch_bytes(const ConvShape& s) noexcept;
 // Output rows that the kernel works on at a time: ranges of a multiple of it waste least.
 int64_t codes_block_rows(const ConvShape& s) noexcept;
 
-// w [K, kh, kw, C/groups] codes -> panels of 32 output channels, the last one of 16 if no more remain; the same bytes on
-// every target.
+// w [K, kh, kw, C/groups] codes -> panels of 32 output channels, the last one of 16 if no more remain; the same bytes
+// on every target.
 void codes_pack_weights(const ConvShape& s, const int16_t* w, int32_t reach, void* packed) noexcept;
 
 // Numbers of 1 to 8 bits one after the other, least significant bit first: number i of a row. Reads no byte behind it.

@@ -80,7 +80,8 @@ Tensors backward(const ConvShape& s, SumOrder order, int pad_value, Surrogate su
 }
 
 void check(const std::string& op, const ConvShape& s, const Quantized& x, const Tensor& weight, const Tensor& bias) {
-  if (!x.codes.defined() || !x.codes.is_bits() || x.scale.defined()) throw Error(op + ": input must be signs of step 1");
+  if (!x.codes.defined() || !x.codes.is_bits() || x.scale.defined())
+    throw Error(op + ": input must be signs of step 1");
   if (x.codes.channels != s.c || x.codes.pixels() != s.n * s.h * s.w)
     throw Error(op + ": codes of " + std::to_string(x.codes.channels) + " channels do not fit the value " +
                 to_string(x.value.shape()));
@@ -127,12 +128,13 @@ Tensor binary_linear(const Quantized& x, const Tensor& weight, Surrogate surroga
   const ConvShape s{.n = x_shape[0], .c = x_shape[1], .k = w_shape[0]};
   check("binary_linear", s, x, weight, bias);
   const Shape out{s.n, s.k};
-  return record("binary_linear", forward(s, 0, x.codes.tensor, weight, bias, out), {x.value, weight, bias},
-                {{"codes", x.codes.tensor}, {"weight", weight}, {"bias", bias}},
-                [=](const BackwardArgs& b) { return backward(s, SumOrder::kAny, 0, surrogate, x_shape, w_shape, b); },
-                [=](const Node& n) {
-                  return forward(s, 0, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
-                });
+  return record(
+      "binary_linear", forward(s, 0, x.codes.tensor, weight, bias, out), {x.value, weight, bias},
+      {{"codes", x.codes.tensor}, {"weight", weight}, {"bias", bias}},
+      [=](const BackwardArgs& b) { return backward(s, SumOrder::kAny, 0, surrogate, x_shape, w_shape, b); },
+      [=](const Node& n) {
+        return forward(s, 0, n.saved[0].tensor, saved_value(n.saved[1]), saved_value(n.saved[2]), out);
+      });
 }
 
 }  // namespace bantam

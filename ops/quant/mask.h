@@ -17,7 +17,9 @@ inline void range_mask(const float* x, float lo, float hi, uint8_t* mask, int64_
 inline void range_mask(const double* x, double lo, double hi, uint8_t* mask, int64_t n) {
   ref::fill_bits(mask, n, [&](int64_t i) { return x[i] >= lo && x[i] <= hi; });
 }
-inline void keep_masked(const float* g, const uint8_t* mask, float* dx, int64_t n) { select_bits_f32(g, mask, 1, dx, n); }
+inline void keep_masked(const float* g, const uint8_t* mask, float* dx, int64_t n) {
+  select_bits_f32(g, mask, 1, dx, n);
+}
 inline void keep_masked(const double* g, const uint8_t* mask, double* dx, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dx[i] = ref::get_bit(mask, i) ? g[i] : 0;
 }

@@ -23,7 +23,7 @@ struct Form {
   ConvShape s;
   SumOrder order;
   int pad_value;
-  bool coded;              // are the activations codes?
+  bool coded;  // are the activations codes?
   CodeGrid x_grid, w_grid;
   Shape x_shape, w_shape, out_shape;
 
@@ -142,8 +142,8 @@ Tensor forward(const Form& f, const Tensor& x, const Tensor& w, const Tensor& x_
     conv_forward(f.s, x, codes, {}, &y, f.order);
   } else {
     const bool padded = f.pad_value != 0;
-    conv_forward(padded ? of_padded(f.s) : f.s,
-                 padded_images(f.s, f.x_codes(x), {}, 0, f.s.n, f.pad_value, dtype), codes, {}, &y, f.order);
+    conv_forward(padded ? of_padded(f.s) : f.s, padded_images(f.s, f.x_codes(x), {}, 0, f.s.n, f.pad_value, dtype),
+                 codes, {}, &y, f.order);
   }
   by_float_type("quant_conv2d", y, [&]<class T>(T) {
     const int64_t k = f.s.k;
@@ -175,12 +175,22 @@ Tensors backward(const Form& f, const BackwardArgs& b) {
   return grads;
 }
 
-Tensor run(const char* op, const Form& f, const Quantized& x, const Quantized& w, const Tensor& bias) {
+// What record() takes besides the op's name.
+struct Call {
+  Tensor y;
+  Tensors inputs;
+  List<SavedTensor> saved;
+  BackwardFn backward;
+  RecomputeFn recompute;
+};
+
+Call call(const char* op, const Form& f, const Quantized& x, const Quantized& w, const Tensor& bias) {
   const auto fail = [op](const std::string& what) { throw Error(std::string(op) + ": " + what); };
   const DType dtype = x.value.dtype();
   if (dtype != DType::kF32 && dtype != DType::kF64) fail(std::string("input is ") + name_of(dtype));
   for (const Tensor* t : {&w.value, &bias, &x.scale, &w.scale})
-    if (t->defined() && t->dtype() != dtype) fail("input is " + std::string(name_of(dtype)) + ", weight, scale or bias is not");
+    if (t->defined() && t->dtype() != dtype)
+      fail("input is " + std::string(name_of(dtype)) + ", weight, scale or bias is not");
   if (!w.codes.defined()) fail("weights have no codes");
   if (w.codes.channels != f.w_shape[-1] || w.codes.pixels() * w.codes.channels != f.w_shape.size())
     fail("codes do not fit the weight " + to_string(f.w_shape));
@@ -200,19 +210,21 @@ Tensor run(const char* op, const Form& f, const Quantized& x, const Quantized& w
     fail("input " + to_string(f.x_shape) + " or weight " + to_string(f.w_shape) + " is too large");
 
   const Tensor& in = f.coded ? x.codes.tensor : x.value;
-  return record(
-      op, forward(f, in, w.codes.tensor, x.scale, w.scale, bias, dtype), {x.value, w.value, bias},
-      {{f.coded ? "codes" : "input", in},
-       {"weight", w.codes.tensor},
-       {"scale", f.coded ? x.scale : Tensor()},
-       {"scale", w.scale},
-       {"bias", bias}},
-      [f](const BackwardArgs& b) { return backward(f, b); },
-      f.coded ? RecomputeFn([f, dtype](const Node& n) {
-        const auto at = [&](Saved i) { return saved_value(n.saved[i]); };
-        return forward(f, at(kX), at(kW), at(kXScale), at(kWScale), at(kBias), dtype);
-      })
-              : RecomputeFn());
+  Call c;
+  c.y = forward(f, in, w.codes.tensor, x.scale, w.scale, bias, dtype);
+  c.inputs = {x.value, w.value, bias};
+  c.saved = {{f.coded ? "codes" : "input", in},
+             {"weight", w.codes.tensor},
+             {"scale", f.coded ? x.scale : Tensor()},
+             {"scale", w.scale},
+             {"bias", bias}};
+  c.backward = [f](const BackwardArgs& b) { return backward(f, b); };
+  if (f.coded)
+    c.recompute = [f, dtype](const Node& n) {
+      const auto at = [&](Saved i) { return saved_value(n.saved[i]); };
+      return forward(f, at(kX), at(kW), at(kXScale), at(kWScale), at(kBias), dtype);
+    };
+  return c;
 }
 
 }  // namespace
@@ -227,7 +239,9 @@ Tensor quant_conv2d(const Quantized& x, const Quantized& w, const Tensor& bias, 
   f.order = params.order, f.pad_value = pad_value, f.coded = x.codes.defined();
   f.x_grid = x.codes.grid, f.w_grid = w.codes.grid;
   f.out_shape = {f.s.n, f.s.out_h(), f.s.out_w(), f.s.k};
-  return run("quant_conv2d", f, x, w, bias);
+  Call c = call("quant_conv2d", f, x, w, bias);
+  return record("quant_conv2d", std::move(c.y), c.inputs, std::move(c.saved), std::move(c.backward),
+                std::move(c.recompute));
 }
 
 Tensor quant_linear(const Quantized& x, const Quantized& w, const Tensor& bias, SumOrder order) {
@@ -244,7 +258,9 @@ Tensor quant_linear(const Quantized& x, const Quantized& w, const Tensor& bias, 
   f.order = order, f.pad_value = 0, f.coded = x.codes.defined();
   f.x_grid = x.codes.grid, f.w_grid = w.codes.grid;
   f.out_shape = {f.s.n, f.s.k};
-  return run("quant_linear", f, x, w, bias);
+  Call c = call("quant_linear", f, x, w, bias);
+  return record("quant_linear", std::move(c.y), c.inputs, std::move(c.saved), std::move(c.backward),
+                std::move(c.recompute));
 }
 
 }  // namespace bantam

@@ -4,7 +4,7 @@
 //   a the activations' code, or pad_value in the padding; w the weights' code; without any scale sum + bias[k]
 //
 // With real activations the sum is one of floats, in the order asked for, over the weights' codes.
-// The kernel follows from the pair of codes: xor and popcount for bits by bits, ops/kernels/conv_codes.h for all others.
+// The kernel follows from the pair of codes: xor and popcount for bits by bits, ops/kernels/conv_codes.h for the rest.
 // Scales by kernel [K, C] cannot stand outside the sum: such a layer is conv2d of the values.
 // Gradients are those of the convolution at the values scale * code; whose surrogate follows is the quantizers' matter.
 //

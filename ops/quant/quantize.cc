@@ -8,8 +8,28 @@
 #include "ops/quant/uniform.h"
 
 namespace bantam {
+namespace {
+
+void check(const QuantSpec& spec, Operand operand) {
+  if (const std::string what = refusal(spec, operand); !what.empty()) throw Error("quantize: " + what);
+}
+
+}  // namespace
+
+std::string refusal(const QuantSpec& spec, Operand operand) {
+  const SchemeTraits traits = traits_of(spec.scheme);
+  const bool weight = operand == Operand::kWeight;
+  const std::string word = name_of(spec.scheme);
+  if (!(weight ? traits.weights : traits.activations))
+    return word + " is for " + (weight ? "activations" : "weights") + " alone";
+  if (!traits.fixed_bits && (spec.bits < traits.least_bits || spec.bits > kMaxQuantBits))
+    return word + " takes " + std::to_string(traits.least_bits) + " to " + std::to_string(kMaxQuantBits) +
+           " bits, not " + std::to_string(spec.bits);
+  return "";
+}
 
 Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value) {
+  check(spec, Operand::kActivation);
   switch (spec.scheme) {
     case Scheme::kNone:
       return {x};
@@ -32,10 +52,11 @@ Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool mater
     case Scheme::kKmeans:
       break;
   }
-  throw Error(std::string("quantize: ") + name_of(spec.scheme) + " is for weights alone");
+  throw Error("quantize: no such scheme");
 }
 
 Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value) {
+  check(spec, Operand::kWeight);
   switch (spec.scheme) {
     case Scheme::kNone:
       return {w};
@@ -66,16 +87,20 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
     case Scheme::kHwgq:
       break;
   }
-  throw Error(std::string("quantize: ") + name_of(spec.scheme) + " is for activations alone");
+  throw Error("quantize: no such scheme");
 }
 
 Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, const WeightShape& shape) {
-  const bool by_kernel = traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
+  const bool by_kernel =
+      traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
   if (weight.scheme == Scheme::kNone || by_kernel || traits_of(weight.scheme).table) return Arithmetic::kReal;
   if (activation.scheme == Scheme::kNone) return Arithmetic::kCodedWeights;
-  const bool bits = grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
+  const bool bits =
+      grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
   if (!bits) return Arithmetic::kCodes;
-  return shape.groups == 1 ? Arithmetic::kBits : weight.scheme == Scheme::kSign ? Arithmetic::kCodedWeights : Arithmetic::kCodes;
+  return shape.groups == 1                ? Arithmetic::kBits
+         : weight.scheme == Scheme::kSign ? Arithmetic::kCodedWeights
+                                          : Arithmetic::kCodes;
 }
 
 }  // namespace bantam

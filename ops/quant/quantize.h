@@ -2,18 +2,24 @@
 // default, so that the compiler names what a new scheme has been forgotten in.
 #pragma once
 
+#include <string>
+
 #include "core/tensor.h"
 #include "ops/quant/quantized.h"
 #include "ops/quant/scheme.h"
 
 namespace bantam {
 
+// Why a spec cannot quantize such an operand: "relu is for activations alone", "uniform takes 2 to 8 bits, not 1"; ""
+// where it can.
+std::string refusal(const QuantSpec& spec, Operand operand);
+
 // Of activations, x [..., C]: codes, scale and value; with kNone x itself, without codes. The value is left without
-// elements unless `materialize_value`. Throws Error where the scheme is for weights alone.
+// elements unless `materialize_value`. Throws Error where there is a refusal.
 Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value);
 
-// Of weights [K, ..., C]: the same. With kSign and `materialize_value` the value alone. Throws Error where the scheme is
-// for activations alone.
+// Of weights [K, ..., C]: the same. With kSign and `materialize_value` the value alone. Throws Error where there
+// is a refusal.
 Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value);
 
 // How a layer multiplies, by the codes of its operands.

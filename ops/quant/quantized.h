@@ -1,5 +1,5 @@
-// What a quantizer hands on: value = scale * code (or table[byte]), and all of them. The value is an ordinary tensor with its node, through
-// which gradients flow; it has no elements of its own where only integer kernels read the codes.
+// What a quantizer hands on: value = scale * code (or table[byte]), and all of them. The value is an ordinary tensor
+// with its node, through which gradients flow; it has no elements of its own where only integer kernels read the codes.
 #pragma once
 
 #include <cstdint>

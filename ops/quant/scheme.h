@@ -158,8 +158,8 @@ constexpr SchemeTraits traits_of(Scheme scheme) {
     case Scheme::kSign:
       return {.weights = true, .activations = true, .fixed_bits = 1, .needs_both_signs = true, .clips = true};
     case Scheme::kBwn:
-      return {.weights = true, .fixed_bits = 1, .needs_both_signs = true, .granular = true, .scaled = true,
-              .clips = true};
+      return {
+          .weights = true, .fixed_bits = 1, .needs_both_signs = true, .granular = true, .scaled = true, .clips = true};
     case Scheme::kXnor:
       return {.weights = true, .fixed_bits = 1, .needs_both_signs = true, .granular = true};
     case Scheme::kTwn:

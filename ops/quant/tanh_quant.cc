@@ -63,9 +63,8 @@ Quantized tanh_weight(const Tensor& w, const QuantSpec& spec, bool materialize_v
   const WeightGroups whole(w.shape(), Granularity::kLayer);
   const Tensor most = magnitude_scale(t, whole, ScaleRule::kMax);  // 1 where all are 0
   Quantized q;
-  q.codes = codes_of_weights(t, grid_of(spec, Operand::kWeight), whole, most, [n]<class T>(T v, T m) {
-    return ref::round_to_code(v / (m + m) + T(0.5), T(n), 0, n);
-  });
+  q.codes = codes_of_weights(t, grid_of(spec, Operand::kWeight), whole, most,
+                             [n]<class T>(T v, T m) { return ref::round_to_code(v / (m + m) + T(0.5), T(n), 0, n); });
   q.scale = Tensor::empty({1}, w.dtype());
   by_float_type("quantize_weight", w, [&]<class T>(T) {
     parallel_for(1, 1, [&](int64_t, int64_t, int) { *q.scale.mutable_data<T>() = T(1) / T(n); });

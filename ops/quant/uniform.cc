@@ -78,8 +78,8 @@ void encode(const Rule<double>& r, const double* x, uint8_t* bytes, int64_t n) {
 }  // namespace
 
 double hwgq_step(int bits) {
-  constexpr double kSteps[] = {0.7978845608028654, 0.5388143754, 0.3217299675, 0.1842433472,
-                               0.1029849875,       0.0565842865, 0.0306914634, 0.0164818333};
+  constexpr double kSteps[] = {0.7978845608029, 0.5388119233997, 0.3217289090678, 0.1842433427632,
+                               0.1029840103060, 0.0565843439827, 0.0306913738894, 0.0164817841057};
   if (bits < 1 || bits > kMaxQuantBits) throw Error("quantize: hwgq has 1 to 8 bits, not " + std::to_string(bits));
   return kSteps[bits - 1];
 }
@@ -110,7 +110,8 @@ Quantized uniform_activation(const Tensor& x, const QuantSpec& spec, bool materi
       if (masked) range_mask(in + b, rule.inside_lo, rule.inside_hi, inside + b / 8, e - b);
     });
   });
-  q.value = materialize_value ? expand(q.codes, q.scale, x.shape(), x.dtype()) : Tensor::virtual_like(x.shape(), x.dtype());
+  q.value =
+      materialize_value ? expand(q.codes, q.scale, x.shape(), x.dtype()) : Tensor::virtual_like(x.shape(), x.dtype());
   List<SavedTensor> saved;
   if (masked) saved.push_back({"mask", mask});
   q.value = record("quantize", q.value, {x}, std::move(saved), [masked](const BackwardArgs& b) -> Tensors {

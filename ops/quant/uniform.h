@@ -9,11 +9,12 @@
 //             (Cai et al. 2017): 0.798, 0.539, 0.322, 0.184, ... for 1, 2, 3, 4 bits
 //   kInt      s clip(round(x / s), -z, n - z), s = (high - low) / n, z = round(-low / s): a range that was measured
 // Surrogate [Eq. 5.3]: dx = dq where the codebook reaches, its bounds included, else 0: 0 <= x <= 1 for kRelu (the
-// gradient of the clip), 0 <= x <= n s for kHwgq, low <= x <= high for kInt, |x| <= 1 for the others with kClip; with kIdentity these have dx = dq.
+// gradient of the clip), 0 <= x <= n s for kHwgq, low <= x <= high for kInt, |x| <= 1 for the others with kClip,
+// everywhere with kIdentity.
 //
-// Weights (kUniform, kTernary, and kInt, whose scale is max |w|): s clip(round(h w / s), -h, h) / h, s by QuantSpec::scale for each of the weights that
-// share it: 1, max |w|, or by their mean 2 sqrt(h) mean |w| (so that a step is that of Esser et al. 2020 at the start;
-// 1 where all are 0), taken as a constant. Surrogate: dw = dq, with kClip where |w| <= s.
+// Weights (kUniform, kTernary, and kInt, whose scale is max |w|): s clip(round(h w / s), -h, h) / h, s by
+// QuantSpec::scale for each of the weights that share it: 1, max |w|, or by their mean 2 sqrt(h) mean |w| (so that a
+// step is that of Esser et al. 2020 at the start; 1 where all are 0), taken as a constant. Surrogate: dw = dq, with kClip where |w| <= s.
 #pragma once
 
 #include "core/tensor.h"
@@ -35,9 +36,9 @@ double hwgq_step(int bits);
 // An activation as the codes of one of these schemes, in f32: the very expression that both the operation above and the
 // packed model's thresholds compute.
 struct UniformRule {
-  float factor = 1, step = 1;     // byte = clamp(round(x factor), lo, hi) - lo; value = step * code
+  float factor = 1, step = 1;  // byte = clamp(round(x factor), lo, hi) - lo; value = step * code
   int lo = 0, hi = 1;
-  bool first_above_zero = false;  // of kHwgq: what is above 0 has at least the first code above 0
+  bool first_above_zero = false;       // of kHwgq: what is above 0 has at least the first code above 0
   float inside_lo = 0, inside_hi = 1;  // where the codebook reaches
 
   uint8_t byte(float x) const;

@@ -24,7 +24,9 @@ struct WeightGroups {
     return granularity == Granularity::kLayer ? 1 : granularity == Granularity::kChannel ? k : k * c;
   }
   Shape scale_shape() const {
-    return granularity == Granularity::kLayer ? Shape{1} : granularity == Granularity::kChannel ? Shape{k} : Shape{k, c};
+    return granularity == Granularity::kLayer     ? Shape{1}
+           : granularity == Granularity::kChannel ? Shape{k}
+                                                  : Shape{k, c};
   }
   int64_t size() const { return k * per_k / count(); }  // of a group
   int64_t of(int64_t i) const {                         // the group of element i

@@ -82,6 +82,17 @@ TEST_CASE("fields: text sets each type of member, and shows it as TOML") {
   CHECK(d.times.empty());
 }
 
+TEST_CASE("fields: an enum's field takes only the words that its range names") {
+  Dish d;
+  FieldList list;
+  list.add("taste", &d.taste, "").range = one_of({"sweet", "salty"});
+  CHECK_THROWS_WITH_AS(list.at("taste").set_text("sour"), "taste: unknown value 'sour', known: sweet | salty",
+                       FieldError);
+  CHECK(d.taste == Taste::kSalty);
+  list.at("taste").set_text("sweet");
+  CHECK(d.taste == Taste::kSweet);
+}
+
 TEST_CASE("fields: a value that a field does not take is refused by name, and the member stays") {
   const struct {
     const char *key, *text, *error;

@@ -7,6 +7,7 @@
 #include "ops/conv2d.h"
 #include "ops/pool.h"
 #include "ops/quant/binary_conv2d.h"
+#include "ops/quant/quantize.h"
 #include "ops/quant/sign.h"
 #include "tests/ops/gradcheck.h"
 #include "tests/ops/same_for_threads.h"
@@ -75,4 +76,42 @@ TEST_CASE(
       CHECK(worst <= 1e-5 * largest);  // sums block by block instead of all at once: some hundred terms
     }
   }
+}
+
+TEST_CASE(
+    "in_batch_blocks: a piece that reads the values of codes finds them again in backward, which saves the codes") {
+  // In quarters, so that no sum rounds: blocks add up in another order.
+  const auto quarters = [](const Shape& shape, uint64_t seed) {
+    std::vector<double> v = random_f32(shape, seed).values();
+    for (double& e : v) e = std::round(4 * e) / 4;
+    return Tensor::of(shape, v);
+  };
+  const QuantSpec relu{.scheme = Scheme::kUniform, .surrogate = Surrogate::kClip, .bits = 2};
+  const auto net = [&](bool normed, int64_t block) {
+    return [&, normed, block](const Tensors& in) {
+      const Piece piece = [](const Quantized& x, const Tensors& rest) {
+        REQUIRE(x.value.has_data());
+        REQUIRE(x.codes.defined());
+        return conv2d(x.value, rest[0], rest[1], {.pad_h = 1, .pad_w = 1});
+      };
+      const Quantized x = quantize_activation(in[0], relu, true);
+      if (block == 0)
+        return normed ? norm_act(piece(x, {in[1], in[2]}), {}, {.gamma = in[2], .beta = in[2]})
+                      : piece(x, {in[1], in[2]});
+      const Tensor y = normed ? norm_in_batch_blocks("conv_norm", block, x, {in[1], in[2]}, piece, {},
+                                                     {.gamma = in[2], .beta = in[2]}, true)
+                              : in_batch_blocks("conv_max_pool", block, x, {in[1], in[2]}, piece, true);
+      CHECK(y.node()->saved[0].tensor.buffer() == x.codes.tensor.buffer());
+      CHECK(y.node()->recompute(*y.node()).values() == y.values());
+      return y;
+    };
+  };
+  const Tensors in = {random_f32({5, 4, 4, 3}, 1), quarters({6, 3, 3, 3}, 2), quarters({6}, 3)};
+  for (const bool normed : {false, true})
+    for (const int64_t block : {1, 2, 5}) {
+      const Tensors got = forward_backward(net(normed, block), in), want = forward_backward(net(normed, 0), in);
+      CHECK(got[0].values() == want[0].values());
+      for (size_t i = 1; i < got.size(); ++i)
+        for (int64_t k = 0; k < got[i].size(); ++k) CHECK(got[i].at(k) == doctest::Approx(want[i].at(k)).epsilon(1e-4));
+    }
 }

@@ -151,8 +151,13 @@ TEST_CASE("net: JSON that means something else is refused") {
   refused("\"bias\":true", "\"bias\":1", "net: node 1: bias: 1 is not true or false");
   refused("\"bias\":true", "\"bais\":true", "net: node 1: unknown key 'bais'");
   refused("\"bias\":true", "\"bias\":true,\"transposed\":true", "net: node 1: unknown key 'transposed'");
-  refused("\"scheme\":\"none\"", "\"scheme\":\"ternary\"",
-          "net: node 1: weight_quant.scheme: unknown value 'ternary', known: none | sign");
+  refused(
+      "\"scheme\":\"none\"", "\"scheme\":\"quaternary\"",
+      "net: node 1: weight_quant.scheme: unknown value 'quaternary' (did you mean 'ternary'?), known: none | sign | "
+      "bwn | xnor | twn | ternary | dorefa | tanh | relu | uniform | hwgq");
+  refused("\"scheme\":\"none\"", "\"scheme\":\"relu\"", "net: conv1 (conv): relu is for activations alone");
+  refused("\"scheme\":\"none\"", "\"scheme\":\"uniform\",\"bits\":1",
+          "net: conv1 (conv): uniform takes 2 to 8 bits, not 1");
   refused("\"nodes\":", "\"init\":\"zero\",\"nodes\":", "net: unknown init 'zero'");
   refused("\"inputs\":[0]", "\"inputs\":[7]", "net: conv1 (conv): input 7 is not an earlier node");
   refused("\"inputs\":[0]", "\"inputs\":[-1]", "net: node 1: input -1 is not a node");

@@ -14,6 +14,8 @@
 #include "ops/pad.h"
 #include "ops/pool.h"
 #include "ops/quant/binary_conv2d.h"
+#include "ops/quant/quant_conv2d.h"
+#include "ops/quant/quantize.h"
 #include "ops/quant/sign.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
@@ -102,5 +104,31 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
         {image, kernels});
   check("binary_linear", [&](const Tensors& in) { return binary_linear(signs(in[0]), in[1], Surrogate::kClip); },
         {features, columns});
+  const auto codes = [](const Tensor& x) {
+    return quantize_activation(x, {.scheme = Scheme::kUniform, .surrogate = Surrogate::kClip, .bits = 4}, false);
+  };
+  const auto weights = [](const Tensor& w, Scheme scheme, Granularity g = Granularity::kChannel) {
+    return quantize_weight(w, {scheme, Surrogate::kClip, 4, g, ScaleRule::kMean}, false);
+  };
+  check("quantize", [&](const Tensors& in) { return codes(in[0]).value; }, {image});
+  for (Granularity g : {Granularity::kLayer, Granularity::kChannel, Granularity::kKernel}) {
+    check("quantize_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kUniform, g).value; }, {kernels});
+    check("scaled_sign", [&](const Tensors& in) { return weights(in[0], Scheme::kXnor, g).value; }, {kernels});
+    check("ternary_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kTwn, g).value; }, {kernels});
+  }
+  check("scaled_sign, clipped", [&](const Tensors& in) { return weights(in[0], Scheme::kBwn).value; }, {kernels});
+  check("tanh_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kTanh).value; }, {kernels});
+  for (Scheme scheme : {Scheme::kXnor, Scheme::kTanh}) {  // with signs, on bits
+    const auto operand = [&](const Tensor& x) { return scheme == Scheme::kXnor ? signs(x) : codes(x); };
+    check(
+        "quant_conv2d",
+        [&](const Tensors& in) { return quant_conv2d(operand(in[0]), weights(in[1], scheme), in[2], {.pad_h = 1}, 1); },
+        {image, kernels, {16}});
+    check("quant_linear",
+          [&](const Tensors& in) { return quant_linear(operand(in[0]), weights(in[1], scheme), in[2]); },
+          {features, columns, {10}});
+  }
+  check("quant_conv2d of real values",
+        [&](const Tensors& in) { return quant_conv2d({in[0]}, weights(in[1], Scheme::kTwn)); }, {image, kernels});
   check("permute", [](const Tensors& in) { return permute(in[0], {0, 3, 1, 2}); }, {image});
 }

@@ -37,7 +37,7 @@ TEST_CASE("recipe: each key can be overridden, and the dump shows it") {
       overrides.insert(overrides.begin(), {on->condition_key, on->condition_values[0]});
     std::string other;  // a legal value that is not the default
     if (std::holds_alternative<bool>(f.value())) other = "true";
-    if (std::holds_alternative<int64_t>(f.value())) other = "17";
+    if (std::holds_alternative<int64_t>(f.value())) other = f.range.high < 17 ? "7" : "17";
     if (std::holds_alternative<double>(f.value())) other = "0.123";
     if (std::holds_alternative<std::string>(f.value()))
       other = f.range.choices.empty()                        ? "word"
@@ -124,9 +124,35 @@ TEST_CASE("recipe: values that do not fit together are refused") {
 }
 
 TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked") {
+  // Weights and activations have codebooks of their own.
+  const std::string weights = "none | sign | bwn | xnor | twn | ternary | dorefa | tanh | uniform";
+  const std::string activations = "none | sign | ternary | dorefa | relu | uniform | hwgq";
   CHECK(error_of("[quant]\nweight = \"sing\"\n") ==
-        "r.toml:2:10: quant.weight: unknown value 'sing' (did you mean 'sign'?), known: none | sign");
-  CHECK(error_of("[quant]\nweight = 1\n") == "r.toml:2:10: quant.weight: 1 is not a word (none | sign)");
+        "r.toml:2:10: quant.weight: unknown value 'sing' (did you mean 'sign'?), known: " + weights);
+  CHECK(error_of("[quant]\nweight = 1\n") == "r.toml:2:10: quant.weight: 1 is not a word (" + weights + ")");
+  CHECK(error_of("[quant]\nactivation = \"sing\"\n") ==
+        "r.toml:2:14: quant.activation: unknown value 'sing' (did you mean 'sign'?), known: " + activations);
+  CHECK(error_of("[quant]\nactivation = 1\n") ==
+        "r.toml:2:14: quant.activation: 1 is not a word (" + activations + ")");
+  for (const char* word : {"relu", "hwgq"})
+    CHECK(error_of("", {{"quant.weight", word}}).find("known: " + weights) != std::string::npos);
+  for (const char* word : {"bwn", "xnor", "twn", "tanh"})
+    CHECK(error_of("", {{"quant.activation", word}}).find("known: " + activations) != std::string::npos);
+  // What a codebook does not take has no effect with it.
+  for (const auto& [scheme, key] :
+       std::vector<std::pair<const char*, const char*>>{{"sign", "quant.weight_bits=4"},
+                                                        {"bwn", "quant.weight_bits=4"},
+                                                        {"tanh", "quant.granularity=layer"},
+                                                        {"xnor", "quant.scale=max"},
+                                                        {"none", "quant.granularity=kernel"}}) {
+    CAPTURE(key);
+    CHECK(error_of("", {{"quant.weight", scheme}, split_override(key)}).find("has no effect with") !=
+          std::string::npos);
+  }
+  CHECK(error_of("", {{"quant.activation", "ternary"}, {"quant.activation_bits", "4"}}).find("has no effect with") !=
+        std::string::npos);
+  CHECK(error_of("", {{"quant.weight", "dorefa"}, {"quant.weight_bits", "9"}}).find("it must be 1 to 8") !=
+        std::string::npos);
   CHECK(error_of("[optimizer]\nname = \"SGD\"\n").find("known: sgd | adam") != std::string::npos);
   CHECK(error_of("[quant]\nlayers = \"conv2 weight = sign\"\n").find("quant.layers: ") != std::string::npos);
   // A net from a file has neither a name nor what goes with names.

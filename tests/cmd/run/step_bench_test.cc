@@ -78,6 +78,22 @@ TEST_CASE("bench: every node of a net has its times, and they add up to those of
   set_threads(0);
 }
 
+TEST_CASE("bench: a layer on bits names its kernel xnor, one on other codes codes, one of floats its algorithm") {
+  Recipe recipe = recipe_of("fashion-mnist-bnn");
+  recipe.quant.layers = "conv3: weight = tanh, activation = relu";
+  const StepBenchRow row = bench_steps("q", recipe, {.threads = 1, .batch = 2, .runs = 1, .warmup = 1});
+  const auto forward = [&](const std::string& name) {
+    for (const NodeTimes& n : row.nodes)
+      if (n.name == name) return n.forward;
+    return std::string();
+  };
+  CHECK(forward("conv2") == "xnor");
+  CHECK(forward("conv3") == "codes");
+  CHECK(forward("fc") != "codes");
+  CHECK(!forward("fc").empty());
+  set_threads(0);
+}
+
 TEST_CASE("bench: a report as JSON has the promised keys in each row, and as CSV a line for each") {
   const Recipe recipe = recipe_of("lenet-mnist");
   StepBenchReport report;

@@ -119,13 +119,24 @@ TEST_CASE("codes_conv: all channel counts from 1 to 67, kernels 1 to 7, on every
 TEST_CASE("codes_conv: strides, dilations, groups, depthwise and every padding, on every target") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);
-    check({.n = 2, .h = 9, .w = 8, .c = 6, .k = 8, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 3, .pad_h = 1, .pad_w = 2},
+    check({.n = 2,
+           .h = 9,
+           .w = 8,
+           .c = 6,
+           .k = 8,
+           .kh = 3,
+           .kw = 3,
+           .stride_h = 2,
+           .stride_w = 3,
+           .pad_h = 1,
+           .pad_w = 2},
           1, 0, 7);
     check({.n = 1, .h = 9, .w = 9, .c = 3, .k = 33, .kh = 3, .kw = 2, .pad_h = 2, .pad_w = 1, .dilation_h = 2,
            .dilation_w = 3},
           2, -3, -1);
     for (int64_t groups : {2, 3, 6})
-      check({.n = 2, .h = 6, .w = 5, .c = 12, .k = 36, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = groups}, 1, 0, 1);
+      check({.n = 2, .h = 6, .w = 5, .c = 12, .k = 36, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = groups}, 1,
+            0, 1);
     for (int64_t c : {2, 7, 16, 21, 64})
       check({.n = 2, .h = 7, .w = 6, .c = c, .k = c, .kh = 3, .kw = 5, .stride_h = 2, .pad_h = 1, .pad_w = 2,
              .dilation_h = 2, .groups = c},
