@@ -231,7 +231,7 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
                     s.first_right = s.first_right && static_cast<const float*>(v->data)[i] == 2.375f;
               },
               &seen) == BNT_OK);
-  CHECK(seen.tensors == 11);
+  CHECK(seen.tensors == 19);
   CHECK(seen.first_right);
   CHECK(arena.intact());
 }
