@@ -230,12 +230,12 @@ TEST_CASE("pack: all binary layers of VGG-11 whose result is signed again become
 }
 
 TEST_CASE(
-    "pack: 240 generated nets (all signs of gamma, slopes, paddings, odd channels) equal the reference, 0 "
+    "pack: 300 generated nets (all codebooks, signs of gamma, slopes, paddings, odd channels) equal the reference, 0 "
     "differences") {
   int64_t values = 0, tensors = 0, bits = 0, codes = 0, nets = 0;
   ThresholdCount all;
   int swishes = 0;
-  for (uint64_t seed = 0; seed < 240; ++seed) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
     const NetSpec spec = random_net(seed);
     Net model(spec);
@@ -251,7 +251,7 @@ TEST_CASE(
     swishes += count_stages(file, StageKind::kHardSwish);
     all += count_thresholds(file);
   }
-  CHECK(nets == 240);
+  CHECK(nets == 300);
   // The generator does reach every kind of comparison.
   CHECK(all.ops > 200);
   CHECK(all.pooled > 20);
@@ -320,6 +320,54 @@ TEST_CASE(
       CAPTURE(piece);
       CHECK(pieces[i][piece] > 0);
     }
+}
+
+TEST_CASE("pack: each codebook of weights by each of activations, at each granularity and rule of scales, grouped or not") {
+  constexpr Scheme kSchemes[] = {Scheme::kNone,    Scheme::kSign,   Scheme::kBwn,  Scheme::kXnor, Scheme::kTwn,
+                                 Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform,
+                                 Scheme::kHwgq};
+  std::vector<QuantSpec> weights, activations;
+  for (Scheme scheme : kSchemes) {
+    const SchemeTraits traits = traits_of(scheme);
+    QuantSpec q{.scheme = scheme};
+    for (q.bits = traits.fixed_bits ? 2 : traits.least_bits; q.bits <= (traits.fixed_bits ? 2 : 8); ++q.bits) {
+      if (traits.activations) activations.push_back(q);
+      if (!traits.weights) continue;
+      const int granularities = traits.granular ? 3 : 1, rules = traits.scaled ? 3 : 1;
+      for (int i = 0; i < granularities * rules; ++i) {
+        q.granularity = Granularity(i / rules), q.scale = ScaleRule(i % rules);
+        weights.push_back(q);
+      }
+    }
+  }
+  int nets = 0, integer = 0;
+  for (size_t i = 0; i < weights.size(); ++i)
+    for (size_t j = 0; j < activations.size(); ++j) {
+      if ((i + j) % 5) continue;  // each meets each kind of the other's; all pairs would take long
+      CAPTURE(i);
+      CAPTURE(j);
+      NetBuilder g(5, 4, 2, 3);
+      ConvConfig c;
+      c.out_channels = 6, c.kernel_h = c.kernel_w = 2, c.bias = i % 2 == 0;
+      int x = g.conv("first", g.input(), c);
+      x = g.quantize("codes", x, {.quant = activations[j]});
+      c.groups = (i + j) / 5 % 3 == 0 ? 2 : 1, c.weight = weights[i], c.pad_w = 1, c.bias = j % 2 == 0;
+      x = g.batch_norm("norm", g.conv("second", x, c));
+      x = g.quantize("again", x, {.quant = activations[(j + i) % activations.size()]});
+      // The window of a linear layer is the image, which kernels are not shared over.
+      x = g.quantize("flat.codes", g.unary(Kind::kFlatten, "flat", x), {.quant = activations[j]});
+      x = g.linear("fc", x, {.out_features = 3, .weight = weights[i]});
+      const NetSpec spec = g.build();
+      const Comparison r = pack_and_compare(spec, i * 100 + j);
+      CAPTURE(r.first);
+      REQUIRE(r.differing == 0);
+      ++nets;
+      const Plan plan(spec);
+      integer += plan.is_integer(size_t(spec.find("second")));
+    }
+  CHECK(nets > 400);
+  CHECK(integer > 300);
+  MESSAGE(weights.size(), " codebooks of weights, ", activations.size(), " of activations, ", nets, " nets");
 }
 
 TEST_CASE("pack: what the format cannot hold is refused by name and reason") {

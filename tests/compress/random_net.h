@@ -165,7 +165,7 @@ inline NetSpec random_net(uint64_t seed) {
   }
   const int blocks = 2 + int(below(3));
   for (int b = 0; b < blocks; ++b) {
-    const uint32_t form = below(8);
+    const uint32_t form = below(11);
     const int64_t out = width_of();
     const QuantSpec of_x = activation(), of_w = weight();
     if (form == 0) {  // residual of two quantized convolutions
