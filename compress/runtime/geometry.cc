@@ -28,7 +28,7 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   const bool coded = form == WeightForm::kCodes, integer = is_integer(g->product);
   if (coded ? op.weight_bits == 0 || op.weight_bits > 8 : op.weight_bits != 0) return bad(OpRecord::kAtWeightBits);
   if (coded ? op.weight_mul == 0 || op.weight_mul > 2 : op.weight_mul != 0) return bad(OpRecord::kAtWeightMul);
-  if (coded ? op.weight_add < -kMaxCode || op.weight_codes().reach() > 2 * kMaxCode : op.weight_add != 0)
+  if (coded ? op.weight_add < -kMaxCode || op.weight_codes().reach() > kMaxCode : op.weight_add != 0)
     return bad(OpRecord::kAtWeightAdd);
   if (op.table && (!coded || integer)) return bad(OpRecord::kAtTable);
   if (op.scales && (!coded || integer)) return bad(OpRecord::kAtScales);

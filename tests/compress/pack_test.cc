@@ -253,12 +253,16 @@ TEST_CASE(
   }
   CHECK(nets == 300);
   // The generator does reach every kind of comparison.
-  CHECK(all.ops > 200);
+  CHECK(all.ops > 100);
   CHECK(all.pooled > 20);
   CHECK(all.ands > 100);
-  CHECK(all.intervals > 300);
+  CHECK(all.intervals > 100);
   CHECK(all.flips > 500);
   CHECK(all.constants > 100);
+  CHECK(all.code_ops > 100);
+  CHECK(all.code_pooled > 12);
+  CHECK(all.code_falls > 500);
+  CHECK(all.leasts > 100);
   CHECK(swishes > 100);
   MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits, ", codes, " of codes), ", values, " values, ", all.ops,
           " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,

@@ -79,7 +79,7 @@ template <class Below> QuantSpec random_quant(Operand operand, const Below& belo
   QuantSpec q;
   q.scheme = operand == Operand::kWeight ? kOfWeights[below(9)] : kOfActivations[below(8)];
   const uint32_t least = uint32_t(traits_of(q.scheme).least_bits);
-  const uint32_t few = below(2);  // so few that thresholds make them
+  const uint32_t few = below(3);  // so few that thresholds make them
   q.bits = int(least + below((few ? 5 : 9) - least));
   q.granularity = Granularity(below(3)), q.scale = ScaleRule(below(3));
   return normal(q);
@@ -121,7 +121,7 @@ inline NetSpec random_net(uint64_t seed) {
       if (step == 1 && below(4)) x = g.batch_norm(name("norm"), x);
       if (step == 2 && below(3) == 0) x = g.unary(Kind::kHardtanh, name("hardtanh"), x);
       if (step == 2 && below(6) == 0) x = g.unary(Kind::kRelu, name("relu"), x);
-      if (step == 3 && below(5) == 0) x = g.unary(Kind::kHardSwish, name("swish"), x);
+      if (step == 3 && below(8) == 0) x = g.unary(Kind::kHardSwish, name("swish"), x);
     }
     return x;
   };
@@ -165,7 +165,7 @@ inline NetSpec random_net(uint64_t seed) {
   }
   const int blocks = 2 + int(below(3));
   for (int b = 0; b < blocks; ++b) {
-    const uint32_t form = below(11);
+    const uint32_t form = below(14);
     const int64_t out = width_of();
     const QuantSpec of_x = activation(), of_w = weight();
     if (form == 0) {  // residual of two quantized convolutions
@@ -209,7 +209,7 @@ inline NetSpec random_net(uint64_t seed) {
     } else {
       x = quantized(x, of_x);
       x = conv(x, out, of_x, of_w, false);
-      const bool pool = below(2);
+      const bool pool = below(3);
       x = tail(x, pool);
     }
   }

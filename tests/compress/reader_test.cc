@@ -286,7 +286,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        op_at(6) + O::kAtWeightMul},
       {"op: numbers that start too low", [](FileBuilder& f) { f.ops[10].weight_add = -256; }, 10,
        op_at(10) + O::kAtWeightAdd},
-      {"op: numbers that reach too high", [](FileBuilder& f) { f.ops[10].weight_add = 497; }, 10,
+      {"op: numbers that reach too high", [](FileBuilder& f) { f.ops[10].weight_add = 242; }, 10,
        op_at(10) + O::kAtWeightAdd},
       {"op: floats with a first code", [](FileBuilder& f) { f.ops[1].weight_add = -1; }, 1, op_at(1) + O::kAtWeightAdd},
       {"op: weights' first code without a convolution", [](FileBuilder& f) { f.ops[6].weight_add = 1; }, 6,
