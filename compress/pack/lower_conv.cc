@@ -62,8 +62,9 @@ std::vector<uint8_t> pack_numbers(const Codes& codes, int64_t rows, int bits) {
   for (int64_t k = 0; k < rows; ++k)
     for (int64_t i = 0; i < depth; ++i) {
       const int64_t pixel = k * pixels + i / c;
-      const uint32_t v = codes.is_bits() ? uint32_t(codes.bits()[pixel * codes.words() + i % c / 64] >> (i % c % 64) & 1)
-                                         : codes.bytes()[pixel * c + i % c];
+      const uint64_t* bits_of = codes.is_bits() ? codes.bits() + pixel * codes.words() : nullptr;
+      const uint32_t v = bits_of ? uint32_t(bits_of[i % c / kWordBits] >> (i % c % kWordBits) & 1)
+                                 : codes.bytes()[pixel * c + i % c];
       for (int bit = 0; bit < bits; ++bit) {
         const int64_t at = i * bits + bit;
         numbers[size_t(k * row + at / 8)] |= uint8_t((v >> bit & 1) << (at % 8));
@@ -102,7 +103,8 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
     case Arithmetic::kReal:
       if (q.codes.defined()) {  // scales by kernel, or one for all
         use_numbers(s, chain, q.codes, c);
-        if (q.scale.defined()) op.scales = s->file.payload(kernel_scales(q.scale, c.out_channels, chain->in.c / c.groups));
+        if (q.scale.defined())
+          op.scales = s->file.payload(kernel_scales(q.scale, c.out_channels, chain->in.c / c.groups));
         return;
       }
       if (is_depthwise(c, chain->in)) return keep(WeightForm::kDepthwise, pack_weight_depthwise(w, depth, chain->in.c));

@@ -71,7 +71,8 @@ int main(int argc, char** argv) {
   }
   QuantRecipe codes;
   codes.weight = {.scheme = Scheme::kTanh, .bits = 4}, codes.activation = {.scheme = Scheme::kRelu, .bits = 4};
-  make(folder, "vgg11-codes", quantize(build_model("vgg11", {.width = 0.125, .h = 32, .w = 32, .c = 3}), codes), images);
+  make(folder, "vgg11-codes", quantize(build_model("vgg11", {.width = 0.125, .h = 32, .w = 32, .c = 3}), codes),
+       images);
   make(folder, "hard-swish", hard_swish_net(), images);
   for (uint64_t seed = 0; seed < 20; ++seed) make(folder, "random-" + std::to_string(seed), random_net(seed), images);
   return 0;

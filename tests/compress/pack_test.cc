@@ -264,11 +264,11 @@ TEST_CASE(
   CHECK(all.code_falls > 500);
   CHECK(all.leasts > 100);
   CHECK(swishes > 100);
-  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits, ", codes, " of codes), ", values, " values, ", all.ops,
-          " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
+  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits, ", codes, " of codes), ", values, " values, ",
+          all.ops, " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
           " flips, ", all.constants, " constants, ", all.ands, " ANDs; ", all.code_ops,
-          " ops on thresholds for codes (", all.code_pooled, " pooled), channels: ", all.code_falls, " fall, ", all.leasts,
-          " take the least");
+          " ops on thresholds for codes (", all.code_pooled, " pooled), channels: ", all.code_falls, " fall, ",
+          all.leasts, " take the least");
 }
 
 TEST_CASE("pack: each kind of node packs and equals its evaluation forward wherever it stands, or is refused by name") {
@@ -326,10 +326,11 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("pack: each codebook of weights by each of activations, at each granularity and rule of scales, grouped or not") {
-  constexpr Scheme kSchemes[] = {Scheme::kNone,    Scheme::kSign,   Scheme::kBwn,  Scheme::kXnor, Scheme::kTwn,
-                                 Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform,
-                                 Scheme::kHwgq};
+TEST_CASE(
+    "pack: each codebook of weights by each of activations, at each granularity and rule of scales, grouped or not") {
+  constexpr Scheme kSchemes[] = {Scheme::kNone, Scheme::kSign,    Scheme::kBwn,    Scheme::kXnor,
+                                 Scheme::kTwn,  Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh,
+                                 Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq};
   std::vector<QuantSpec> weights, activations;
   for (Scheme scheme : kSchemes) {
     const SchemeTraits traits = traits_of(scheme);

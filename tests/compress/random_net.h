@@ -71,7 +71,8 @@ inline void randomize(Net* model, uint64_t seed) {
 }
 
 // Any codebook for weights, and any for activations, signs most often.
-template <class Below> QuantSpec random_quant(Operand operand, const Below& below) {
+template <class Below>
+QuantSpec random_quant(Operand operand, const Below& below) {
   constexpr Scheme kOfWeights[] = {Scheme::kSign,    Scheme::kSign,   Scheme::kBwn,  Scheme::kXnor,   Scheme::kTwn,
                                    Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform};
   constexpr Scheme kOfActivations[] = {Scheme::kSign,   Scheme::kSign, Scheme::kSign,    Scheme::kTernary,

@@ -46,9 +46,7 @@ uint32_t op_at(uint32_t i) {
 uint32_t stage_at(uint32_t i) {
   return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).stages) + i * StageRecord::kBytes;
 }
-uint32_t switch_at() {
-  return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).switches);
-}
+uint32_t switch_at() { return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).switches); }
 uint32_t tensor_at(uint32_t i) { return Header::kBytes + i * TensorRecord::kBytes; }
 
 struct Rule {
@@ -380,7 +378,8 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: pad bits in its rows of numbers",
        [](FileBuilder& f) { f.ops[10].weights = f.payload(std::vector<uint8_t>(25, 0x10)); }, 10,
        op_at(10) + O::kAtWeights},
-      {"op: numbers behind the end", [](FileBuilder& f) { f.ops[10].weights = 1u << 24; }, 10, op_at(10) + O::kAtWeights},
+      {"op: numbers behind the end", [](FileBuilder& f) { f.ops[10].weights = 1u << 24; }, 10,
+       op_at(10) + O::kAtWeights},
       {"op: pad bits in its thresholds for codes",
        [](FileBuilder& f) { f.ops[10].thresholds = f.payload(std::vector<uint64_t>(7, 32)); }, 10,
        op_at(10) + O::kAtThresholds},
@@ -465,7 +464,13 @@ TEST_CASE("geometry: limits that only sizes beyond a small file reach are held, 
   CHECK(fault_of({.k = 1 << 10, .kh = 1, .kw = 1, .weight_form = kPanels}, {1 << 14, 1 << 14, 1 << 10, floats}) ==
         O::kAtK);
   CHECK(fault_of({.k = 1, .kh = 1024, .kw = 1024, .weight_form = kRows}, {1024, 1024, 16, bits}) == O::kAtKernel);
-  CHECK(fault_of({.k = 1, .kh = 3, .kw = 3, .pad_h = 65535, .pad_w = 65535, .dilation_h = 60000, .dilation_w = 60000,
+  CHECK(fault_of({.k = 1,
+                  .kh = 3,
+                  .kw = 3,
+                  .pad_h = 65535,
+                  .pad_w = 65535,
+                  .dilation_h = 60000,
+                  .dilation_w = 60000,
                   .weight_form = kRows},
                  {3, 3, 1 << 12, bits}) == O::kAtKernel);
   // Codes up to 3 by numbers up to 255 (their bits, 8, say so): sums of at most 2^31 / 765 products fit.

@@ -1,5 +1,6 @@
-// The codebooks written down once more, for the oracle of reference_net.h: a value is a step times a code. Steps and codes
-// are computed in f32 with the divisions and roundings of the definitions in ops/quant; sums of magnitudes in f64.
+// The codebooks written down once more, for the oracle of reference_net.h: a value is a step times a code. Steps and
+// codes are computed in f32 with the divisions and roundings of the definitions in ops/quant; sums of magnitudes in
+// f64.
 #pragma once
 
 #include <algorithm>
@@ -34,16 +35,25 @@ inline ReferenceCodes reference_activation(const std::vector<float>& x, const Qu
   const int n = (1 << q.bits) - 1, h = (1 << (q.bits - 1)) - 1;
   float step = 1;
   for (float v : x) switch (q.scheme) {
-      case Scheme::kSign: r.code.push_back(v >= 0 ? 1 : -1); break;
-      case Scheme::kTernary: r.code.push_back(reference_round(v, 1, -1, 1)); break;
-      case Scheme::kUniform: step = 1.0f / float(h), r.code.push_back(reference_round(v, float(h), -h, h)); break;
+      case Scheme::kSign:
+        r.code.push_back(v >= 0 ? 1 : -1);
+        break;
+      case Scheme::kTernary:
+        r.code.push_back(reference_round(v, 1, -1, 1));
+        break;
+      case Scheme::kUniform:
+        step = 1.0f / float(h), r.code.push_back(reference_round(v, float(h), -h, h));
+        break;
       case Scheme::kDorefa:
-      case Scheme::kRelu: step = 1.0f / float(n), r.code.push_back(reference_round(v, float(n), 0, n)); break;
+      case Scheme::kRelu:
+        step = 1.0f / float(n), r.code.push_back(reference_round(v, float(n), 0, n));
+        break;
       case Scheme::kHwgq:
         step = float(hwgq_step(q.bits));
         r.code.push_back(v > 0 ? std::max(1, reference_round(v, 1.0f / step, 0, n)) : 0);
         break;
-      default: throw Error("reference_activation: no " + std::string(name_of(q.scheme)));
+      default:
+        throw Error("reference_activation: no " + std::string(name_of(q.scheme)));
     }
   r.step.assign(x.size(), step);
   return r;
@@ -87,12 +97,16 @@ inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t
   };
   const auto sign = [&](size_t i) { return w[i] >= 0 ? 1 : -1; };
   switch (q.scheme) {
-    case Scheme::kSign: use(scales(ScaleRule::kNone, 1), sign); break;
+    case Scheme::kSign:
+      use(scales(ScaleRule::kNone, 1), sign);
+      break;
     case Scheme::kBwn:
       r.scaled = q.scale != ScaleRule::kNone;
       use(scales(q.scale, 1), sign);
       break;
-    case Scheme::kXnor: use(scales(ScaleRule::kMean, 1), sign); break;
+    case Scheme::kXnor:
+      use(scales(ScaleRule::kMean, 1), sign);
+      break;
     case Scheme::kTwn: {
       std::vector<float> delta, steps;
       for (const Tally& t : tally(magnitude)) delta.push_back(float(0.7 * t.sum / group_size));
@@ -126,7 +140,8 @@ inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t
       });
       break;
     }
-    default: throw Error("reference_weight: no " + std::string(name_of(q.scheme)));
+    default:
+      throw Error("reference_weight: no " + std::string(name_of(q.scheme)));
   }
   return r;
 }

@@ -1,5 +1,6 @@
 // The evaluation forward written down once more, one node and one value at a time with std::fma, sums of codes in
-// 64 bits: an oracle that shares no code with the engine's executor, its kernels (but tanh) or the runtime. One image; slow.
+// 64 bits: an oracle that shares no code with the engine's executor, its kernels (but tanh) or the runtime. One image;
+// slow.
 #pragma once
 
 #include <cmath>
@@ -31,11 +32,7 @@ struct ReferenceLayer {
   const bool coded, integer;
 
   ReferenceLayer(const ReferenceCodes& of_x, ReferenceCodes of_w, const std::vector<float>& w_values, bool by_kernel)
-      : x(of_x),
-        w(std::move(of_w)),
-        values(w_values),
-        coded(w.defined && !by_kernel),
-        integer(coded && x.defined) {}
+      : x(of_x), w(std::move(of_w)), values(w_values), coded(w.defined && !by_kernel), integer(coded && x.defined) {}
 
   void add(int a, size_t i, Sum* s) const { s->exact += int64_t(a) * w.code[i]; }
   void add(float a, size_t i, Sum* s) const {
@@ -177,7 +174,9 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         if (c.out_h != in.h || c.out_w != in.w) throw Error("reference_net: no pooling to another size");
         break;
       }
-      case Kind::kFlatten: out = {1, 1, int64_t(in.v.size()), in.v, {}}; break;
+      case Kind::kFlatten:
+        out = {1, 1, int64_t(in.v.size()), in.v, {}};
+        break;
       case Kind::kDropout: break;
       case Kind::kQuantize:
         out.codes = reference_activation(in.v, std::get<QuantizeConfig>(node.config).quant);

@@ -42,7 +42,8 @@ void repair(std::vector<uint8_t>* file) {
   packed::seal(file);
 }
 
-// A payload's field that points outside of the file, or to no multiple of 64: to one that has the bytes, if there is one.
+// A payload's field that points outside of the file, or to no multiple of 64: to one that has the bytes, if there is
+// one.
 void settle_payload(uint32_t* field, uint64_t bytes, uint64_t payloads, uint64_t size) {
   if (*field == 0 || payloads + bytes > size) return;
   *field = *field / packed::kAlign * packed::kAlign;
@@ -50,8 +51,8 @@ void settle_payload(uint32_t* field, uint64_t bytes, uint64_t payloads, uint64_t
   if (*field + bytes > size) *field = uint32_t((size - bytes) / packed::kAlign * packed::kAlign);
 }
 
-// Everything that follows from the ops is made to: the stages' order, payloads that lie in the file, the dims of what an
-// op makes, places in the arena, sizes of memory, and the switch. What the ops say stays for the reader to judge.
+// Everything that follows from the ops is made to: the stages' order, payloads that lie in the file, the dims of what
+// an op makes, places in the arena, sizes of memory, and the switch. What the ops say stays for the reader to judge.
 void settle(std::vector<uint8_t>* file) {
   using namespace packed;
   if (file->size() < Header::kBytes) return;
@@ -202,7 +203,9 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
       case 0: data[at] = uint8_t(seed >> 16 & 7); break;
       case 1: data[at] = uint8_t(data[at] + 1); break;
       case 2: data[at] = uint8_t(data[at] - 1); break;
-      default: data[at] ^= uint8_t(1u << (seed >> 20 & 7)); break;
+      default:
+        data[at] ^= uint8_t(1u << (seed >> 20 & 7));
+        break;
     }
   } else {
     size = LLVMFuzzerMutate(data, size, max_size);

@@ -63,7 +63,8 @@ TEST_CASE("threshold_codes: counts what is reached, of the sum or of its negativ
   });
 }
 
-TEST_CASE("threshold_codes: equals its definition at every number of channels from 1 to 257, and of thresholds to 255") {
+TEST_CASE(
+    "threshold_codes: equals its definition at every number of channels from 1 to 257, and of thresholds to 255") {
   const Rng rng(6, kRngTest);
   const int64_t tops[] = {1, 2, 3, 7, 15, 16, 127, 255};
   for_each_target([&](const std::string& target) {
