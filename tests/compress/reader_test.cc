@@ -480,6 +480,51 @@ TEST_CASE("geometry: limits that only sizes beyond a small file reach are held, 
   taps.kh = 3, taps.pad_h = 2;
   CHECK(fault_of(taps, {1, 1, 935722, codes}) == 0);
   CHECK(fault_of(taps, {1, 1, 935723, codes}) == O::kAtKernel);  // 3 * 935723 * 765 >= 2^31
+  // Rows of bits fill whole words: 2^28 weights of 1 channel take 2^31 bytes.
+  CHECK(fault_of({.k = 256, .kh = 1024, .kw = 1024, .weight_form = kRows}, {1024, 1024, 1, bits}) == O::kAtK);
+  // A side of 2^14 + 1 pixels.
+  CHECK(fault_of({.k = 1, .kh = 2, .kw = 1, .pad_h = 1, .weight_form = kPanels}, {1 << 14, 1, 1, floats}) ==
+        O::kAtKernel);
+  StageRecord pool;
+  pool.kind = uint8_t(StageKind::kMaxPool);
+  pool.kh = 2, pool.kw = pool.sh = pool.sw = 1, pool.ph = 1;
+  OpRecord load{.source = uint8_t(Source::kLoad), .out_f32 = 0, .n_stages = 1, .band = 1};
+  Geometry g;
+  Fault fault;
+  CHECK_FALSE(derive(load, {1 << 14, 1, 1, floats}, {}, &pool, &g, &fault));
+  CHECK(fault.stage == 0);
+  CHECK(fault.at == StageRecord::kAtWindow);
+  // A band of 2^14 rows of 2^14 pixels takes 2^31 bytes of scratch.
+  const OpRecord band{.source = uint8_t(Source::kPixels), .out_codes = 0, .band = 1 << 14};
+  CHECK_FALSE(derive(band, {1 << 14, 1 << 14, 2}, bits, nullptr, &g, &fault));
+  CHECK(fault.at == O::kAtBand);
+}
+
+TEST_CASE("reader: ops that take too long together are refused, though each alone is not") {
+  // Two convolutions of 1024x1024 taps over 4096x4096 pixels, 0.99e13 multiply-accumulates each: 2^44 are 1.76e13.
+  FileBuilder f;
+  f.header.h = f.header.w = 4096, f.header.c = 1;
+  f.header.lut = f.payload(std::vector<float>(256, 0.25f));
+  const uint32_t weights = f.payload(std::vector<uint8_t>((1 << 20) / 8, 0x55));
+  for (uint32_t i = 0; i < 3; ++i) {
+    const uint32_t side = i == 0 ? 4096 : 4096 - 1023;
+    TensorRecord t{.name = f.string("t"), .h = side, .w = side, .c = 1, .arena = f.header.arena_base};
+    f.header.arena_base += uint32_t(aligned(t.bytes()));
+    f.tensors.push_back(t);
+    OpRecord op{.name = t.name, .source = uint8_t(Source::kPixels), .out_f32 = i, .band = 1};
+    if (i > 0) {
+      op.source = uint8_t(Source::kConv), op.in = 0, op.k = op.groups = 1, op.kh = op.kw = 1024, op.weights = weights;
+      op.stride_h = op.stride_w = op.dilation_h = op.dilation_w = 1;
+      op.weight_form = uint8_t(WeightForm::kCodes), op.weight_bits = op.weight_mul = 1;
+    }
+    f.ops.push_back(op);
+  }
+  f.classes.push_back(f.string("t"));
+  f.switches.push_back({});
+  const Verdict v = check(f.bytes());
+  CHECK(v.status == BNT_TOO_LARGE);
+  CHECK(v.where.op == 2);
+  CHECK(v.where.offset == Header::kBytes + 3 * TensorRecord::kBytes + 2 * OpRecord::kBytes + OpRecord::kAtK);
 }
 
 TEST_CASE("reader: another version is refused with a text that says to pack again, version 1 too") {
