@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -373,6 +374,34 @@ TEST_CASE(
   CHECK(nets > 400);
   CHECK(integer > 300);
   MESSAGE(weights.size(), " codebooks of weights, ", activations.size(), " of activations, ", nets, " nets");
+}
+
+TEST_CASE("pack: a layer of codes by hand: 8 ninths and a bias") {
+  NetBuilder g(1, 1, 3, 1);
+  const int x = g.quantize("codes", g.unary(Kind::kFlatten, "flat", g.input()),
+                           {.quant = {.scheme = Scheme::kRelu, .bits = 2}});
+  g.linear("fc", x, {.out_features = 1, .bias = true, .weight = {.scheme = Scheme::kUniform, .bits = 3}});
+  Net model(g.build());
+  model.parameters.find("fc.weight")->value = Tensor::of({1, 3}, {-1, 0.4, 0.7});  // thirds: codes -3, 1, 2
+  model.parameters.find("fc.bias")->value = Tensor::of({1}, {0.5});
+  std::vector<float> lut;
+  for (int i = 0; i < 3 * 256; ++i) lut.push_back(float(i % 256) / 255.0f);
+  PackedModel packed(pack(model, {lut, {}, {}}));
+  int seen = 0;
+  const uint8_t image[3] = {0, 128, 255};  // 0, 1.5 and 3 thirds: codes 0, 2, 3
+  const std::vector<float> scores = packed.run_traced(image, [&](const bnt_view& v) {
+    if (std::string(v.name) != "codes") return;
+    ++seen;
+    CHECK(v.dtype == BNT_CODES);
+    CHECK(std::vector<uint8_t>(static_cast<const uint8_t*>(v.data), static_cast<const uint8_t*>(v.data) + 3) ==
+          std::vector<uint8_t>{0, 2, 3});
+    CHECK(v.mul == 1);
+    CHECK(v.add == 0);
+    CHECK(v.scale == 1.0f / 3);
+  });
+  CHECK(seen == 1);
+  const float ninth = (1.0f / 3) * (1.0f / 3);
+  CHECK(scores == std::vector<float>{std::fma(8.0f, ninth, 0.5f)});  // 0 * -3 + 2 * 1 + 3 * 2 = 8
 }
 
 TEST_CASE("pack: what the format cannot hold is refused by name and reason") {
