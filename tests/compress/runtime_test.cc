@@ -10,6 +10,7 @@
 #include "compress/runtime/execute.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
+#include "nn/quantize.h"
 #include "tests/compress/random_net.h"
 #include "tests/compress/sample_file.h"
 #include "tests/nn/forms.h"
@@ -43,10 +44,19 @@ class Guarded {
   uint8_t* data_;
 };
 
-std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
-  Net model(cifar_net("resnet14", form, 0.25));
+std::vector<uint8_t> packed_net(const NetSpec& spec, std::vector<uint8_t> test_image = {}) {
+  Net model(spec);
   randomize(&model, 11);
   return pack(model, {random_lut(3, 1), {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, std::move(test_image)});
+}
+std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
+  return packed_net(cifar_net("resnet14", form, 0.25), std::move(test_image));
+}
+// Weights and activations as codes of 3 and 2 bits: thresholds for codes, pooled ones too.
+std::vector<uint8_t> packed_codes() {
+  QuantRecipe codes;
+  codes.weight = {.scheme = Scheme::kTanh, .bits = 3}, codes.activation = {.scheme = Scheme::kRelu, .bits = 2};
+  return packed_net(quantize(build_model("vgg11", {.width = 0.25, .h = 32, .w = 32, .c = 3}), codes));
 }
 
 // A file loaded by hand, as an embedded program does it.
@@ -66,8 +76,8 @@ struct Loaded {
 }  // namespace
 
 TEST_CASE("runtime: with N bytes of arena a net runs and touches nothing outside, N - 1 are refused") {
-  for (Form form : {Form::kBnn, Form::kBinaryConnect}) {
-    Loaded l(packed_net(form));
+  for (const auto& file : {packed_net(Form::kBnn), packed_net(Form::kBinaryConnect), packed_codes()}) {
+    Loaded l(file);
     const std::vector<uint8_t> x = random_bytes(2 * 32 * 32 * 3, 5);
     for (uint32_t lanes : {1u, 3u}) {
       const size_t n = l.info.arena_base + size_t(lanes) * l.info.arena_per_lane;
@@ -149,43 +159,48 @@ TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
 }
 
 TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
-  Loaded l(packed_net(Form::kBnn));
-  const std::vector<uint8_t> x = random_bytes(3 * 3072, 5);
-  std::vector<float> want;
-  for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
-    set_threads(int(lanes));
-    Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
-    const bnt_parallel parallel = {nullptr, lanes,
-                                   [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
-                                     parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
-                                       for (int64_t t = begin; t < end; ++t) task(context, uint32_t(t), uint32_t(lane));
-                                     });
-                                   }};
-    bnt_session session;
-    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), &parallel, &session) == BNT_OK);
-    std::vector<float> scores(30);
-    REQUIRE(bnt_run(&session, x.data(), 3, scores.data(), 30) == BNT_OK);
-    if (lanes == 1) want = scores;
-    CHECK(memcmp(scores.data(), want.data(), 30 * 4) == 0);
+  for (const auto& file : {packed_net(Form::kBnn), packed_codes()}) {
+    Loaded l(file);
+    const std::vector<uint8_t> x = random_bytes(3 * 3072, 5);
+    std::vector<float> want;
+    for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
+      set_threads(int(lanes));
+      Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
+      const bnt_parallel parallel = {nullptr, lanes,
+                                     [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                       parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
+                                         for (int64_t t = begin; t < end; ++t)
+                                           task(context, uint32_t(t), uint32_t(lane));
+                                       });
+                                     }};
+      bnt_session session;
+      REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), &parallel, &session) == BNT_OK);
+      std::vector<float> scores(30);
+      REQUIRE(bnt_run(&session, x.data(), 3, scores.data(), 30) == BNT_OK);
+      if (lanes == 1) want = scores;
+      CHECK(memcmp(scores.data(), want.data(), 30 * 4) == 0);
+    }
   }
   set_threads(0);
 }
 
 TEST_CASE("runtime: what lay in the arena before does not matter, nor does the image before") {
-  Loaded l(packed_net(Form::kBnn));
-  const std::vector<uint8_t> x = random_bytes(2 * 3072, 5);
-  std::vector<float> first(20), again(20);
-  for (uint8_t fill : {uint8_t(0), uint8_t(0xFF)}) {
-    Guarded arena(l.info.arena_base + l.info.arena_per_lane);
-    memset(arena.data(), fill, arena.size());
-    bnt_session session;
-    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
-    REQUIRE(bnt_run(&session, x.data(), 2, (fill ? again : first).data(), 20) == BNT_OK);
-    float second[10];
-    REQUIRE(bnt_run(&session, x.data() + 3072, 1, second, 10) == BNT_OK);
-    CHECK(memcmp(second, first.data() + 10, sizeof second) == 0);
+  for (const auto& file : {packed_net(Form::kBnn), packed_codes()}) {
+    Loaded l(file);
+    const std::vector<uint8_t> x = random_bytes(2 * 3072, 5);
+    std::vector<float> first(20), again(20);
+    for (uint8_t fill : {uint8_t(0), uint8_t(0xFF)}) {
+      Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+      memset(arena.data(), fill, arena.size());
+      bnt_session session;
+      REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
+      REQUIRE(bnt_run(&session, x.data(), 2, (fill ? again : first).data(), 20) == BNT_OK);
+      float second[10];
+      REQUIRE(bnt_run(&session, x.data() + 3072, 1, second, 10) == BNT_OK);
+      CHECK(memcmp(second, first.data() + 10, sizeof second) == 0);
+    }
+    CHECK(memcmp(first.data(), again.data(), 80) == 0);
   }
-  CHECK(memcmp(first.data(), again.data(), 80) == 0);
 }
 
 TEST_CASE("runtime: the self test passes, and fails when the stored scores are not this machine's") {
