@@ -1,6 +1,7 @@
 // The C interface: memory to the byte, arguments, lanes, self test.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 
@@ -222,7 +223,7 @@ TEST_CASE("runtime: the self test passes, and fails when the stored scores are n
   CHECK(packed::kernels_are_sane());
 }
 
-TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by hand") {
+TEST_CASE("runtime: the hand-made sample runs, its first layer and the one with a table worked out by hand") {
   const std::vector<uint8_t> bytes = packed::sample_builder().bytes();
   Loaded l(bytes);
   Guarded arena(l.info.arena_base + l.info.arena_per_lane);
@@ -233,6 +234,7 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
   struct Seen {
     int tensors = 0;
     bool first_right = true;
+    float u[3] = {}, v[3] = {};
   } seen;
   REQUIRE(bnt_run_traced(
               &session, x.data(), scores, 3,
@@ -244,9 +246,20 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
                 if (strcmp(v->name, "a") == 0)
                   for (int i = 0; i < 27; ++i)
                     s.first_right = s.first_right && static_cast<const float*>(v->data)[i] == 2.375f;
+                if (strcmp(v->name, "u") == 0) memcpy(s.u, v->data, sizeof s.u);
+                if (strcmp(v->name, "v") == 0) memcpy(s.v, v->data, sizeof s.v);
               },
               &seen) == BNT_OK);
   CHECK(seen.tensors == 19);
   CHECK(seen.first_right);
+  // Rows 0x31 0x0C of 4 bits are numbers 1, 3, 12, looked up and multiplied by their kernel's scale.
+  const std::vector<float> table = packed::sample_table(), scales = packed::sample_scales();
+  const int numbers[3] = {1, 3, 12};
+  for (int k = 0; k < 3; ++k) {
+    float sum = 0;
+    for (int c = 0; c < 3; ++c) sum = std::fma(seen.u[c], table[size_t(numbers[c])] * scales[size_t(k * 3 + c)], sum);
+    CHECK(seen.v[k] == sum);
+    CHECK(sum != 0);
+  }
   CHECK(arena.intact());
 }

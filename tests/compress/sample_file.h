@@ -13,6 +13,14 @@ namespace bantam::packed {
 
 inline constexpr uint32_t kSampleClasses = 3;
 
+// Of op 15: what its 16 numbers stand for, and what each of its 3 * 3 kernels is multiplied by.
+inline std::vector<float> sample_table() {
+  std::vector<float> table;
+  for (int i = 0; i < 16; ++i) table.push_back(float(i * i) * 0.125f - 3.0f);
+  return table;
+}
+inline std::vector<float> sample_scales() { return {1.25f, 0.5f, -2.0f, 3.0f, 0.75f, 1.0f, 0.1f, -0.3f, 7.0f}; }
+
 // Ops: 0 pixels; 1 conv + bias + pool -> f32 and bits; 2 bits * bits with thresholds and pool -> bits; 3 load of bits;
 // 4 bits * bits + affine + prelu + add; 5 floats * signs + relu; 6 load + hardtanh + hard_swish -> bits; 7 mean;
 // 8 depthwise; 9 load -> codes; 10 codes * codes with thresholds and pool -> codes; 11 codes * codes with thresholds
@@ -124,7 +132,7 @@ inline FileBuilder sample_builder() {
   op("u", Source::kLoad, t_codes, u, kNone), stage(StageKind::kAdd, 0, 0, dw), close();
   conv("v", u, v, kNone, WeightForm::kCodes, numbers(3, {0x31, 0x0C}), 1, 0);
   weight_codes(4, 1, 0);
-  f.ops.back().table = floats(16, -0.5f), f.ops.back().scales = floats(9, 1.25f), close();
+  f.ops.back().table = f.payload(sample_table()), f.ops.back().scales = f.payload(sample_scales()), close();
   conv("fc", v, y, kNone, WeightForm::kPanels, floats(3 * 16, 2.0f), 1, 0, kSampleClasses), close();
 
   const ArenaPlan plan = plan_arena(lives, kAlign);
