@@ -163,13 +163,17 @@ done | awk '
   text[$3] !~ "(^|[^a-z_])" $1 "([^a-z_]|$)" { print $2 " is not in " $3 }')
 rule "each header stands in its folder's README" "$found"
 
-found=$(for what in Stages Sources; do
-  n=$(sed -n "s/^constexpr uint8_t k${what%s}\(Kind\)*s = \([0-9]*\);.*/\2/p" compress/runtime/format.h)
-  row=$(echo "${what%s}" | tr '[:upper:]' '[:lower:]')
+found=$(while read -r what row; do
+  n=$(sed -n "s/^constexpr uint8_t k$what = \([0-9]*\);.*/\1/p" compress/runtime/format.h)
   have=$(awk -v row="$row" '$0 ~ "^\\| " row " \\|" { here = 1; next } !/^\|/ { here = 0 } here && /^\| [0-9]+ / { n++ } END { print n + 0 }' docs/packed_format.md)
   [ "$n" = "$have" ] || echo "docs/packed_format.md has $have rows of ${row}s, compress/runtime/format.h $n"
-done)
-rule "the packed format's page has a row for each source and stage" "$found"
+done <<EOF
+Sources source
+WeightForms weight form
+StageKinds stage
+EOF
+)
+rule "the packed format's page has a row for each source, weight form and stage" "$found"
 
 # What users include, and what they fill in by hand.
 installed=$(for build in core ops nn optim data compress; do

@@ -39,9 +39,13 @@ bool is_depthwise(const ConvConfig& c, Dims in) {
   return c.groups > 1 && c.groups == in.c && c.groups == c.out_channels && c.kernel_h * c.kernel_w <= kDepthwiseMaxTaps;
 }
 
-// A layer's weights as the evaluation forward has them: codes and scales, or values.
+// A layer's weights as the evaluation forward has them: codes and scales, or values. A linear layer's are features
+// there, whatever image they came from: which weights share a scale depends on it.
 Quantized quantized_weights(const PackState& s, int node, const ConvConfig& c, int64_t in_channels) {
-  const Shape shape{c.out_channels, c.kernel_h, c.kernel_w, in_channels / c.groups};
+  const int64_t channels = in_channels / c.groups;
+  const bool linear = s.node(node).kind == Kind::kLinear;
+  const Shape shape = linear ? Shape{c.out_channels, c.kernel_h * c.kernel_w * channels}
+                             : Shape{c.out_channels, c.kernel_h, c.kernel_w, channels};
   Tensor w = Tensor::empty(shape);
   const float* values = parameter(s, node, s.node(node).name + ".weight", shape.size());
   std::copy(values, values + shape.size(), w.mutable_data<float>());
@@ -58,14 +62,23 @@ std::vector<uint8_t> pack_numbers(const Codes& codes, int64_t rows, int bits) {
   for (int64_t k = 0; k < rows; ++k)
     for (int64_t i = 0; i < depth; ++i) {
       const int64_t pixel = k * pixels + i / c;
-      const uint32_t v = codes.is_bits() ? uint32_t(codes.bits()[pixel * codes.words() + i % c / 64] >> (i % c % 64) & 1)
-                                         : codes.bytes()[pixel * c + i % c];
+      const uint64_t* bits_of = codes.is_bits() ? codes.bits() + pixel * codes.words() : nullptr;
+      const uint32_t v = bits_of ? uint32_t(bits_of[i % c / kWordBits] >> (i % c % kWordBits) & 1)
+                                 : codes.bytes()[pixel * c + i % c];
       for (int bit = 0; bit < bits; ++bit) {
         const int64_t at = i * bits + bit;
         numbers[size_t(k * row + at / 8)] |= uint8_t((v >> bit & 1) << (at % 8));
       }
     }
   return numbers;
+}
+
+// A scale for each kernel, [K, C/groups].
+std::vector<float> kernel_scales(const Tensor& scale, int64_t k, int64_t c) {
+  std::vector<float> scales(size_t(k * c));
+  const int64_t shared = k * c / scale.size();  // [1], [K] or [K, C/groups]
+  for (int64_t i = 0; i < k * c; ++i) scales[size_t(i)] = scale.data<float>()[i / shared];
+  return scales;
 }
 
 // Weights as numbers, with what they mean.
@@ -89,15 +102,15 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
   };
   switch (s->net.arithmetic(chain->root)) {
     case Arithmetic::kReal:
-      if (q.codes.defined()) {  // a table, or scales by kernel
+      if (q.codes.defined()) {  // a table; scales by kernel, or one for all
         use_numbers(s, chain, q.codes, c);
         if (q.table.defined()) {
           std::vector<float> table(size_t(1) << op.weight_bits);  // entries that no number has are 0
           std::copy_n(q.table.data<float>(), q.table.size(), table.begin());
           op.table = s->file.payload(table);
         }
-        if (q.scale.defined() && q.scale.rank() == 2)
-          op.scales = s->file.payload(q.scale.data<float>(), size_t(q.scale.size()) * sizeof(float));
+        if (q.scale.defined())
+          op.scales = s->file.payload(kernel_scales(q.scale, c.out_channels, chain->in.c / c.groups));
         return;
       }
       if (is_depthwise(c, chain->in)) return keep(WeightForm::kDepthwise, pack_weight_depthwise(w, depth, chain->in.c));

@@ -1,4 +1,5 @@
-// Sign, or code, of a chain of f32 stages over an integer sum, as integer comparisons. [methods: XOR, popcount, compare]
+// Sign, or code, of a chain of f32 stages over an integer sum, as integer comparisons.
+// [methods: XOR, popcount, compare]
 //
 // sign(stages(float(sum))) is a step function of the sum. Its steps are found by bisection over the integers with the
 // very f32 expression of the evaluation forward, so that the comparison agrees with it for every sum, rounding
@@ -51,9 +52,9 @@ struct Threshold {
   bool operator()(int32_t sum) const { return (lo <= sum && sum <= hi) != flip; }
 };
 
-// The threshold that equals [evaluate(stages, float(sum)) >= 0] for every sum in [-limit, limit], limit < 2^24. False
-// if there is none (a stage without scalar form, two turns, or values that overflow to NaN on the way). With limit <=
-// kExhaustiveLimit every sum is tried.
+// The threshold that equals [evaluate(stages, float(sum)) >= 0] for every sum in [-limit, limit], limit < 2^31 - 1.
+// False if there is none (a stage without scalar form, two turns, or values that overflow to NaN on the way). With
+// limit <= kExhaustiveLimit every sum is tried.
 constexpr int32_t kExhaustiveLimit = 1 << 17;
 bool find_threshold(const std::vector<ScalarStage>& stages, int32_t limit, Threshold* out);
 
@@ -64,9 +65,9 @@ struct CodeThreshold {
   bool falls = false;
   int operator()(int32_t sum) const;
 };
-// The thresholds that equal byte(evaluate(stages, float(sum))) for every sum in [-limit, limit], limit < 2^31. False if
-// there are none: a stage without scalar form, one that turns, or values that overflow to NaN on the way. byte() must
-// rise, from 0 to at most `top`. With limit <= kExhaustiveLimit every sum is tried.
+// The thresholds that equal byte(evaluate(stages, float(sum))) for every sum in [-limit, limit], limit < 2^31 - 1.
+// False if there are none: a stage without scalar form, one that turns, or values that overflow to NaN on the way.
+// byte() must rise, from 0 to at most `top`. With limit <= kExhaustiveLimit every sum is tried.
 bool find_code_threshold(const std::vector<ScalarStage>& stages, int32_t limit, int top,
                          const std::function<int(float)>& byte, CodeThreshold* out);
 

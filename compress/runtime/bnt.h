@@ -81,7 +81,7 @@ typedef struct bnt_input_spec {
 /* One operating point of a net. Nets of today have one. */
 typedef struct bnt_switch {
   uint32_t width_permille; /* 1000: all channels */
-  uint32_t weight_bits;    /* 1 or 32: of the inner layers */
+  uint32_t weight_bits;    /* of the narrowest codes: 1 to 8; 32 where there are none */
   uint32_t act_bits;
 } bnt_switch;
 

@@ -56,8 +56,10 @@ struct OpRun {
   void stage(const StageRecord& s, const float* x, uint64_t row, uint64_t rows, uint64_t w, float* out) const;
   void threshold_rows(uint64_t out_begin, uint64_t out_end, uint64_t begin, uint64_t end, int32_t* rows, uint8_t* codes,
                       uint8_t* kernel) const;
-  void pool_bits(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint64_t* rows, const uint64_t* after) const;
-  void pool_codes(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint8_t* rows, const uint64_t* least) const;
+  void pool_bits(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint64_t* rows,
+                 const uint64_t* after) const;
+  void pool_codes(uint64_t out_begin, uint64_t out_end, uint64_t begin, const uint8_t* rows,
+                  const uint64_t* least) const;
   void encode(const float* x, uint64_t out_begin, uint64_t out_end) const;
   void max_pool(const float* x, uint64_t begin, uint64_t out_begin, uint64_t out_end, float* out) const;
 };
@@ -126,7 +128,8 @@ void OpRun::convolve(uint64_t begin, uint64_t end, const float* bias, float* row
     case Product::kFloats:
     case Product::kSigns: return conv_f32_rows(begin, end, bias, rows, kernel);
     case Product::kXnor:
-      return xnor_conv_f32(g.conv, op.pad_value, bits(op.in), weights, bias, int64_t(begin), int64_t(end), kernel, rows);
+      return xnor_conv_f32(g.conv, op.pad_value, bits(op.in), weights, bias, int64_t(begin), int64_t(end), kernel,
+                           rows);
     case Product::kCodes:
       sums(begin, end, kernel, reinterpret_cast<int32_t*>(rows));
       return sums_to_f32(reinterpret_cast<const int32_t*>(rows), rows, int64_t((end - begin) * g.w * g.c));

@@ -8,7 +8,8 @@
 
 namespace bantam::packed {
 
-// Weights of the integer convolutions in the running target's order, and of floats that are kept as codes; mem has info.model_bytes.
+// Weights of the integer convolutions in the running target's order, and of floats that are kept as codes; mem has
+// info.model_bytes.
 void lay_out_weights(const Reader& model, uint8_t* mem) noexcept;
 
 struct Execution {

@@ -209,8 +209,8 @@ struct TensorRecord {
 // With thresholds (an integer product, out_codes alone, no stage but a pool) codes follow from the sums:
 //   bits   bit = (lo <= sum && sum <= hi) ^ flip; with a pool, the OR of its window's bits, then ^ after (so that flip
 //          and after together make an AND)
-//   codes  byte = how many t[1 .. top] <= sum, or <= -sum where the channel falls; with a pool, the largest or, where the
-//          channel takes the least, the least of its window's bytes
+//   codes  byte = how many t[1 .. top] <= sum, or <= -sum where the channel falls; with a pool, the largest or, where
+//          the channel takes the least, the least of its window's bytes
 struct OpRecord {
   static constexpr uint32_t kBytes = 80;
   enum At : uint32_t {
@@ -242,7 +242,7 @@ struct OpRecord {
   uint8_t weight_top = 0;                 // 63: the largest number
   int16_t weight_add = 0;                 // 64
   uint16_t reserved2 = 0;                 // 66
-  uint32_t table = 0;                     // 68: of kCodes on floats: payload f32 [2^weight_bits], the numbers' values; or 0
+  uint32_t table = 0;                     // 68: of kCodes on floats: payload f32 [2^weight_bits] of values; or 0
   uint32_t scales = 0;                    // 72: likewise: payload f32 [K][C/groups], what each kernel is times; or 0
   uint32_t reserved3 = 0;                 // 76
 

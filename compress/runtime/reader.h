@@ -44,7 +44,9 @@ class Reader {
     return {t.h, t.w, t.c, t.elements()};
   }
   // Elements of the codes that an op makes besides its floats.
-  Elements output_elements(const OpRecord& op) const { return op.out_codes == kNone ? Elements() : tensor(op.out_codes).elements(); }
+  Elements output_elements(const OpRecord& op) const {
+    return op.out_codes == kNone ? Elements() : tensor(op.out_codes).elements();
+  }
   // Geometry of a checked file's op; its stages go to stages[kMaxStages].
   Geometry geometry(const OpRecord& op, StageRecord* stages) const;
 

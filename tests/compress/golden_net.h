@@ -26,6 +26,14 @@ inline NetSpec golden_spec() {
   y = g.batch_norm("norm3", g.prelu("prelu3", y, {.slopes = 70, .init = 0.25, .parameter = "prelu3"}));
   y = g.batch_norm("norm4", g.conv("conv4", g.quantize("sign3", y), c));
   x = g.add("add", x, y);
+  // Codes of 4 and 2 bits by codes of 3 and 2, with thresholds, a pool and groups.
+  c.out_channels = 18, c.weight = {.scheme = Scheme::kUniform, .bits = 3}, c.pad_value = 1;
+  x = g.conv("conv6", g.quantize("codes5", x, {.quant = {.scheme = Scheme::kUniform, .bits = 4}}), c);
+  x = g.batch_norm("norm6", g.max_pool("pool6", x));
+  c.out_channels = 12, c.groups = 3, c.weight = {.scheme = Scheme::kTwn, .granularity = Granularity::kChannel};
+  x = g.conv("conv7", g.quantize("codes6", x, {.quant = {.scheme = Scheme::kRelu, .bits = 2}}), c);
+  x = g.batch_norm("norm7", x);
+  c.groups = 1, c.weight = signs, c.pad_value = 0;
   c.out_channels = 9, c.kernel_h = c.kernel_w = 1, c.pad_h = c.pad_w = 0;
   x = g.unary(Kind::kRelu, "relu", g.conv("conv5", x, c));  // 1-bit weights on real values
   x = g.unary(Kind::kGlobalAvgPool, "mean", x);

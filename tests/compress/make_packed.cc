@@ -8,6 +8,7 @@
 
 #include "compress/pack/pack.h"
 #include "nn/models/models.h"
+#include "nn/quantize.h"
 #include "tests/compress/golden_net.h"
 #include "tests/compress/random_net.h"
 #include "tests/nn/forms.h"
@@ -68,6 +69,10 @@ int main(int argc, char** argv) {
     for (const char* net : {"vgg11", "resnet14"})
       make(folder, net + std::string("-") + name_of(form), cifar_net(net, form, width), images);
   }
+  QuantRecipe codes;
+  codes.weight = {.scheme = Scheme::kTanh, .bits = 4}, codes.activation = {.scheme = Scheme::kRelu, .bits = 4};
+  make(folder, "vgg11-codes", quantize(build_model("vgg11", {.width = 0.125, .h = 32, .w = 32, .c = 3}), codes),
+       images);
   make(folder, "hard-swish", hard_swish_net(), images);
   for (uint64_t seed = 0; seed < 20; ++seed) make(folder, "random-" + std::to_string(seed), random_net(seed), images);
   return 0;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -28,7 +29,7 @@ namespace {
 
 // Values that the packed run shows, against the reference: how many tensors and values, how many differ bit for bit.
 struct Comparison {
-  int tensors = 0, bit_tensors = 0;
+  int tensors = 0, bit_tensors = 0, code_tensors = 0;
   int64_t values = 0, differing = 0;
   std::string first;  // name of the first tensor that differs
 };
@@ -46,6 +47,7 @@ Comparison compare(const Net& model, PackedModel& packed, const std::vector<uint
     REQUIRE(ref.v.size() == n);
     ++r.tensors;
     r.bit_tensors += v.dtype == BNT_BITS;
+    r.code_tensors += v.dtype == BNT_CODES;
     r.values += int64_t(n);
     const int64_t before = r.differing;
     for (size_t i = 0; i < n; ++i) {
@@ -54,6 +56,8 @@ Comparison compare(const Net& model, PackedModel& packed, const std::vector<uint
         const size_t ch = i % v.dims[2], pixel = i / v.dims[2];
         const uint64_t word = static_cast<const uint64_t*>(v.data)[pixel * words_for(v.dims[2]) + ch / 64];
         got = word >> (ch % 64) & 1 ? 1.0f : -1.0f;
+      } else if (v.dtype == BNT_CODES) {
+        got = v.scale * float(v.mul * static_cast<const uint8_t*>(v.data)[i] + v.add);
       } else {
         got = static_cast<const float*>(v.data)[i];
       }
@@ -82,26 +86,44 @@ Comparison pack_and_compare(const NetSpec& spec, uint64_t seed, int images = 1) 
   return all;
 }
 
-// What the integer comparisons of a file look like.
+// What the integer comparisons of a file look like: ops that make bits so, those with a pool, channels whose pool is an
+// AND; ops that make codes, those with a pool, channels whose pool takes the least; and channels.
 struct ThresholdCount {
-  int ops = 0, pooled = 0, ands = 0;  // ops; those with a pool; channels whose pool is an AND
+  int ops = 0, pooled = 0, ands = 0;
+  int code_ops = 0, code_pooled = 0, leasts = 0, code_falls = 0;
   int64_t intervals = 0, flips = 0, constants = 0;
+
+  void operator+=(const ThresholdCount& o) {
+    ops += o.ops, pooled += o.pooled, ands += o.ands;
+    code_ops += o.code_ops, code_pooled += o.code_pooled, leasts += o.leasts, code_falls += o.code_falls;
+    intervals += o.intervals, flips += o.flips, constants += o.constants;
+  }
 };
 ThresholdCount count_thresholds(const std::vector<uint8_t>& file) {
   ThresholdCount n;
-  const Header h = read_record<Header>(file.data());
-  for (uint32_t i = 0; i < h.n_ops; ++i) {
-    const OpRecord op = read_record<OpRecord>(&file[places_of(h).ops + i * OpRecord::kBytes]);
+  const Reader m(file.data(), file.size());
+  for (uint32_t i = 0; i < m.header().n_ops; ++i) {
+    const OpRecord op = m.op(i);
     if (!op.thresholds) continue;
-    ++n.ops;
-    n.pooled += op.n_stages == 1;
-    const uint8_t *lo = &file[op.thresholds], *hi = lo + op.k * 4, *flip = lo + threshold_masks(op.k);
+    const Elements out = m.output_elements(op);
+    const bool pooled = op.n_stages == 1, bits = out.type == Type::kBits;
+    ++(bits ? n.ops : n.code_ops);
+    (bits ? n.pooled : n.code_pooled) += pooled;
+    const uint8_t *lo = &file[op.thresholds], *hi = lo + op.k * 4, *masks = lo + threshold_masks(op.k, out);
+    const auto bit = [&](uint32_t c, size_t which) {
+      return masks[which * words_for(op.k) * 8 + c / 8] >> (c % 8) & 1;
+    };
     for (uint32_t c = 0; c < op.k; ++c) {
+      if (!bits) {
+        n.code_falls += bit(c, 0);
+        if (pooled) n.leasts += bit(c, 1);
+        continue;
+      }
       const int32_t l = int32_t(load_le32(lo + 4 * c)), u = int32_t(load_le32(hi + 4 * c));
       n.constants += l > u;
       n.intervals += l <= u && u != INT32_MAX;
-      n.flips += flip[c / 8] >> (c % 8) & 1;
-      if (op.n_stages) n.ands += flip[words_for(op.k) * 8 + c / 8] >> (c % 8) & 1;
+      n.flips += bit(c, 0);
+      if (pooled) n.ands += bit(c, 1);
     }
   }
   return n;
@@ -209,12 +231,12 @@ TEST_CASE("pack: all binary layers of VGG-11 whose result is signed again become
 }
 
 TEST_CASE(
-    "pack: 240 generated nets (all signs of gamma, slopes, paddings, odd channels) equal the reference, 0 "
+    "pack: 300 generated nets (all codebooks, signs of gamma, slopes, paddings, odd channels) equal the reference, 0 "
     "differences") {
-  int64_t values = 0, tensors = 0, bits = 0, nets = 0;
+  int64_t values = 0, tensors = 0, bits = 0, codes = 0, nets = 0;
   ThresholdCount all;
   int swishes = 0;
-  for (uint64_t seed = 0; seed < 240; ++seed) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
     const NetSpec spec = random_net(seed);
     Net model(spec);
@@ -226,24 +248,28 @@ TEST_CASE(
     CAPTURE(r.first);
     REQUIRE(r.differing == 0);
     ++nets;
-    values += r.values, tensors += r.tensors, bits += r.bit_tensors;
+    values += r.values, tensors += r.tensors, bits += r.bit_tensors, codes += r.code_tensors;
     swishes += count_stages(file, StageKind::kHardSwish);
-    const ThresholdCount t = count_thresholds(file);
-    all.ops += t.ops, all.pooled += t.pooled, all.ands += t.ands;
-    all.intervals += t.intervals, all.flips += t.flips, all.constants += t.constants;
+    all += count_thresholds(file);
   }
-  CHECK(nets == 240);
+  CHECK(nets == 300);
   // The generator does reach every kind of comparison.
-  CHECK(all.ops > 200);
+  CHECK(all.ops > 100);
   CHECK(all.pooled > 20);
   CHECK(all.ands > 100);
-  CHECK(all.intervals > 300);
+  CHECK(all.intervals > 100);
   CHECK(all.flips > 500);
   CHECK(all.constants > 100);
+  CHECK(all.code_ops > 100);
+  CHECK(all.code_pooled > 12);
+  CHECK(all.code_falls > 500);
+  CHECK(all.leasts > 100);
   CHECK(swishes > 100);
-  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits), ", values, " values, ", all.ops,
-          " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
-          " flips, ", all.constants, " constants, ", all.ands, " ANDs");
+  MESSAGE(nets, " nets, ", tensors, " tensors (", bits, " of bits, ", codes, " of codes), ", values, " values, ",
+          all.ops, " ops on thresholds (", all.pooled, " pooled), channels: ", all.intervals, " intervals, ", all.flips,
+          " flips, ", all.constants, " constants, ", all.ands, " ANDs; ", all.code_ops,
+          " ops on thresholds for codes (", all.code_pooled, " pooled), channels: ", all.code_falls, " fall, ",
+          all.leasts, " take the least");
 }
 
 TEST_CASE("pack: each kind of node packs and equals its evaluation forward wherever it stands, or is refused by name") {
@@ -283,7 +309,7 @@ TEST_CASE(
     const std::vector<uint8_t> file = pack(model, {lut, {}, {}});
     CHECK(count_stages(file, StageKind::kHardSwish) == kHardSwishes);
     CHECK(count_thresholds(file).ops == 1);  // sign5, behind a norm alone
-    CHECK(load_le32(&file[Header::kAtVersion]) == 1);
+    CHECK(load_le32(&file[Header::kAtVersion]) == kVersion);
     const std::vector<uint8_t> image = random_image(spec, seed);
     std::vector<float> x(image.size());
     for (size_t i = 0; i < image.size(); ++i) x[i] = lut[(i % 3) * 256 + image[i]];
@@ -299,6 +325,83 @@ TEST_CASE(
       CAPTURE(piece);
       CHECK(pieces[i][piece] > 0);
     }
+}
+
+TEST_CASE(
+    "pack: each codebook of weights by each of activations, at each granularity and rule of scales, grouped or not") {
+  constexpr Scheme kSchemes[] = {Scheme::kNone, Scheme::kSign,    Scheme::kBwn,    Scheme::kXnor,
+                                 Scheme::kTwn,  Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh,
+                                 Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq};
+  std::vector<QuantSpec> weights, activations;
+  for (Scheme scheme : kSchemes) {
+    const SchemeTraits traits = traits_of(scheme);
+    QuantSpec q{.scheme = scheme};
+    for (q.bits = traits.fixed_bits ? 2 : traits.least_bits; q.bits <= (traits.fixed_bits ? 2 : 8); ++q.bits) {
+      if (traits.activations) activations.push_back(q);
+      if (!traits.weights) continue;
+      const int granularities = traits.granular ? 3 : 1, rules = traits.scaled ? 3 : 1;
+      for (int i = 0; i < granularities * rules; ++i) {
+        q.granularity = Granularity(i / rules), q.scale = ScaleRule(i % rules);
+        weights.push_back(q);
+      }
+    }
+  }
+  int nets = 0, integer = 0;
+  for (size_t i = 0; i < weights.size(); ++i)
+    for (size_t j = 0; j < activations.size(); ++j) {
+      if ((i + j) % 5) continue;  // each meets each kind of the other's; all pairs would take long
+      CAPTURE(i);
+      CAPTURE(j);
+      NetBuilder g(5, 4, 2, 3);
+      ConvConfig c;
+      c.out_channels = 6, c.kernel_h = c.kernel_w = 2, c.bias = i % 2 == 0;
+      int x = g.conv("first", g.input(), c);
+      x = g.quantize("codes", x, {.quant = activations[j]});
+      c.groups = (i + j) / 5 % 3 == 0 ? 2 : 1, c.weight = weights[i], c.pad_w = 1, c.bias = j % 2 == 0;
+      x = g.batch_norm("norm", g.conv("second", x, c));
+      x = g.quantize("again", x, {.quant = activations[(j + i) % activations.size()]});
+      // The window of a linear layer is the image, which kernels are not shared over.
+      x = g.quantize("flat.codes", g.unary(Kind::kFlatten, "flat", x), {.quant = activations[j]});
+      x = g.linear("fc", x, {.out_features = 3, .weight = weights[i]});
+      const NetSpec spec = g.build();
+      const Comparison r = pack_and_compare(spec, i * 100 + j);
+      CAPTURE(r.first);
+      REQUIRE(r.differing == 0);
+      ++nets;
+      const Plan plan(spec);
+      integer += plan.is_integer(size_t(spec.find("second")));
+    }
+  CHECK(nets > 400);
+  CHECK(integer > 300);
+  MESSAGE(weights.size(), " codebooks of weights, ", activations.size(), " of activations, ", nets, " nets");
+}
+
+TEST_CASE("pack: a layer of codes by hand: 8 ninths and a bias") {
+  NetBuilder g(1, 1, 3, 1);
+  const int x = g.quantize("codes", g.unary(Kind::kFlatten, "flat", g.input()),
+                           {.quant = {.scheme = Scheme::kRelu, .bits = 2}});
+  g.linear("fc", x, {.out_features = 1, .bias = true, .weight = {.scheme = Scheme::kUniform, .bits = 3}});
+  Net model(g.build());
+  model.parameters.find("fc.weight")->value = Tensor::of({1, 3}, {-1, 0.4, 0.7});  // thirds: codes -3, 1, 2
+  model.parameters.find("fc.bias")->value = Tensor::of({1}, {0.5});
+  std::vector<float> lut;
+  for (int i = 0; i < 3 * 256; ++i) lut.push_back(float(i % 256) / 255.0f);
+  PackedModel packed(pack(model, {lut, {}, {}}));
+  int seen = 0;
+  const uint8_t image[3] = {0, 128, 255};  // 0, 1.5 and 3 thirds: codes 0, 2, 3
+  const std::vector<float> scores = packed.run_traced(image, [&](const bnt_view& v) {
+    if (std::string(v.name) != "codes") return;
+    ++seen;
+    CHECK(v.dtype == BNT_CODES);
+    CHECK(std::vector<uint8_t>(static_cast<const uint8_t*>(v.data), static_cast<const uint8_t*>(v.data) + 3) ==
+          std::vector<uint8_t>{0, 2, 3});
+    CHECK(v.mul == 1);
+    CHECK(v.add == 0);
+    CHECK(v.scale == 1.0f / 3);
+  });
+  CHECK(seen == 1);
+  const float ninth = (1.0f / 3) * (1.0f / 3);
+  CHECK(scores == std::vector<float>{std::fma(8.0f, ninth, 0.5f)});  // 0 * -3 + 2 * 1 + 3 * 2 = 8
 }
 
 TEST_CASE("pack: what the format cannot hold is refused by name and reason") {

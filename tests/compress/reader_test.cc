@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tests/compress/sample_file.h"
@@ -45,6 +46,7 @@ uint32_t op_at(uint32_t i) {
 uint32_t stage_at(uint32_t i) {
   return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).stages) + i * StageRecord::kBytes;
 }
+uint32_t switch_at() { return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).switches); }
 uint32_t tensor_at(uint32_t i) { return Header::kBytes + i * TensorRecord::kBytes; }
 
 struct Rule {
@@ -57,25 +59,35 @@ struct Rule {
 
 }  // namespace
 
-TEST_CASE("reader: the sample file, which uses every source and stage, is accepted") {
+TEST_CASE("reader: the sample file, which uses every source, weight form, product and stage, is accepted") {
   const std::vector<uint8_t> file = sample_builder().bytes();
   const Bytes b(file);
   bnt_info info;
   bnt_where where;
   REQUIRE(Reader(b.data, b.size).check(&info, &where) == BNT_OK);
-  CHECK(info.ops == 10);
+  CHECK(info.ops == 17);
   CHECK(info.classes == 3);
   CHECK(info.h == 4);
   CHECK(info.c == 2);
   CHECK(info.align == 64);
-  // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, depthwise 27, linear 9.
-  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 9);
-  bool source[kSources] = {}, kind[kStageKinds] = {};
+  // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, depthwise 27, then codes: 4x4x5 x 4x3,
+  // 3x3x3 x 5, 3 x 9, 3 x 3, 3 x 3, linear 9.
+  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 960 + 135 + 27 + 9 + 9 + 9);
   const Reader m(b.data, b.size);
-  for (uint32_t i = 0; i < m.header().n_ops; ++i) source[m.op(i).source] = true;
-  for (uint32_t i = 0; i < m.header().n_stages; ++i) kind[m.stage(i).kind] = true;
-  for (bool used : source) CHECK(used);
-  for (bool used : kind) CHECK(used);
+  std::set<int> sources, forms, products, kinds, made;  // made: of each op, its outputs, pool and thresholds
+  for (uint32_t i = 0; i < m.header().n_ops; ++i) {
+    const OpRecord op = m.op(i);
+    StageRecord stages[kMaxStages];
+    const Geometry g = m.geometry(op, stages);
+    sources.insert(op.source), forms.insert(op.weight_form), products.insert(int(g.product));
+    if (op.thresholds) made.insert(int(g.out.type) * 10 + (g.pool >= 0));
+  }
+  for (uint32_t i = 0; i < m.header().n_stages; ++i) kinds.insert(m.stage(i).kind);
+  CHECK(sources.size() == kSources);
+  CHECK(forms.size() == kWeightForms);
+  CHECK(products.size() == 1 + size_t(Product::kCodes));
+  CHECK(kinds.size() == kStageKinds);
+  CHECK(made == std::set<int>{20, 21, 30, 31});  // thresholds for bits and for codes, with and without a pool
   CHECK(std::string(m.class_name(2)) == "two");
 }
 
@@ -86,11 +98,17 @@ TEST_CASE("reader: records written and read again are the same bytes") {
   CHECK(memcmp(copy.data(), file.data(), Header::kBytes) == 0);
   const Places p = places_of(read_record<Header>(file.data()));
   CHECK(p.tensors == Header::kBytes);
-  for (uint64_t at = p.ops; at < p.stages; at += OpRecord::kBytes) {
-    uint8_t record[OpRecord::kBytes];
-    write_record(read_record<OpRecord>(&file[at]), record);
-    CHECK(memcmp(record, &file[at], sizeof record) == 0);
-  }
+  const auto same = [&]<class Record>(uint64_t begin, uint64_t end, Record) {
+    for (uint64_t at = begin; at < end; at += Record::kBytes) {
+      uint8_t record[Record::kBytes];
+      write_record(read_record<Record>(&file[at]), record);
+      CHECK(memcmp(record, &file[at], sizeof record) == 0);
+    }
+  };
+  same(p.tensors, p.ops, TensorRecord());
+  same(p.ops, p.stages, OpRecord());
+  same(p.stages, p.classes, StageRecord());
+  same(p.switches, p.strings, SwitchRecord());
 }
 
 TEST_CASE("reader: a file cut off at any byte is refused") {
@@ -128,8 +146,17 @@ TEST_CASE("reader: every single-bit flip is refused") {
 
 TEST_CASE("reader: each rule of the format has a file that breaks it, and the place is named") {
   using O = OpRecord;
+  using T = TensorRecord;
+  using S = SwitchRecord;
+  // A switch that says what the file says, but for one thing.
+  const auto switched = [](FileBuilder& f, void (*change)(S&)) {
+    S& s = f.switches[0];
+    s.n_ops = uint32_t(f.ops.size()), s.output = f.header.output;
+    s.arena_base = f.header.arena_base, s.arena_per_lane = f.header.arena_per_lane;
+    change(s);
+  };
+  const auto infinity = 0x7F800000u;
   const Rule rules[] = {
-      {"version", [](FileBuilder&) {}, BNT_NO_OP, Header::kAtVersion, BNT_BAD_VERSION},  // patched below
       {"reserved header field", [](FileBuilder& f) { f.header.reserved[3] = 1; }, BNT_NO_OP, Header::kAtReserved + 12},
       {"no tensors", [](FileBuilder& f) { f.tensors.clear(); }, BNT_NO_OP, Header::kAtTensors},
       {"too many tensors", [](FileBuilder& f) { f.tensors.resize(kMaxTensors + 1); }, BNT_NO_OP, Header::kAtTensors,
@@ -165,8 +192,19 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        Header::kAtSelfTest},
       {"class name outside the strings", [](FileBuilder& f) { f.classes[1] = 1000; }, BNT_NO_OP,
        stage_at(uint32_t(sample_builder().stages.size())) + 4},
-      {"switch of another width", [](FileBuilder& f) { f.switches[0].width_permille = 500; }, BNT_NO_OP,
-       stage_at(uint32_t(sample_builder().stages.size())) + 3 * 4},
+      {"switch of another width", [](FileBuilder& f) { f.switches[0].width_permille = 500; }, BNT_NO_OP, switch_at()},
+      {"switch that starts later", [](FileBuilder& f) { f.switches[0].first_op = 1; }, BNT_NO_OP,
+       switch_at() + S::kAtFirstOp},
+      {"switch of fewer ops", [&](FileBuilder& f) { switched(f, [](S& s) { s.n_ops -= 1; }); }, BNT_NO_OP,
+       switch_at() + S::kAtOps},
+      {"switch of another output", [&](FileBuilder& f) { switched(f, [](S& s) { s.output -= 1; }); }, BNT_NO_OP,
+       switch_at() + S::kAtOutput},
+      {"switch of another arena", [&](FileBuilder& f) { switched(f, [](S& s) { s.arena_base -= 64; }); }, BNT_NO_OP,
+       switch_at() + S::kAtArenaBase},
+      {"switch of other scratch", [&](FileBuilder& f) { switched(f, [](S& s) { s.arena_per_lane += 64; }); }, BNT_NO_OP,
+       switch_at() + S::kAtPerLane},
+      {"switch: reserved field", [](FileBuilder& f) { f.switches[0].reserved[3] = 1; }, BNT_NO_OP,
+       switch_at() + S::kAtReserved + 12},
       {"output is no tensor", [](FileBuilder& f) { f.header.output = 99; }, BNT_NO_OP, Header::kAtOutput},
       {"output of another size than the classes", [](FileBuilder& f) { f.header.output = 6; }, BNT_NO_OP,
        Header::kAtOutput},
@@ -174,9 +212,38 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
 
       {"tensor: name outside the strings", [](FileBuilder& f) { f.tensors[1].name = 1000; }, BNT_NO_OP, tensor_at(1)},
       {"tensor: unknown type", [](FileBuilder& f) { f.tensors[1].type = 1; }, BNT_NO_OP, tensor_at(1) + 4},
-      {"tensor: reserved field", [](FileBuilder& f) { f.tensors[1].reserved[1] = 1; }, BNT_NO_OP, tensor_at(1) + 5},
-      {"tensor: second reserved field", [](FileBuilder& f) { f.tensors[1].reserved2[1] = 1; }, BNT_NO_OP,
-       tensor_at(1) + 24},
+      {"tensor: reserved field", [](FileBuilder& f) { f.tensors[1].reserved = 1; }, BNT_NO_OP,
+       tensor_at(1) + T::kAtReserved},
+      {"tensor: second reserved field", [](FileBuilder& f) { f.tensors[11].reserved2[1] = 1; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtReserved2},
+      {"floats that are multiplied", [](FileBuilder& f) { f.tensors[1].mul = 1; }, BNT_NO_OP, tensor_at(1) + T::kAtMul},
+      {"floats of so many codes", [](FileBuilder& f) { f.tensors[1].top = 1; }, BNT_NO_OP, tensor_at(1) + T::kAtTop},
+      {"floats with a flag", [](FileBuilder& f) { f.tensors[1].flags = 1; }, BNT_NO_OP, tensor_at(1) + T::kAtFlags},
+      {"floats with a first code", [](FileBuilder& f) { f.tensors[1].add = -1; }, BNT_NO_OP, tensor_at(1) + T::kAtAdd},
+      {"bits with a scale", [](FileBuilder& f) { f.tensors[2].scale = 1; }, BNT_NO_OP, tensor_at(2) + T::kAtScale},
+      {"bits with a factor", [](FileBuilder& f) { f.tensors[2].factor = 1; }, BNT_NO_OP, tensor_at(2) + T::kAtFactor},
+      {"codes times 0", [](FileBuilder& f) { f.tensors[11].mul = 0; }, BNT_NO_OP, tensor_at(11) + T::kAtMul},
+      {"codes times 3", [](FileBuilder& f) { f.tensors[11].mul = 3; }, BNT_NO_OP, tensor_at(11) + T::kAtMul},
+      {"codes of one value", [](FileBuilder& f) { f.tensors[11].top = 0; }, BNT_NO_OP, tensor_at(11) + T::kAtTop},
+      {"codes with an unknown flag", [](FileBuilder& f) { f.tensors[11].flags = 2; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtFlags},
+      {"codes that start too low", [](FileBuilder& f) { f.tensors[11].add = -256; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtAdd},
+      {"codes that reach too high", [](FileBuilder& f) { f.tensors[11].add = 253; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtAdd},
+      {"codes that reach too high in steps of 2",
+       [](FileBuilder& f) { f.tensors[11].mul = 2, f.tensors[11].top = 255, f.tensors[11].add = -254; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtAdd},
+      {"codes of scale 0", [](FileBuilder& f) { f.tensors[11].scale = 0; }, BNT_NO_OP, tensor_at(11) + T::kAtScale},
+      {"codes of a negative scale", [](FileBuilder& f) { f.tensors[11].scale |= 1u << 31; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtScale},
+      {"codes of an infinite scale", [&](FileBuilder& f) { f.tensors[11].scale = infinity; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtScale},
+      {"codes of factor 0", [](FileBuilder& f) { f.tensors[11].factor = 0; }, BNT_NO_OP, tensor_at(11) + T::kAtFactor},
+      {"codes of a negative factor", [](FileBuilder& f) { f.tensors[11].factor = 1u << 31; }, BNT_NO_OP,
+       tensor_at(11) + T::kAtFactor},
+      {"codes of a factor that is not a number", [&](FileBuilder& f) { f.tensors[11].factor = infinity + 1; },
+       BNT_NO_OP, tensor_at(11) + T::kAtFactor},
       {"tensor: zero height", [](FileBuilder& f) { f.tensors[1].h = 0; }, BNT_NO_OP, tensor_at(1) + 8},
       {"tensor: zero width", [](FileBuilder& f) { f.tensors[1].w = 0; }, BNT_NO_OP, tensor_at(1) + 12},
       {"tensor: too many channels", [](FileBuilder& f) { f.tensors[1].c = kMaxDepth + 1; }, BNT_NO_OP,
@@ -187,14 +254,85 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"tensor: its sizes multiply past the arena",
        [](FileBuilder& f) { f.tensors[1].h = f.tensors[1].w = kMaxSide, f.tensors[1].c = kMaxDepth; }, BNT_NO_OP,
        tensor_at(1) + 20},
-      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(11)},
+      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(19)},
 
       {"op: name outside the strings", [](FileBuilder& f) { f.ops[2].name = 1000; }, 2, op_at(2)},
       {"op: unknown source", [](FileBuilder& f) { f.ops[2].source = kSources; }, 2, op_at(2) + O::kAtSource},
       {"op: pixels with an input", [](FileBuilder& f) { f.ops[0].in = 0; }, 0, op_at(0) + O::kAtIn},
       {"op: input is no tensor", [](FileBuilder& f) { f.ops[1].in = kNone; }, 1, op_at(1) + O::kAtIn},
       {"op: input not yet made", [](FileBuilder& f) { f.ops[1].in = 9; }, 1, op_at(1) + O::kAtIn},
-      {"op: input of the wrong type", [](FileBuilder& f) { f.ops[2].in = 1; }, 2, op_at(2) + O::kAtIn},
+      {"op: weights of bits for floats", [](FileBuilder& f) { f.ops[2].in = 1; }, 2, op_at(2) + O::kAtWeightForm},
+      {"op: weights of floats for bits", [](FileBuilder& f) { f.ops[5].in = 3; }, 5, op_at(5) + O::kAtWeightForm},
+      {"op: depthwise on codes", [](FileBuilder& f) { f.ops[11].weight_form = 2; }, 11, op_at(11) + O::kAtWeightForm},
+      {"op: weights of bits for codes", [](FileBuilder& f) { f.ops[11].weight_form = 4; }, 11,
+       op_at(11) + O::kAtWeightForm},
+      {"op: convolution without weights", [](FileBuilder& f) { f.ops[1].weight_form = 0; }, 1,
+       op_at(1) + O::kAtWeightForm},
+      {"op: unknown form of weights", [](FileBuilder& f) { f.ops[1].weight_form = kWeightForms; }, 1,
+       op_at(1) + O::kAtWeightForm},
+      {"op: form of weights without a convolution", [](FileBuilder& f) { f.ops[6].weight_form = 1; }, 6,
+       op_at(6) + O::kAtWeightForm},
+      {"op: numbers without bits", [](FileBuilder& f) { f.ops[10].weight_bits = 0; }, 10, op_at(10) + O::kAtWeightBits},
+      {"op: numbers of 9 bits", [](FileBuilder& f) { f.ops[10].weight_bits = 9; }, 10, op_at(10) + O::kAtWeightBits},
+      {"op: floats of so many bits", [](FileBuilder& f) { f.ops[1].weight_bits = 1; }, 1, op_at(1) + O::kAtWeightBits},
+      {"op: weights' bits without a convolution", [](FileBuilder& f) { f.ops[6].weight_bits = 1; }, 6,
+       op_at(6) + O::kAtWeightBits},
+      {"op: numbers times 0", [](FileBuilder& f) { f.ops[10].weight_mul = 0; }, 10, op_at(10) + O::kAtWeightMul},
+      {"op: numbers times 3", [](FileBuilder& f) { f.ops[10].weight_mul = 3; }, 10, op_at(10) + O::kAtWeightMul},
+      {"op: signs that are multiplied", [](FileBuilder& f) { f.ops[2].weight_mul = 1; }, 2, op_at(2) + O::kAtWeightMul},
+      {"op: weights' step without a convolution", [](FileBuilder& f) { f.ops[6].weight_mul = 1; }, 6,
+       op_at(6) + O::kAtWeightMul},
+      {"op: a largest number of 0", [](FileBuilder& f) { f.ops[10].weight_top = 0; }, 10, op_at(10) + O::kAtWeightTop},
+      {"op: a largest number of more bits", [](FileBuilder& f) { f.ops[14].weight_top = 2; }, 14,
+       op_at(14) + O::kAtWeightTop},
+      {"op: a number above the largest", [](FileBuilder& f) { f.ops[10].weight_top = 2; }, 10,
+       op_at(10) + O::kAtWeights},
+      {"op: floats with a largest number", [](FileBuilder& f) { f.ops[1].weight_top = 1; }, 1,
+       op_at(1) + O::kAtWeightTop},
+      {"op: a largest number without a convolution", [](FileBuilder& f) { f.ops[6].weight_top = 1; }, 6,
+       op_at(6) + O::kAtWeightTop},
+      {"op: numbers that start too low", [](FileBuilder& f) { f.ops[10].weight_add = -256; }, 10,
+       op_at(10) + O::kAtWeightAdd},
+      {"op: numbers that reach too high", [](FileBuilder& f) { f.ops[10].weight_add = 242; }, 10,
+       op_at(10) + O::kAtWeightAdd},
+      {"op: floats with a first code", [](FileBuilder& f) { f.ops[1].weight_add = -1; }, 1, op_at(1) + O::kAtWeightAdd},
+      {"op: weights' first code without a convolution", [](FileBuilder& f) { f.ops[6].weight_add = 1; }, 6,
+       op_at(6) + O::kAtWeightAdd},
+      {"op: table for an integer product", [](FileBuilder& f) { f.ops[10].table = f.ops[15].table; }, 10,
+       op_at(10) + O::kAtTable},
+      {"op: table for floats", [](FileBuilder& f) { f.ops[1].table = f.ops[15].table; }, 1, op_at(1) + O::kAtTable},
+      {"op: table without a convolution", [](FileBuilder& f) { f.ops[6].table = f.ops[15].table; }, 6,
+       op_at(6) + O::kAtTable},
+      {"op: table behind the end", [](FileBuilder& f) { f.ops[15].table = 1u << 24; }, 15, op_at(15) + O::kAtTable},
+      {"op: table misaligned", [](FileBuilder& f) { f.ops[15].table += 4; }, 15, op_at(15) + O::kAtTable},
+      {"op: scales for an integer product", [](FileBuilder& f) { f.ops[12].scales = f.ops[15].scales; }, 12,
+       op_at(12) + O::kAtScales},
+      {"op: scales for floats", [](FileBuilder& f) { f.ops[8].scales = f.ops[15].scales; }, 8, op_at(8) + O::kAtScales},
+      {"op: scales without a convolution", [](FileBuilder& f) { f.ops[6].scales = f.ops[15].scales; }, 6,
+       op_at(6) + O::kAtScales},
+      {"op: scales behind the end", [](FileBuilder& f) { f.ops[15].scales = 1u << 24; }, 15, op_at(15) + O::kAtScales},
+      {"op: sums that do not fit 31 bits",  // 2^20 taps of 3 channels, codes up to 3 and 255
+       [](FileBuilder& f) {
+         OpRecord& o = f.ops[10];
+         o.kh = o.kw = 1024, o.pad_h = o.pad_w = 1023, o.weight_bits = 8, o.weight_top = 255, o.weight_add = -255;
+       },
+       10, op_at(10) + O::kAtKernel},
+      {"op: weights' codes that take too much memory",
+       [](FileBuilder& f) {
+         OpRecord& o = f.ops[10];
+         o.kh = o.kw = 1024, o.pad_h = o.pad_w = 1023, o.weight_bits = o.weight_top = 1, o.weight_add = -1, o.k = 64;
+         o.stride_h = o.stride_w = 64;
+       },
+       10, op_at(10) + O::kAtKernel},
+      {"op: rows of codes that take too much memory",
+       [](FileBuilder& f) {
+         OpRecord& o = f.ops[10];
+         o.kh = o.kw = 3, o.pad_h = o.pad_w = 65535, o.dilation_h = o.dilation_w = 60000;
+       },
+       10, op_at(10) + O::kAtKernel},
+      {"op: average of bits", [](FileBuilder& f) { f.ops[7].in = 3; }, 7, op_at(7) + O::kAtIn},
+      {"op: average of codes",
+       [](FileBuilder& f) { f.ops[14].source = uint8_t(Source::kGlobalAverage); }, 14, op_at(14) + O::kAtIn},
       {"op: input was written over", [](FileBuilder& f) { f.tensors[4].arena = f.tensors[1].arena; }, 4,
        stage_at(5) + StageRecord::kAtTensor},
       {"op: output lies on its input", [](FileBuilder& f) { f.tensors[8].arena = f.tensors[6].arena; }, 7,
@@ -202,10 +340,13 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: output lies on its residual", [](FileBuilder& f) { f.tensors[5].arena = f.tensors[1].arena; }, 4,
        op_at(4) + O::kAtOutF32},
       {"op: its outputs lie on each other", [](FileBuilder& f) { f.tensors[2].arena = f.tensors[1].arena; }, 1,
-       op_at(1) + O::kAtOutBits},
+       op_at(1) + O::kAtOutCodes},
       {"op: output made twice", [](FileBuilder& f) { f.ops[5].out_f32 = 4; }, 5, op_at(5) + O::kAtOutF32},
       {"op: output is no tensor", [](FileBuilder& f) { f.ops[5].out_f32 = 77; }, 5, op_at(5) + O::kAtOutF32},
-      {"op: output of the wrong type", [](FileBuilder& f) { f.ops[6].out_bits = 8; }, 6, op_at(6) + O::kAtOutBits},
+      {"op: output of the wrong type", [](FileBuilder& f) { f.ops[6].out_codes = 8; }, 6, op_at(6) + O::kAtOutCodes},
+      {"op: codes where floats should be", [](FileBuilder& f) { f.ops[5].out_f32 = 11; }, 5, op_at(5) + O::kAtOutF32},
+      {"op: codes that are no tensor", [](FileBuilder& f) { f.ops[6].out_codes = 77; }, 6, op_at(6) + O::kAtOutCodes},
+      {"op: codes made twice", [](FileBuilder& f) { f.ops[12].out_codes = 11; }, 12, op_at(12) + O::kAtOutCodes},
       {"op: output of other dims", [](FileBuilder& f) { f.tensors[8].c = 2; }, 7, op_at(7) + O::kAtOutF32},
       {"op: no output", [](FileBuilder& f) { f.ops[5].out_f32 = kNone; }, 5, op_at(5) + O::kAtOutF32},
       {"op: no output channels", [](FileBuilder& f) { f.ops[1].k = 0; }, 1, op_at(1) + O::kAtK},
@@ -233,6 +374,8 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: padding value of a float convolution", [](FileBuilder& f) { f.ops[1].pad_value = 1; }, 1,
        op_at(1) + O::kAtPadValue},
       {"op: padding value 2", [](FileBuilder& f) { f.ops[2].pad_value = 2; }, 2, op_at(2) + O::kAtPadValue},
+      {"op: padding value of floats by codes", [](FileBuilder& f) { f.ops[15].pad_value = 1; }, 15,
+       op_at(15) + O::kAtPadValue},
       {"op: padding value without a convolution", [](FileBuilder& f) { f.ops[6].pad_value = 1; }, 6,
        op_at(6) + O::kAtPadValue},
       {"op: weights behind the end", [](FileBuilder& f) { f.ops[1].weights = 1u << 24; }, 1, op_at(1) + O::kAtWeights},
@@ -241,6 +384,14 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: weights without a convolution", [](FileBuilder& f) { f.ops[6].weights = 64; }, 6, op_at(6) + O::kAtWeights},
       {"op: pad bits in its weights",
        [](FileBuilder& f) { f.ops[2].weights = f.payload(std::vector<uint64_t>(27, 8)); }, 2, op_at(2) + O::kAtWeights},
+      {"op: pad bits in its rows of numbers",
+       [](FileBuilder& f) { f.ops[10].weights = f.payload(std::vector<uint8_t>(25, 0x10)); }, 10,
+       op_at(10) + O::kAtWeights},
+      {"op: numbers behind the end", [](FileBuilder& f) { f.ops[10].weights = 1u << 24; }, 10,
+       op_at(10) + O::kAtWeights},
+      {"op: pad bits in its thresholds for codes",
+       [](FileBuilder& f) { f.ops[10].thresholds = f.payload(std::vector<uint64_t>(7, 32)); }, 10,
+       op_at(10) + O::kAtThresholds},
       {"op: pad bits in its thresholds",
        [](FileBuilder& f) { f.ops[2].thresholds = f.payload(std::vector<uint64_t>(5, 8)); }, 2,
        op_at(2) + O::kAtThresholds},
@@ -252,11 +403,12 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        op_at(2) + O::kAtOutF32},
       {"op: too many stages", [](FileBuilder& f) { f.ops[2].n_stages = kMaxStages + 1; }, 2, op_at(2) + O::kAtStages},
       {"op: stages out of order", [](FileBuilder& f) { f.ops[2].first_stage = 0; }, 2, op_at(2) + O::kAtFirstStage},
-      {"op: stages behind the table", [](FileBuilder& f) { f.ops[6].n_stages = 3; }, 6, op_at(6) + O::kAtFirstStage},
+      {"op: stages behind the table", [](FileBuilder& f) { f.ops[14].n_stages = 2; }, 14, op_at(14) + O::kAtFirstStage},
       {"stages that no op has", [](FileBuilder& f) { f.stages.push_back(f.stages[0]); }, BNT_NO_OP, Header::kAtStages},
       {"op: no band", [](FileBuilder& f) { f.ops[1].band = 0; }, 1, op_at(1) + O::kAtBand},
       {"op: band of more rows than there are", [](FileBuilder& f) { f.ops[1].band = 4; }, 1, op_at(1) + O::kAtBand},
-      {"op: reserved field", [](FileBuilder& f) { f.ops[1].reserved = 1; }, 1, op_at(1) + O::kAtReserved},
+      {"op: second reserved field", [](FileBuilder& f) { f.ops[1].reserved2 = 1; }, 1, op_at(1) + O::kAtReserved2},
+      {"op: third reserved field", [](FileBuilder& f) { f.ops[6].reserved3 = 1; }, 6, op_at(6) + O::kAtReserved3},
 
       {"stage: unknown kind", [](FileBuilder& f) { f.stages[0].kind = kStageKinds; }, 1, stage_at(0)},
       {"stage: reserved field", [](FileBuilder& f) { f.stages[0].reserved = 1; }, 1, stage_at(0) + 7},
@@ -289,17 +441,112 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
     CAPTURE(rule.name);
     FileBuilder f = sample_builder();
     rule.breaks(f);
-    std::vector<uint8_t> file = f.bytes();
-    if (rule.status == BNT_BAD_VERSION) {
-      store_le32(&file[Header::kAtVersion], kVersion + 1);
-      seal(&file);
-    }
-    const Verdict v = check(file);
+    const Verdict v = check(f.bytes());
     CHECK(v.status == rule.status);
     CHECK(v.where.op == rule.op);
     CHECK(v.where.offset == rule.offset);
   }
   MESSAGE("rules of packed files: ", std::size(rules));
+}
+
+TEST_CASE("geometry: limits that only sizes beyond a small file reach are held, and named") {
+  const auto fault_of = [](OpRecord o, Dims in, const Elements& out = {}) {
+    o.source = uint8_t(Source::kConv), o.out_f32 = 0, o.band = 1;
+    if (o.groups == 0) o.groups = 1;
+    o.stride_h = o.stride_w = 1;
+    if (o.dilation_h == 0) o.dilation_h = o.dilation_w = 1;
+    Geometry g;
+    Fault fault;
+    return derive(o, in, out, nullptr, &g, &fault) ? 0 : fault.at;
+  };
+  using O = OpRecord;
+  constexpr uint8_t kPanels = uint8_t(WeightForm::kPanels), kRows = uint8_t(WeightForm::kSignRows),
+                    kNumbers = uint8_t(WeightForm::kCodes), kColumns = uint8_t(WeightForm::kSignColumns);
+  const Elements floats, bits{Type::kBits}, codes{Type::kCodes, 4, 1, 0};
+  CHECK(fault_of({.k = 16, .kh = 1, .kw = 1, .weight_form = kPanels}, {8, 8, 16, floats}) == 0);
+  // Panels of 2^14 * 2^20 floats; the same as bits would still fit the file.
+  CHECK(fault_of({.k = 1 << 14, .kh = 1, .kw = 1, .weight_form = kPanels}, {1, 1, 1 << 20, floats}) == O::kAtK);
+  CHECK(fault_of({.k = 1 << 14, .kh = 1, .kw = 1, .weight_form = kColumns}, {1, 1, 1 << 20, floats}) == O::kAtK);
+  CHECK(fault_of({.k = 1 << 17, .kh = 9, .kw = 9, .weight_form = kRows}, {9, 9, 1 << 10, bits}) == O::kAtK);
+  // 2^14 * 2^14 pixels of 2^10 by 2^10 channels take 2^48 multiply-accumulates.
+  CHECK(fault_of({.k = 1 << 10, .kh = 1, .kw = 1, .weight_form = kPanels}, {1 << 14, 1 << 14, 1 << 10, floats}) ==
+        O::kAtK);
+  CHECK(fault_of({.k = 1, .kh = 1024, .kw = 1024, .weight_form = kRows}, {1024, 1024, 16, bits}) == O::kAtKernel);
+  CHECK(fault_of({.k = 1,
+                  .kh = 3,
+                  .kw = 3,
+                  .pad_h = 65535,
+                  .pad_w = 65535,
+                  .dilation_h = 60000,
+                  .dilation_w = 60000,
+                  .weight_form = kRows},
+                 {3, 3, 1 << 12, bits}) == O::kAtKernel);
+  // Codes up to 3 by numbers up to 255 (their bits, 8, say so): sums of at most 2^31 / 765 products fit.
+  const OpRecord numbers{.k = 1, .kh = 1, .kw = 1, .weight_form = kNumbers, .weight_bits = 8, .weight_mul = 1,
+                         .weight_top = 255};
+  CHECK(fault_of(numbers, {1, 1, 1 << 20, codes}) == 0);
+  OpRecord taps = numbers;
+  taps.kh = 3, taps.pad_h = 2;
+  CHECK(fault_of(taps, {1, 1, 935722, codes}) == 0);
+  CHECK(fault_of(taps, {1, 1, 935723, codes}) == O::kAtKernel);  // 3 * 935723 * 765 >= 2^31
+  // Rows of bits fill whole words: 2^28 weights of 1 channel take 2^31 bytes.
+  CHECK(fault_of({.k = 256, .kh = 1024, .kw = 1024, .weight_form = kRows}, {1024, 1024, 1, bits}) == O::kAtK);
+  // A side of 2^14 + 1 pixels.
+  CHECK(fault_of({.k = 1, .kh = 2, .kw = 1, .pad_h = 1, .weight_form = kPanels}, {1 << 14, 1, 1, floats}) ==
+        O::kAtKernel);
+  StageRecord pool;
+  pool.kind = uint8_t(StageKind::kMaxPool);
+  pool.kh = 2, pool.kw = pool.sh = pool.sw = 1, pool.ph = 1;
+  OpRecord load{.source = uint8_t(Source::kLoad), .out_f32 = 0, .n_stages = 1, .band = 1};
+  Geometry g;
+  Fault fault;
+  CHECK_FALSE(derive(load, {1 << 14, 1, 1, floats}, {}, &pool, &g, &fault));
+  CHECK(fault.stage == 0);
+  CHECK(fault.at == StageRecord::kAtWindow);
+  // A band of 2^14 rows of 2^14 pixels takes 2^31 bytes of scratch.
+  const OpRecord band{.source = uint8_t(Source::kPixels), .out_codes = 0, .band = 1 << 14};
+  CHECK_FALSE(derive(band, {1 << 14, 1 << 14, 2}, bits, nullptr, &g, &fault));
+  CHECK(fault.at == O::kAtBand);
+}
+
+TEST_CASE("reader: ops that take too long together are refused, though each alone is not") {
+  // Two convolutions of 1024x1024 taps over 4096x4096 pixels, 0.99e13 multiply-accumulates each: 2^44 are 1.76e13.
+  FileBuilder f;
+  f.header.h = f.header.w = 4096, f.header.c = 1;
+  f.header.lut = f.payload(std::vector<float>(256, 0.25f));
+  const uint32_t weights = f.payload(std::vector<uint8_t>((1 << 20) / 8, 0x55));
+  for (uint32_t i = 0; i < 3; ++i) {
+    const uint32_t side = i == 0 ? 4096 : 4096 - 1023;
+    TensorRecord t{.name = f.string("t"), .h = side, .w = side, .c = 1, .arena = f.header.arena_base};
+    f.header.arena_base += uint32_t(aligned(t.bytes()));
+    f.tensors.push_back(t);
+    OpRecord op{.name = t.name, .source = uint8_t(Source::kPixels), .out_f32 = i, .band = 1};
+    if (i > 0) {
+      op.source = uint8_t(Source::kConv), op.in = 0, op.k = op.groups = 1, op.kh = op.kw = 1024, op.weights = weights;
+      op.stride_h = op.stride_w = op.dilation_h = op.dilation_w = 1;
+      op.weight_form = uint8_t(WeightForm::kCodes), op.weight_bits = op.weight_mul = op.weight_top = 1;
+    }
+    f.ops.push_back(op);
+  }
+  f.classes.push_back(f.string("t"));
+  f.switches.push_back({});
+  const Verdict v = check(f.bytes());
+  CHECK(v.status == BNT_TOO_LARGE);
+  CHECK(v.where.op == 2);
+  CHECK(v.where.offset == Header::kBytes + 3 * TensorRecord::kBytes + 2 * OpRecord::kBytes + OpRecord::kAtK);
+}
+
+TEST_CASE("reader: another version is refused with a text that says to pack again, version 1 too") {
+  for (uint32_t version : {0u, 1u, kVersion + 1}) {
+    std::vector<uint8_t> file = sample_builder().bytes();
+    store_le32(&file[Header::kAtVersion], version);
+    seal(&file);
+    const Verdict v = check(file);
+    CHECK(v.status == BNT_BAD_VERSION);
+    CHECK(v.where.op == BNT_NO_OP);
+    CHECK(v.where.offset == Header::kAtVersion);
+    CHECK(std::string(bnt_status_text(v.status)).find("pack its checkpoint again") != std::string::npos);
+  }
 }
 
 TEST_CASE("reader: strings end in a zero byte and hold no control characters") {

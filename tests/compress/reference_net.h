@@ -1,19 +1,53 @@
-// The evaluation forward written down once more, one node and one value at a time with std::fma: an oracle that shares
-// no code with the engine's executor, its kernels or the runtime. One image; slow.
+// The evaluation forward written down once more, one node and one value at a time with std::fma, sums of codes in
+// 64 bits: an oracle that shares no code with the engine's executor, its kernels (but tanh) or the runtime. One image;
+// slow.
 #pragma once
 
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nn/net.h"
+#include "tests/compress/reference_codes.h"
 
 namespace bantam {
 
 struct ReferenceValue {
   int64_t h = 1, w = 1, c = 1;
-  std::vector<float> v;
+  std::vector<float> v = {};
+  ReferenceCodes codes = {};  // of a quantize node
+};
+
+// How a layer multiplies: codes by codes as exact integers; reals by codes in f32, the steps once, afterwards; reals by
+// reals, as well where the steps differ within a sum.
+struct ReferenceLayer {
+  struct Sum {
+    int64_t exact = 0;
+    float chain = 0;
+  };
+  const ReferenceCodes &x, w;
+  const std::vector<float>& values;
+  const bool coded, integer;
+
+  ReferenceLayer(const ReferenceCodes& of_x, ReferenceCodes of_w, const std::vector<float>& w_values, bool by_kernel)
+      : x(of_x), w(std::move(of_w)), values(w_values), coded(w.defined && !by_kernel), integer(coded && x.defined) {}
+
+  void add(int a, size_t i, Sum* s) const { s->exact += int64_t(a) * w.code[i]; }
+  void add(float a, size_t i, Sum* s) const {
+    s->chain = std::fma(a, coded ? float(w.code[i]) : w.defined ? w.value(i) : values[i], s->chain);
+  }
+  // `first` is any of the sum's weights.
+  float result(const Sum& s, size_t first, const float* bias) const {
+    const float sum = integer ? float(s.exact) : s.chain;
+    const bool of_x = integer && x.scaled, of_w = coded && w.scaled;
+    if (of_x || of_w) {
+      const float scale = of_x && of_w ? x.step[0] * w.step[first] : of_x ? x.step[0] : w.step[first];
+      return std::fma(sum, scale, bias ? *bias : 0.0f);
+    }
+    return bias ? sum + *bias : sum;
+  }
 };
 
 // Values of every node, by name. `image` is the input node's value.
@@ -21,59 +55,72 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
   const NetSpec& spec = model.spec();
   std::vector<ReferenceValue> values;
   const auto parameter = [&](const std::string& name) { return model.parameters.find(name)->value.data<float>(); };
-  const auto sign = [](float x) { return x >= 0 ? 1.0f : -1.0f; };
+  using Layer = ReferenceLayer;
+  const auto weights = [&](const std::string& node, int64_t n) {
+    const float* w = parameter(node + ".weight");
+    return std::vector<float>(w, w + n);
+  };
   for (const NodeSpec& node : spec.nodes) {
-    ReferenceValue out;
-    if (!node.inputs.empty()) out = values[size_t(node.inputs[0])];
-    const ReferenceValue in = out;
+    const ReferenceValue in = node.inputs.empty() ? ReferenceValue() : values[size_t(node.inputs[0])];
+    ReferenceValue out = in;
+    out.codes = {};
     const auto each = [&](auto f) {
       for (size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(out.v[i], i % size_t(out.c));
     };
     switch (node.kind) {
       case Kind::kInput: {
         const auto& c = std::get<InputConfig>(node.config);
-        out = {c.h, c.w, c.c, image};
+        out = {c.h, c.w, c.c, image, {}};
         break;
       }
       case Kind::kConv: {
         const auto& c = std::get<ConvConfig>(node.config);
-        const float* w = parameter(node.name + ".weight");
         const int64_t gc = in.c / c.groups, gk = c.out_channels / c.groups;
         out.h = (in.h + 2 * c.pad_h - c.dilation_h * (c.kernel_h - 1) - 1) / c.stride_h + 1;
         out.w = (in.w + 2 * c.pad_w - c.dilation_w * (c.kernel_w - 1) - 1) / c.stride_w + 1;
         out.c = c.out_channels;
         out.v.clear();
+        const std::vector<float> w = weights(node.name, out.c * c.kernel_h * c.kernel_w * gc);
+        const Layer layer(in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight), w,
+                          c.kernel_h * c.kernel_w > 1 && traits_of(c.weight.scheme).granular &&
+                              c.weight.granularity == Granularity::kKernel);
         for (int64_t oy = 0; oy < out.h; ++oy)
           for (int64_t ox = 0; ox < out.w; ++ox)
             for (int64_t k = 0; k < out.c; ++k) {
-              float acc = 0;
+              Layer::Sum sum;
               for (int64_t ky = 0; ky < c.kernel_h; ++ky)
                 for (int64_t kx = 0; kx < c.kernel_w; ++kx)
                   for (int64_t ch = 0; ch < gc; ++ch) {
                     const int64_t y = oy * c.stride_h - c.pad_h + ky * c.dilation_h;
                     const int64_t x = ox * c.stride_w - c.pad_w + kx * c.dilation_w;
                     const bool inside = y >= 0 && y < in.h && x >= 0 && x < in.w;
-                    const float a =
-                        inside ? in.v[size_t((y * in.w + x) * in.c + k / gk * gc + ch)] : float(c.pad_value);
-                    float b = w[((k * c.kernel_h + ky) * c.kernel_w + kx) * gc + ch];
-                    if (c.weight.scheme == Scheme::kSign) b = sign(b);
-                    acc = std::fma(a, b, acc);
+                    const size_t at = size_t((y * in.w + x) * in.c + k / gk * gc + ch);
+                    const size_t weight = size_t(((k * c.kernel_h + ky) * c.kernel_w + kx) * gc + ch);
+                    if (layer.integer)
+                      layer.add(inside ? in.codes.code[at] : c.pad_value, weight, &sum);
+                    else
+                      layer.add(inside ? in.v[at] : float(c.pad_value), weight, &sum);
                   }
-              out.v.push_back(c.bias ? acc + parameter(node.name + ".bias")[k] : acc);
+              const size_t first = size_t(k * c.kernel_h * c.kernel_w * gc);
+              out.v.push_back(layer.result(sum, first, c.bias ? parameter(node.name + ".bias") + k : nullptr));
             }
         break;
       }
       case Kind::kLinear: {
         const auto& c = std::get<LinearConfig>(node.config);
-        const float* w = parameter(node.name + ".weight");
-        out = {1, 1, c.out_features, {}};
+        const size_t depth = in.v.size();
+        const std::vector<float> w = weights(node.name, c.out_features * int64_t(depth));
+        const Layer layer(in.codes, reference_weight(w, size_t(c.out_features), depth, c.weight), w, false);
+        out = {1, 1, c.out_features, {}, {}};
         for (int64_t k = 0; k < out.c; ++k) {
-          float acc = 0;
-          for (size_t i = 0; i < in.v.size(); ++i) {
-            const float b = w[size_t(k) * in.v.size() + i];
-            acc = std::fma(in.v[i], c.weight.scheme == Scheme::kSign ? sign(b) : b, acc);
-          }
-          out.v.push_back(c.bias ? acc + parameter(node.name + ".bias")[k] : acc);
+          Layer::Sum sum;
+          const size_t first = size_t(k) * depth;
+          for (size_t i = 0; i < depth; ++i)
+            if (layer.integer)
+              layer.add(in.codes.code[i], first + i, &sum);
+            else
+              layer.add(in.v[i], first + i, &sum);
+          out.v.push_back(layer.result(sum, first, c.bias ? parameter(node.name + ".bias") + k : nullptr));
         }
         break;
       }
@@ -116,7 +163,7 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         std::vector<float> sum(size_t(in.c), 0.0f);
         for (size_t i = 0; i < in.v.size(); ++i) sum[i % size_t(in.c)] += in.v[i];
         for (float& s : sum) s /= float(in.h * in.w);
-        out = {1, 1, in.c, sum};
+        out = {1, 1, in.c, sum, {}};
         break;
       }
       case Kind::kAdd:
@@ -127,11 +174,13 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         if (c.out_h != in.h || c.out_w != in.w) throw Error("reference_net: no pooling to another size");
         break;
       }
-      case Kind::kFlatten: out = {1, 1, int64_t(in.v.size()), in.v}; break;
+      case Kind::kFlatten:
+        out = {1, 1, int64_t(in.v.size()), in.v, {}};
+        break;
       case Kind::kDropout: break;
       case Kind::kQuantize:
-        if (std::get<QuantizeConfig>(node.config).quant.scheme == Scheme::kSign)
-          each([&](float x, size_t) { return sign(x); });
+        out.codes = reference_activation(in.v, std::get<QuantizeConfig>(node.config).quant);
+        for (size_t i = 0; out.codes.defined && i < out.v.size(); ++i) out.v[i] = out.codes.value(i);
         break;
       default: throw Error("reference_net: no " + std::string(name_of(node.kind)));
     }

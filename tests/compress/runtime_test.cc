@@ -1,6 +1,7 @@
 // The C interface: memory to the byte, arguments, lanes, self test.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 
@@ -10,6 +11,7 @@
 #include "compress/runtime/execute.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
+#include "nn/quantize.h"
 #include "tests/compress/random_net.h"
 #include "tests/compress/sample_file.h"
 #include "tests/nn/forms.h"
@@ -43,10 +45,19 @@ class Guarded {
   uint8_t* data_;
 };
 
-std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
-  Net model(cifar_net("resnet14", form, 0.25));
+std::vector<uint8_t> packed_net(const NetSpec& spec, std::vector<uint8_t> test_image = {}) {
+  Net model(spec);
   randomize(&model, 11);
   return pack(model, {random_lut(3, 1), {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, std::move(test_image)});
+}
+std::vector<uint8_t> packed_net(Form form, std::vector<uint8_t> test_image = {}) {
+  return packed_net(cifar_net("resnet14", form, 0.25), std::move(test_image));
+}
+// Weights and activations as codes of 3 and 2 bits: thresholds for codes, pooled ones too.
+std::vector<uint8_t> packed_codes() {
+  QuantRecipe codes;
+  codes.weight = {.scheme = Scheme::kTanh, .bits = 3}, codes.activation = {.scheme = Scheme::kRelu, .bits = 2};
+  return packed_net(quantize(build_model("vgg11", {.width = 0.25, .h = 32, .w = 32, .c = 3}), codes));
 }
 
 // A file loaded by hand, as an embedded program does it.
@@ -66,8 +77,8 @@ struct Loaded {
 }  // namespace
 
 TEST_CASE("runtime: with N bytes of arena a net runs and touches nothing outside, N - 1 are refused") {
-  for (Form form : {Form::kBnn, Form::kBinaryConnect}) {
-    Loaded l(packed_net(form));
+  for (const auto& file : {packed_net(Form::kBnn), packed_net(Form::kBinaryConnect), packed_codes()}) {
+    Loaded l(file);
     const std::vector<uint8_t> x = random_bytes(2 * 32 * 32 * 3, 5);
     for (uint32_t lanes : {1u, 3u}) {
       const size_t n = l.info.arena_base + size_t(lanes) * l.info.arena_per_lane;
@@ -149,43 +160,48 @@ TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
 }
 
 TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
-  Loaded l(packed_net(Form::kBnn));
-  const std::vector<uint8_t> x = random_bytes(3 * 3072, 5);
-  std::vector<float> want;
-  for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
-    set_threads(int(lanes));
-    Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
-    const bnt_parallel parallel = {nullptr, lanes,
-                                   [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
-                                     parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
-                                       for (int64_t t = begin; t < end; ++t) task(context, uint32_t(t), uint32_t(lane));
-                                     });
-                                   }};
-    bnt_session session;
-    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), &parallel, &session) == BNT_OK);
-    std::vector<float> scores(30);
-    REQUIRE(bnt_run(&session, x.data(), 3, scores.data(), 30) == BNT_OK);
-    if (lanes == 1) want = scores;
-    CHECK(memcmp(scores.data(), want.data(), 30 * 4) == 0);
+  for (const auto& file : {packed_net(Form::kBnn), packed_codes()}) {
+    Loaded l(file);
+    const std::vector<uint8_t> x = random_bytes(3 * 3072, 5);
+    std::vector<float> want;
+    for (uint32_t lanes = 1; lanes <= 8; ++lanes) {
+      set_threads(int(lanes));
+      Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
+      const bnt_parallel parallel = {nullptr, lanes,
+                                     [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                       parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
+                                         for (int64_t t = begin; t < end; ++t)
+                                           task(context, uint32_t(t), uint32_t(lane));
+                                       });
+                                     }};
+      bnt_session session;
+      REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), &parallel, &session) == BNT_OK);
+      std::vector<float> scores(30);
+      REQUIRE(bnt_run(&session, x.data(), 3, scores.data(), 30) == BNT_OK);
+      if (lanes == 1) want = scores;
+      CHECK(memcmp(scores.data(), want.data(), 30 * 4) == 0);
+    }
   }
   set_threads(0);
 }
 
 TEST_CASE("runtime: what lay in the arena before does not matter, nor does the image before") {
-  Loaded l(packed_net(Form::kBnn));
-  const std::vector<uint8_t> x = random_bytes(2 * 3072, 5);
-  std::vector<float> first(20), again(20);
-  for (uint8_t fill : {uint8_t(0), uint8_t(0xFF)}) {
-    Guarded arena(l.info.arena_base + l.info.arena_per_lane);
-    memset(arena.data(), fill, arena.size());
-    bnt_session session;
-    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
-    REQUIRE(bnt_run(&session, x.data(), 2, (fill ? again : first).data(), 20) == BNT_OK);
-    float second[10];
-    REQUIRE(bnt_run(&session, x.data() + 3072, 1, second, 10) == BNT_OK);
-    CHECK(memcmp(second, first.data() + 10, sizeof second) == 0);
+  for (const auto& file : {packed_net(Form::kBnn), packed_codes()}) {
+    Loaded l(file);
+    const std::vector<uint8_t> x = random_bytes(2 * 3072, 5);
+    std::vector<float> first(20), again(20);
+    for (uint8_t fill : {uint8_t(0), uint8_t(0xFF)}) {
+      Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+      memset(arena.data(), fill, arena.size());
+      bnt_session session;
+      REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
+      REQUIRE(bnt_run(&session, x.data(), 2, (fill ? again : first).data(), 20) == BNT_OK);
+      float second[10];
+      REQUIRE(bnt_run(&session, x.data() + 3072, 1, second, 10) == BNT_OK);
+      CHECK(memcmp(second, first.data() + 10, sizeof second) == 0);
+    }
+    CHECK(memcmp(first.data(), again.data(), 80) == 0);
   }
-  CHECK(memcmp(first.data(), again.data(), 80) == 0);
 }
 
 TEST_CASE("runtime: the self test passes, and fails when the stored scores are not this machine's") {
@@ -207,7 +223,7 @@ TEST_CASE("runtime: the self test passes, and fails when the stored scores are n
   CHECK(packed::kernels_are_sane());
 }
 
-TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by hand") {
+TEST_CASE("runtime: the hand-made sample runs, its first layer and the one with a table worked out by hand") {
   const std::vector<uint8_t> bytes = packed::sample_builder().bytes();
   Loaded l(bytes);
   Guarded arena(l.info.arena_base + l.info.arena_per_lane);
@@ -218,6 +234,7 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
   struct Seen {
     int tensors = 0;
     bool first_right = true;
+    float u[3] = {}, v[3] = {};
   } seen;
   REQUIRE(bnt_run_traced(
               &session, x.data(), scores, 3,
@@ -229,9 +246,20 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer worked out by han
                 if (strcmp(v->name, "a") == 0)
                   for (int i = 0; i < 27; ++i)
                     s.first_right = s.first_right && static_cast<const float*>(v->data)[i] == 2.375f;
+                if (strcmp(v->name, "u") == 0) memcpy(s.u, v->data, sizeof s.u);
+                if (strcmp(v->name, "v") == 0) memcpy(s.v, v->data, sizeof s.v);
               },
               &seen) == BNT_OK);
-  CHECK(seen.tensors == 11);
+  CHECK(seen.tensors == 19);
   CHECK(seen.first_right);
+  // Rows 0x31 0x0C of 4 bits are numbers 1, 3, 12, looked up and multiplied by their kernel's scale.
+  const std::vector<float> table = packed::sample_table(), scales = packed::sample_scales();
+  const int numbers[3] = {1, 3, 12};
+  for (int k = 0; k < 3; ++k) {
+    float sum = 0;
+    for (int c = 0; c < 3; ++c) sum = std::fma(seen.u[c], table[size_t(numbers[c])] * scales[size_t(k * 3 + c)], sum);
+    CHECK(seen.v[k] == sum);
+    CHECK(sum != 0);
+  }
   CHECK(arena.intact());
 }

@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/rng.h"
 #include "core/tensor.h"
+#include "ops/quant/uniform.h"
 
 using namespace bantam;
 using namespace bantam::packed;
@@ -19,6 +21,41 @@ int disagreements(const std::vector<ScalarStage>& stages, int32_t limit, const T
   for (int32_t sum = -limit; sum <= limit; ++sum) n += t(sum) != (evaluate(stages, float(sum)) >= 0.0f);
   return n;
 }
+
+// Codebooks of activations whose codes thresholds make: those of few levels.
+std::vector<QuantSpec> codebooks() {
+  std::vector<QuantSpec> all = {{.scheme = Scheme::kTernary}};
+  for (int bits = 1; bits <= 4; ++bits) {
+    all.push_back({.scheme = Scheme::kRelu, .bits = bits});
+    all.push_back({.scheme = Scheme::kDorefa, .bits = bits});
+    all.push_back({.scheme = Scheme::kHwgq, .bits = bits});
+    if (bits > 1) all.push_back({.scheme = Scheme::kUniform, .bits = bits});
+  }
+  return all;
+}
+
+// Draws chains of stages as nets have them.
+struct Chains {
+  const Rng rng;
+  uint64_t draw = 0;
+  uint32_t below(uint32_t n) { return rng.below(draw++, n); }
+  float real(float scale) { return scale * (2 * rng.uniform(draw++) - 1); }
+
+  // Rising, falling and constant ones; a scale that spreads the sums over the codes.
+  std::vector<ScalarStage> next(int32_t limit) {
+    std::vector<ScalarStage> s;
+    const float spread = 4.0f / float(limit);
+    if (below(2)) s.push_back({kAffine, spread * (below(3) ? 1.0f : -1.0f), below(4) ? real(0.5f) : -0.0f});
+    if (below(2)) s.push_back({kBias, below(3) ? real(2) : std::round(real(2)), 0});
+    if (below(3) == 0) s.push_back({StageKind::kRelu, 0, 0});
+    if (below(2)) s.push_back({kPRelu, below(4) ? real(0.5f) + 0.5f : 0.0f, 0});
+    const bool scaled = !s.empty() && s[0].kind == kAffine;
+    const float gamma = below(8) == 0 ? 0.0f : (below(3) ? 1.0f : -1.0f) * (scaled ? 1.0f + real(0.9f) : spread);
+    if (below(4)) s.push_back({kAffine, gamma, below(5) ? real(1) : -0.0f});
+    if (below(3) == 0) s.push_back({StageKind::kHardtanh, 0, 0});
+    return s;
+  }
+};
 
 }  // namespace
 
@@ -127,4 +164,100 @@ TEST_CASE("thresholds: bisection alone agrees too, beyond the limit up to which 
       REQUIRE(t(-sum) == (evaluate(stages, float(-sum)) >= 0));
     }
   }
+}
+
+TEST_CASE("thresholds: the codes of a relu of 2 bits behind a scale of a tenth begin at sums 2, 5, 9, by hand") {
+  // round(3 sum / 10), half to even: 1 from 1.67 on, 2 at 15 / 10 and from there on, 3 from 8.33 on.
+  const UniformRule rule = uniform_rule({.scheme = Scheme::kRelu, .bits = 2});
+  const auto byte = [&](float x) { return int(rule.byte(x)); };
+  CodeThreshold t;
+  REQUIRE(find_code_threshold({{kAffine, 0.1f, 0}}, 20, 3, byte, &t));
+  CHECK(t.t == std::vector<int32_t>{2, 5, 9});
+  CHECK_FALSE(t.falls);
+  CHECK(t(4) == 1);
+  REQUIRE(find_code_threshold({{kAffine, -0.1f, 0}}, 20, 3, byte, &t));
+  CHECK(t.t == std::vector<int32_t>{2, 5, 9});
+  CHECK(t.falls);
+  CHECK(t(-9) == 3);
+  // A constant is reached by every sum, or by none.
+  REQUIRE(find_code_threshold({{kAffine, 0.0f, 0.7f}}, 20, 3, byte, &t));
+  CHECK(t.t == std::vector<int32_t>{INT32_MIN, INT32_MIN, INT32_MAX});
+}
+
+TEST_CASE("thresholds: codes of random chains agree with the f32 expression for every sum, in every codebook") {
+  Chains chains{Rng(9, kRngTest)};
+  int falling = 0, constant = 0, levels = 0, rounds = 0;
+  for (const QuantSpec& quant : codebooks()) {
+    CAPTURE(std::string(name_of(quant.scheme)));
+    CAPTURE(quant.bits);
+    const UniformRule rule = uniform_rule(quant);
+    const int top = rule.hi - rule.lo;
+    const auto byte = [&](float x) { return int(rule.byte(x)); };
+    for (int round = 0; round < 150; ++round, ++rounds) {
+      const int32_t limit = 1 + int32_t(chains.below(2000));
+      const std::vector<ScalarStage> stages = chains.next(limit);
+      CodeThreshold t;
+      REQUIRE(find_code_threshold(stages, limit, top, byte, &t));
+      REQUIRE(int(t.t.size()) == top);
+      REQUIRE(std::is_sorted(t.t.begin(), t.t.end()));
+      int seen = 0, last = -1, wrong = 0;
+      for (int32_t sum = -limit; sum <= limit; ++sum) {
+        const int want = byte(evaluate(stages, float(sum)));
+        wrong += t(sum) != want;
+        seen += want != last, last = want;
+      }
+      REQUIRE(wrong == 0);
+      falling += t.falls, constant += seen == 1, levels += seen;
+    }
+  }
+  CHECK(falling > rounds / 8);
+  CHECK(constant > rounds / 20);
+  CHECK(levels > 2 * rounds);
+}
+
+TEST_CASE("thresholds: codes agree around their steps beyond the limit up to which every sum is tried, up to 2^31") {
+  Chains chains{Rng(10, kRngTest)};
+  for (const QuantSpec& quant : codebooks()) {
+    const UniformRule rule = uniform_rule(quant);
+    const int top = rule.hi - rule.lo;
+    const auto byte = [&](float x) { return int(rule.byte(x)); };
+    for (int32_t limit : {kExhaustiveLimit + 1, (1 << 24) + 12345, INT32_MAX - 1})
+      for (int round = 0; round < 10; ++round) {
+        const std::vector<ScalarStage> stages = chains.next(limit);
+        CodeThreshold t;
+        REQUIRE(find_code_threshold(stages, limit, top, byte, &t));
+        const auto agrees = [&](int64_t sum) {
+          return sum < -limit || sum > limit || t(int32_t(sum)) == byte(evaluate(stages, float(sum)));
+        };
+        for (int32_t step : t.t)
+          for (int64_t d = -200; d <= 200; ++d) REQUIRE(agrees((t.falls ? -int64_t(step) : int64_t(step)) + d));
+        for (int64_t d = 0; d < 3; ++d) REQUIRE((agrees(d - limit) && agrees(limit - d) && agrees(d)));
+        for (int i = 0; i < 200; ++i) REQUIRE(agrees(int64_t(chains.below(uint32_t(limit))) * (i % 2 ? 1 : -1)));
+      }
+  }
+}
+
+TEST_CASE("thresholds: signs of sums up to 2^31, which f32 rounds, agree around their step, too") {
+  Chains chains{Rng(11, kRngTest)};
+  for (int round = 0; round < 200; ++round) {
+    const int32_t limit = INT32_MAX - 1;
+    const std::vector<ScalarStage> stages = chains.next(limit);
+    Threshold t;
+    REQUIRE(find_threshold(stages, limit, &t));
+    const auto agrees = [&](int64_t sum) {
+      return sum < -limit || sum > limit || t(int32_t(sum)) == (evaluate(stages, float(sum)) >= 0.0f);
+    };
+    for (int64_t d = -300; d <= 300; ++d) REQUIRE((agrees(t.lo + d) && agrees(t.hi + d) && agrees(d)));
+    for (int i = 0; i < 200; ++i) REQUIRE(agrees(int64_t(chains.below(uint32_t(limit))) * (i % 2 ? 1 : -1)));
+  }
+}
+
+TEST_CASE("thresholds: codes of a chain that turns, or has a stage of no single value, have none") {
+  CodeThreshold t;
+  const auto byte = [](float x) { return x >= 0 ? 1 : 0; };
+  CHECK_FALSE(find_code_threshold({{kPRelu, -0.5f, 0}, {kBias, -5.0f, 0}}, 64, 1, byte, &t));
+  for (StageKind kind : {StageKind::kAdd, StageKind::kMaxPool, StageKind::kHardSwish})
+    CHECK_FALSE(find_code_threshold({{kBias, 0.5f, 0}, {kind, 0, 0}}, 64, 1, byte, &t));
+  // What comes after a constant does not turn it.
+  CHECK(find_code_threshold({{kAffine, 0.0f, 1.0f}, {kAffine, -1.0f, 0.0f}}, 64, 1, byte, &t));
 }

@@ -35,9 +35,14 @@ static void check(bnt_status s) {
   exit(s == BNT_SELF_TEST_FAILED ? 6 : 3);
 }
 
+static size_t pixel_bytes(const bnt_view* v) {
+  const size_t c = v->dims[2];
+  if (v->dtype == BNT_BITS) return (c + 63) / 64 * 8;
+  return v->dtype == BNT_CODES ? c : c * 4;
+}
+
 static void show(void* user, const bnt_view* v) {
-  const size_t pixels = (size_t)v->dims[0] * v->dims[1];
-  const size_t bytes = pixels * (v->dtype == BNT_BITS ? (v->dims[2] + 63) / 64 * 8 : (size_t)v->dims[2] * 4);
+  const size_t bytes = (size_t)v->dims[0] * v->dims[1] * pixel_bytes(v);
   (void)user;
   printf("%s %d %u %u %u\n", v->name, (int)v->dtype, (unsigned)v->dims[0], (unsigned)v->dims[1], (unsigned)v->dims[2]);
   fwrite(v->data, 1, bytes, stdout);

@@ -1,4 +1,6 @@
-// Packed models. The mutator repairs size and checksum, else nothing would get past them; what is accepted is run.
+// Packed models. The mutator repairs size and checksum, else nothing would get past them, and settles what follows from
+// the ops, else hardly a changed op would get past the reader; what is accepted is run.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -6,7 +8,9 @@
 #include "compress/pack/packed_file.h"
 #include "compress/runtime/bnt.h"
 #include "compress/runtime/format.h"
+#include "compress/runtime/geometry.h"
 #include "tests/compress/golden_net.h"
+#include "tests/compress/random_net.h"
 #include "tests/compress/sample_file.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -36,6 +40,77 @@ void repair(std::vector<uint8_t>* file) {
   store_le32(file->data() + packed::Header::kAtVersion, packed::kVersion);
   store_le32(file->data() + packed::Header::kAtTotal, uint32_t(file->size()));
   packed::seal(file);
+}
+
+// A payload's field that points outside of the file, or to no multiple of 64: to one that has the bytes, if there is
+// one.
+void settle_payload(uint32_t* field, uint64_t bytes, uint64_t payloads, uint64_t size) {
+  if (*field == 0 || payloads + bytes > size) return;
+  *field = *field / packed::kAlign * packed::kAlign;
+  if (*field < payloads) *field = uint32_t(payloads);
+  if (*field + bytes > size) *field = uint32_t((size - bytes) / packed::kAlign * packed::kAlign);
+}
+
+// Everything that follows from the ops is made to: the stages' order, payloads that lie in the file, the dims of what
+// an op makes, places in the arena, sizes of memory, and the switch. What the ops say stays for the reader to judge.
+void settle(std::vector<uint8_t>* file) {
+  using namespace packed;
+  if (file->size() < Header::kBytes) return;
+  Header h = read_record<Header>(file->data());
+  const Places p = places_of(h);
+  if (p.payloads > file->size() || h.n_tensors > 256 || h.n_ops > 256 || h.n_switches != 1) return;
+  std::vector<TensorRecord> tensors;
+  for (uint32_t i = 0; i < h.n_tensors; ++i)
+    tensors.push_back(read_record<TensorRecord>(file->data() + p.tensors + i * TensorRecord::kBytes));
+  uint32_t first_stage = 0;
+  h.arena_per_lane = 0;
+  for (uint32_t i = 0; i < h.n_ops; ++i) {
+    uint8_t* const at = file->data() + p.ops + i * OpRecord::kBytes;
+    OpRecord op = read_record<OpRecord>(at);
+    if (op.n_stages > kMaxStages || op.n_stages > h.n_stages - first_stage) return;
+    op.first_stage = first_stage;
+    first_stage += op.n_stages;
+    Dims in{h.h, h.w, h.c};
+    if (op.in < tensors.size()) in = {tensors[op.in].h, tensors[op.in].w, tensors[op.in].c, tensors[op.in].elements()};
+    const Elements out = op.out_codes < tensors.size() ? tensors[op.out_codes].elements() : Elements();
+    StageRecord stages[kMaxStages];
+    for (uint32_t s = 0; s < op.n_stages; ++s)
+      stages[s] = read_record<StageRecord>(file->data() + p.stages + (op.first_stage + s) * StageRecord::kBytes);
+    Geometry g;
+    Fault fault;
+    op.band = std::max(op.band, 1u);
+    if (!derive(op, in, out, stages, &g, &fault) && fault.stage < 0 && fault.at == OpRecord::kAtBand) op.band = 1;
+    if (derive(op, in, out, stages, &g, &fault)) {
+      const uint64_t k = op.k, size = file->size();
+      settle_payload(&op.weights, g.weight_bytes, p.payloads, size);
+      settle_payload(&op.thresholds, threshold_masks(k, out) + 2 * words_for(k) * 8, p.payloads, size);
+      settle_payload(&op.table, uint64_t(4) << op.weight_bits, p.payloads, size);
+      settle_payload(&op.scales, op.groups ? k * (g.in_c / op.groups) * 4 : 0, p.payloads, size);
+      for (uint32_t s = 0; s < op.n_stages; ++s) {
+        settle_payload(&stages[s].a, g.c * 4, p.payloads, size);
+        settle_payload(&stages[s].b, g.c * 4, p.payloads, size);
+        write_record(stages[s], file->data() + p.stages + (op.first_stage + s) * StageRecord::kBytes);
+      }
+      for (uint32_t t : {op.out_f32, op.out_codes})
+        if (t < tensors.size())
+          tensors[t].h = uint32_t(g.out_h), tensors[t].w = uint32_t(g.out_w), tensors[t].c = uint32_t(g.c);
+      h.arena_per_lane = std::max(h.arena_per_lane, uint32_t(g.scratch_bytes));
+    }
+    write_record(op, at);
+  }
+  uint64_t arena = 0;
+  for (uint32_t i = 0; i < h.n_tensors; ++i) {
+    tensors[i].arena = uint32_t(arena);
+    arena += aligned(tensors[i].bytes());
+    if (arena > kMaxArenaBytes) return;
+    write_record(tensors[i], file->data() + p.tensors + i * TensorRecord::kBytes);
+  }
+  h.arena_base = uint32_t(arena);
+  write_record(h, file->data());
+  SwitchRecord s = read_record<SwitchRecord>(file->data() + p.switches);
+  s.first_op = 0, s.n_ops = h.n_ops, s.output = h.output;
+  s.arena_base = h.arena_base, s.arena_per_lane = h.arena_per_lane;
+  write_record(s, file->data() + p.switches);
 }
 
 int tensors_seen;
@@ -88,35 +163,55 @@ void fuzz_one(ByteSpan input) {
   try_file(bytes);
   repair(&bytes);
   try_file(bytes);
+  settle(&bytes);
+  repair(&bytes);
+  try_file(bytes);
 }
 
 void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
   seed(packed::sample_builder().bytes());
   seed(golden_file());
+  // Small ones among generated nets: each of these few holds several kinds of products.
+  for (uint64_t i = 0, found = 0; i < 100 && found < 6; ++i) {
+    Net net(random_net(i));
+    randomize(&net, i);
+    const int64_t c = std::get<InputConfig>(net.spec().nodes[0].config).c;
+    const std::vector<uint8_t> file = pack(net, {random_lut(c, i), {}, {}});
+    if (file.size() > 12'000 || net.spec().nodes.size() < 12) continue;
+    ++found;
+    seed(file);
+  }
 }
 
 }  // namespace bantam
 
 #ifdef BANTAM_FUZZ
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
-// Half of the mutations change one field of the tables to a number that is small, or near to what it was: offsets,
-// counts and sizes are where the rules are.
+// Most of the mutations change one field of the tables to a number that is small, or near to what it was: offsets,
+// counts and sizes are where the rules are; ops and tensors, where the products are. Half of these are settled.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
   using namespace bantam;
-  if ((seed & 1) && size >= packed::Header::kBytes) {
+  bool in_tables = false;
+  if ((seed & 3) && size >= packed::Header::kBytes) {
+    in_tables = true;
     const packed::Places places = packed::places_of(packed::read_record<packed::Header>(data));
     const size_t tables = size < places.payloads ? size : size_t(places.payloads);
-    const size_t at = 16 + (seed >> 8) % (tables - 16);
-    switch (seed >> 1 & 3) {
+    const bool ops = (seed >> 6 & 1) && places.stages <= tables && places.tensors < places.stages;
+    const size_t begin = ops ? size_t(places.tensors) : 16, end = ops ? size_t(places.stages) : tables;
+    const size_t at = begin + (seed >> 8) % (end - begin);
+    switch (seed >> 4 & 3) {
       case 0: data[at] = uint8_t(seed >> 16 & 7); break;
       case 1: data[at] = uint8_t(data[at] + 1); break;
       case 2: data[at] = uint8_t(data[at] - 1); break;
-      default: data[at] ^= uint8_t(1u << (seed >> 3 & 7)); break;
+      default:
+        data[at] ^= uint8_t(1u << (seed >> 20 & 7));
+        break;
     }
   } else {
     size = LLVMFuzzerMutate(data, size, max_size);
   }
   std::vector<uint8_t> bytes(data, data + size);
+  if (in_tables && (seed >> 7 & 1)) settle(&bytes);
   repair(&bytes);
   memcpy(data, bytes.data(), size);
   return size;

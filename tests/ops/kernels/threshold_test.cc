@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "core/base/fixed_point.h"
@@ -46,6 +47,54 @@ TEST_CASE("threshold_bits: equals its definition at every number of channels fro
       threshold_bits(acc.data(), pixels, k, t, got.data());
       ref::threshold_bits(acc.data(), pixels, k, t, want.data());
       REQUIRE_MESSAGE(got == want, "channels " << k);
+    }
+  });
+}
+
+TEST_CASE("threshold_codes: counts what is reached, of the sum or of its negative, never and always reached ones too") {
+  const std::vector<int32_t> t = {-1, -1, INT32_MIN, INT32_MAX, 2, 2, 0, INT32_MAX};  // [2][4]
+  const uint64_t falls = 0b1010;
+  const std::vector<int32_t> acc = {-2, -2, -2, -2, -1, -1, -1, -1, 2, 2, 2, 2, INT32_MAX, 1, 0, -INT32_MAX};
+  for_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    std::vector<uint8_t> bytes(16, 9);
+    threshold_codes(acc.data(), 4, 4, {t.data(), 2, &falls}, bytes.data());
+    CHECK(bytes == std::vector<uint8_t>{0, 2, 1, 0, 1, 1, 1, 0, 2, 0, 2, 0, 2, 1, 2, 2});
+  });
+}
+
+TEST_CASE(
+    "threshold_codes: equals its definition at every number of channels from 1 to 257, and of thresholds to 255") {
+  const Rng rng(6, kRngTest);
+  const int64_t tops[] = {1, 2, 3, 7, 15, 16, 127, 255};
+  for_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    for (int64_t k = 1; k <= 257; ++k) {
+      const int64_t pixels = 3, top = k <= 255 && k % 16 == 0 ? k : tops[k % 8];
+      std::vector<int32_t> acc(size_t(pixels * k)), t(size_t(top * k));
+      const auto number = [&](uint64_t i) {
+        const uint32_t what = rng.below(2 * i, 12);
+        if (what == 0) return INT32_MAX;
+        if (what == 1) return -INT32_MAX;
+        return int32_t(rng.below(2 * i + 1, 41)) - 20;
+      };
+      for (size_t i = 0; i < acc.size(); ++i) acc[i] = number(i);
+      for (int64_t c = 0; c < k; ++c) {
+        std::vector<int32_t> ascending;
+        for (int64_t j = 0; j < top; ++j) {
+          const int32_t v = number(uint64_t(5000 + c * top + j));
+          ascending.push_back(v == -INT32_MAX ? INT32_MIN : v);
+        }
+        std::sort(ascending.begin(), ascending.end());
+        for (int64_t j = 0; j < top; ++j) t[size_t(j * k + c)] = ascending[size_t(j)];
+      }
+      std::vector<uint64_t> falls(words_for(size_t(k)), 0);
+      for (int64_t i = 0; i < k; ++i) falls[size_t(i / 64)] |= uint64_t(rng.bits(9000 + uint64_t(i)) & 1) << (i % 64);
+      const CodeThresholds codes{t.data(), top, falls.data()};
+      std::vector<uint8_t> got(size_t(pixels * k) + 64, 0xEE), want = got;  // not one byte behind the end
+      threshold_codes(acc.data(), pixels, k, codes, got.data());
+      ref::threshold_codes(acc.data(), pixels, k, codes, want.data());
+      REQUIRE_MESSAGE(got == want, "channels " << k << ", thresholds " << top);
     }
   });
 }

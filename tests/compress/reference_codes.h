@@ -1,0 +1,149 @@
+// The codebooks written down once more, for the oracle of reference_net.h: a value is a step times a code. Steps and
+// codes are computed in f32 with the divisions and roundings of the definitions in ops/quant; sums of magnitudes in
+// f64.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "ops/kernels/elementwise.h"
+#include "ops/quant/scheme.h"
+#include "ops/quant/uniform.h"
+
+namespace bantam {
+
+// Codes of a tensor, and the step of each of its elements.
+struct ReferenceCodes {
+  bool defined = false, scaled = false;  // not scaled: all steps are 1
+  std::vector<int> code = {};
+  std::vector<float> step = {};
+
+  float value(size_t i) const { return step[i] * float(code[i]); }
+};
+
+// clamp(round(x factor), lo, hi), half to even.
+inline int reference_round(float x, float factor, int lo, int hi) {
+  const float v = x * factor;
+  return !(v > float(lo)) ? lo : v >= float(hi) ? hi : int(std::nearbyint(v));
+}
+
+inline ReferenceCodes reference_activation(const std::vector<float>& x, const QuantSpec& q) {
+  ReferenceCodes r;
+  if (q.scheme == Scheme::kNone) return r;
+  r.defined = true, r.scaled = q.scheme != Scheme::kSign;
+  const int n = (1 << q.bits) - 1, h = (1 << (q.bits - 1)) - 1;
+  float step = 1;
+  for (float v : x) switch (q.scheme) {
+      case Scheme::kSign:
+        r.code.push_back(v >= 0 ? 1 : -1);
+        break;
+      case Scheme::kTernary:
+        r.code.push_back(reference_round(v, 1, -1, 1));
+        break;
+      case Scheme::kUniform:
+        step = 1.0f / float(h), r.code.push_back(reference_round(v, float(h), -h, h));
+        break;
+      case Scheme::kDorefa:
+      case Scheme::kRelu:
+        step = 1.0f / float(n), r.code.push_back(reference_round(v, float(n), 0, n));
+        break;
+      case Scheme::kHwgq:
+        step = float(hwgq_step(q.bits));
+        r.code.push_back(v > 0 ? std::max(1, reference_round(v, 1.0f / step, 0, n)) : 0);
+        break;
+      default:
+        throw Error("reference_activation: no " + std::string(name_of(q.scheme)));
+    }
+  r.step.assign(x.size(), step);
+  return r;
+}
+
+// w [rows][taps][c], c the last dimension.
+inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t c, const QuantSpec& q) {
+  ReferenceCodes r;
+  if (q.scheme == Scheme::kNone) return r;
+  r.defined = true;
+  const size_t n = w.size(), per_row = n / rows;
+  const bool by_layer = !traits_of(q.scheme).granular || q.granularity == Granularity::kLayer;
+  const bool by_kernel = !by_layer && q.granularity == Granularity::kKernel && per_row != c;
+  std::vector<size_t> group(n);
+  for (size_t i = 0; i < n; ++i) group[i] = by_layer ? 0 : by_kernel ? i / per_row * c + i % c : i / per_row;
+  // Of each group: how many there are of what `what` says is not 0, and the sum and the largest of that.
+  struct Tally {
+    double n = 0, sum = 0, most = 0;
+  };
+  const auto tally = [&](auto what) {
+    std::vector<Tally> t(group.back() + 1);
+    for (size_t i = 0; i < n; ++i) {
+      const double v = what(i);
+      t[group[i]].n += v != 0, t[group[i]].sum += v, t[group[i]].most = std::max(t[group[i]].most, v);
+    }
+    return t;
+  };
+  const double group_size = double(n) / double(group.back() + 1);
+  const auto magnitude = [&](size_t i) { return std::abs(double(w[i])); };
+  const auto scales = [&](ScaleRule rule, double of_mean) {
+    std::vector<float> s;
+    for (const Tally& t : tally(magnitude)) {
+      const double v = rule == ScaleRule::kMean ? of_mean * t.sum / group_size : t.most;
+      s.push_back(rule != ScaleRule::kNone && v > 0 ? float(v) : 1.0f);
+    }
+    return s;
+  };
+  r.code.resize(n), r.step.assign(n, 1.0f), r.scaled = q.scheme != Scheme::kSign;
+  const auto use = [&](const std::vector<float>& steps, auto code) {
+    for (size_t i = 0; i < n; ++i) r.step[i] = steps[group[i]], r.code[i] = code(i);
+  };
+  const auto sign = [&](size_t i) { return w[i] >= 0 ? 1 : -1; };
+  switch (q.scheme) {
+    case Scheme::kSign:
+      use(scales(ScaleRule::kNone, 1), sign);
+      break;
+    case Scheme::kBwn:
+      r.scaled = q.scale != ScaleRule::kNone;
+      use(scales(q.scale, 1), sign);
+      break;
+    case Scheme::kXnor:
+      use(scales(ScaleRule::kMean, 1), sign);
+      break;
+    case Scheme::kTwn: {
+      std::vector<float> delta, steps;
+      for (const Tally& t : tally(magnitude)) delta.push_back(float(0.7 * t.sum / group_size));
+      const auto above = [&](size_t i) { return std::abs(w[i]) > delta[group[i]] ? magnitude(i) : 0.0; };
+      for (const Tally& t : tally(above)) steps.push_back(t.n > 0 ? float(t.sum / t.n) : 1.0f);
+      use(steps, [&](size_t i) { return w[i] > delta[group[i]] ? 1 : w[i] < -delta[group[i]] ? -1 : 0; });
+      break;
+    }
+    case Scheme::kTernary:
+    case Scheme::kUniform: {
+      const int h = q.scheme == Scheme::kTernary ? 1 : (1 << (q.bits - 1)) - 1;
+      const std::vector<float> reach = scales(q.scale, 2 * std::sqrt(double(h)));
+      std::vector<float> steps;
+      for (float v : reach) steps.push_back(v / float(h));
+      use(steps, [&](size_t i) { return reference_round(w[i] / reach[group[i]], float(h), -h, h); });
+      break;
+    }
+    case Scheme::kDorefa:
+    case Scheme::kTanh: {
+      if (q.scheme == Scheme::kDorefa && q.bits == 1) {
+        use(scales(ScaleRule::kMean, 1), sign);
+        break;
+      }
+      std::vector<float> t(n);
+      tanh_f32(w.data(), t.data(), int64_t(n));
+      w = t;
+      const float most = scales(ScaleRule::kMax, 1)[0];
+      const int levels = (1 << q.bits) - 1;
+      use({1.0f / float(levels)}, [&](size_t i) {
+        return 2 * reference_round(t[i] / (most + most) + 0.5f, float(levels), 0, levels) - levels;
+      });
+      break;
+    }
+    default:
+      throw Error("reference_weight: no " + std::string(name_of(q.scheme)));
+  }
+  return r;
+}
+
+}  // namespace bantam
