@@ -155,7 +155,7 @@ TEST_CASE("codebooks: training in fused groups, and a pass with a tap, node by n
       QuantRecipe recipe;
       recipe.weight = {.scheme = scheme, .bits = 3}, recipe.activation = a;
       CAPTURE(text(a));
-      CAPTURE(name_of(scheme));
+      CAPTURE(std::string(name_of(scheme)));
       Net fused(quantize(floats, recipe)), single(quantize(floats, recipe));
       fused.parameters.initialize(3), single.parameters.initialize(3);
       const Tensor x = random_f32({8, kSize, kSize, 3}, 1), y = labels_of(8);

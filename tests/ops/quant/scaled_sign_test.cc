@@ -58,8 +58,8 @@ TEST_CASE("scaled_sign: bits, scales and values are those of the equation, for e
         for (ScaleRule rule : kRules)
           for (DType dtype : kTypes) {
             CAPTURE(to_string(shape));
-            CAPTURE(name_of(g));
-            CAPTURE(name_of(rule));
+            CAPTURE(std::string(name_of(g)));
+            CAPTURE(std::string(name_of(rule)));
             const Tensor w = random_tensor(shape, ++seed, dtype);
             const Quantized q = scaled_sign(w, {.scheme = scheme, .granularity = g, .scale = rule}, seed % 2 == 0);
             const ScaleRule used = scheme == Scheme::kXnor ? ScaleRule::kMean : rule;  // xnor's is always the mean
@@ -153,8 +153,8 @@ TEST_CASE("scaled_sign: gradients are those of the declared surrogates") {
   for (Granularity g : kGranularities)
     for (const Shape& shape : {Shape{2, 2, 2, 3}, Shape{3, 4}})
       for (const QuantSpec& s : {bwn(ScaleRule::kMean, g), bwn(ScaleRule::kMax, g, Surrogate::kClip), xnor(g)}) {
-        CAPTURE(name_of(s.scheme));
-        CAPTURE(name_of(g));
+        CAPTURE(std::string(name_of(s.scheme)));
+        CAPTURE(std::string(name_of(g)));
         std::vector<double> start = random_f64(shape, 3).values();
         for (double& e : start)  // off the kinks
           for (double kink : {-1.0, 0.0, 1.0})

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "ops/quant/quantize.h"
@@ -57,7 +58,7 @@ TEST_CASE("twn: codes, scales and values are those of the equations, for every g
     for (Granularity g : kGranularities)
       for (DType dtype : kTypes) {
         CAPTURE(to_string(shape));
-        CAPTURE(name_of(g));
+        CAPTURE(std::string(name_of(g)));
         const Tensor w = random_tensor(shape, ++seed, dtype);
         const Quantized q = ternary_weight(w, twn(g), seed % 2 == 0);
         REQUIRE(q.scale.shape() == scale_shape_of(shape, g));
