@@ -135,13 +135,17 @@ void try_file(const std::vector<uint8_t>& bytes) {
   bnt_model model;
   FUZZ_CHECK(bnt_load(file.data(), bytes.size(), mem.data(), info.model_bytes, &model, &where) == BNT_OK);
   const std::vector<uint8_t> image(size_t(info.h) * info.w * info.c, 77);
-  // Nothing may depend on what the arena held before.
+  // Nothing may depend on what the arena held before, nor on the lanes among which tasks are shared out.
   std::vector<float> scores[2];
+  const bnt_parallel three = {nullptr, 3,
+                              [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                for (uint32_t t = tasks; t-- > 0;) task(context, t, t % 3);
+                              }};
   for (int fill : {0, 1}) {
-    Exact arena(info.arena_base + size_t(info.arena_per_lane), fill ? 0xFF : 0);
+    const size_t arena_bytes = info.arena_base + size_t(fill ? 3 : 1) * info.arena_per_lane;
+    Exact arena(arena_bytes, fill ? 0xFF : 0);
     bnt_session session;
-    FUZZ_CHECK(bnt_open(&model, arena.data(), info.arena_base + size_t(info.arena_per_lane), nullptr, &session) ==
-               BNT_OK);
+    FUZZ_CHECK(bnt_open(&model, arena.data(), arena_bytes, fill ? &three : nullptr, &session) == BNT_OK);
     scores[fill].resize(info.classes);
     if (fill)
       FUZZ_CHECK(bnt_run(&session, image.data(), 1, scores[1].data(), info.classes) == BNT_OK);
