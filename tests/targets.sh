@@ -1,13 +1,15 @@
 #!/bin/sh
-# usage: sh tests/aarch64.sh [DIR [MODEL IMAGES]]  e.g. sh tests/aarch64.sh build-aarch64 net.bnt random:100
-# The same packed nets on four builds of the runtime: x86-64 with run-time dispatch, x86-64 for one fixed target, without SIMD,
-# and AArch64 under qemu (static, built with cross/aarch64-linux-gnu.txt). Every tensor that the runtime shows, and the sizes
-# that it asks for, must be the same bytes everywhere. DIR (build-aarch64) holds the builds. With MODEL and IMAGES (a packed
-# net, and a raw file of h * w * c bytes an image, or random:N) these are run instead of the generated nets.
-# Needs g++-aarch64-linux-gnu and qemu-user-static. Ends with the line `N passed, N failed`.
+# usage: sh tests/targets.sh [DIR [MODEL IMAGES]]  e.g. sh tests/targets.sh build-targets net.bnt random:100
+# The same packed nets on seven builds of the runtime: x86-64 with run-time dispatch, x86-64 for one fixed target, without
+# SIMD, against musl, and under qemu AArch64, ARMv7 (NEON with VFPv4) and RISC-V 64 (without SIMD), static, built with cross/*.
+# Every tensor that the runtime shows, and the sizes that it asks for, must be the same bytes everywhere. DIR (build-targets)
+# holds the builds. With MODEL and IMAGES (a packed net, and a raw file of h * w * c bytes an image, or random:N) these are
+# run instead of the generated nets.
+# Needs g++-aarch64-linux-gnu, g++-arm-linux-gnueabihf, g++-riscv64-linux-gnu, musl-tools and qemu-user-static. Ends with the
+# line `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.."
-dir=${1:-build-aarch64}
+dir=${1:-build-targets}
 images=4
 passed=0 failed=0
 count() { # STATUS NAME
@@ -23,7 +25,8 @@ give_up() {
   echo "$passed passed, $((failed + 1)) failed"
   exit 1
 }
-for tool in aarch64-linux-gnu-g++ qemu-aarch64-static meson ninja; do
+for tool in aarch64-linux-gnu-g++ arm-linux-gnueabihf-g++ riscv64-linux-gnu-g++ musl-gcc qemu-aarch64-static qemu-arm-static \
+  qemu-riscv64-static meson ninja; do
   command -v $tool >/dev/null || give_up "no $tool here"
 done
 
@@ -52,6 +55,24 @@ build scalar $trace -Dtools=false -Dtests=false -Dsimd=scalar
 build aarch64 "$trace tests/embed/vendor_main classify tests/kernel_tests" --cross-file cross/aarch64-linux-gnu.txt \
   -Dtools=false -Dsimd=static
 
+build armhf "$trace classify" --cross-file cross/arm-linux-gnueabihf.txt -Dtools=false -Dsimd=static
+build riscv64 "$trace classify" --cross-file cross/riscv64-linux-gnu.txt -Dtools=false -Dsimd=scalar
+# musl has no C++ compiler of its own, and needs none: objects that use no C++ library, and a C program.
+mkdir -p "$dir/musl/tests/embed"
+(
+  cd "$dir/musl" || exit 1
+  root=../..
+  case $dir in /*) root=$OLDPWD ;; esac
+  flags="-O2 -DHWY_COMPILE_ONLY_STATIC -march=x86-64-v3 -maes -mpclmul -I$root/ops/kernels/hwy_fix -I$root"
+  # shellcheck disable=SC2086  # words on purpose
+  printf '%s\n' "$root"/core/base/*.cc "$root"/ops/kernels/*.cc "$root"/compress/runtime/*.cc |
+    xargs -P 2 -n 4 g++ -std=c++20 -fno-exceptions -fno-rtti -ffp-contract=off -fno-math-errno -fno-stack-protector $flags -c &&
+    musl-gcc -static -O2 -I"$root" "$root/tests/embed/runtime_trace.c" ./*.o -o $trace
+) >"$dir/musl.log" 2>&1 || {
+  tail -n 30 "$dir/musl.log"
+  give_up "musl does not build"
+}
+
 # A build that fell back to scalar code would compute the same, only slowly: NEON must be there.
 aarch64-linux-gnu-objdump -d "$dir/aarch64/$trace" >"$dir/disassembly"
 grep -q '[[:space:]]cnt[[:space:]]v[0-9]*\.16b' "$dir/disassembly" && grep -q '[[:space:]]fmla[[:space:]]v[0-9]*\.4s' "$dir/disassembly"
@@ -71,6 +92,13 @@ qemu-aarch64-static "$dir/aarch64/tests/kernel_tests" >"$dir/kernel_tests.log"
 count $? "aarch64: the tests of the kernels ($dir/kernel_tests.log)"
 grep '^\[doctest\] test cases' "$dir/kernel_tests.log"
 
+qemu-arm-static "$dir/armhf/classify" tests/compress/golden.bnt tests/compress/golden.ppm >"$dir/armhf.out" &&
+  qemu-riscv64-static "$dir/riscv64/classify" tests/compress/golden.bnt tests/compress/golden.ppm >"$dir/riscv64.out" &&
+  cmp "$dir/armhf.out" "$dir/riscv64.out"
+count $? "armhf, riscv64: the C example classifies the golden image"
+arm-linux-gnueabihf-objdump -d "$dir/armhf/$trace" | grep -q 'vfma\.f32[[:space:]]q'
+count $? "armhf: vectors of fused multiply-adds"
+
 nets=$dir/nets
 if [ $# -ge 3 ]; then
   nets=$dir/given
@@ -87,9 +115,13 @@ for model in "$nets"/*.bnt; do
   case ${3:-} in random:*) raw=$3 ;; esac
   name=$(basename "$model" .bnt)
   "$dir/dynamic/$trace" "$model" "$raw" >"$dir/want" || count 1 "$name: x86-64, dynamic"
-  for other in static scalar aarch64; do
-    run=
-    [ $other != aarch64 ] || run=qemu-aarch64-static
+  for other in static scalar musl aarch64 armhf riscv64; do
+    case $other in
+      aarch64) run=qemu-aarch64-static ;;
+      armhf) run=qemu-arm-static ;;
+      riscv64) run=qemu-riscv64-static ;;
+      *) run= ;;
+    esac
     $run "$dir/$other/$trace" "$model" "$raw" | cmp -s - "$dir/want"
     count $? "$name: $other gives other bytes than x86-64"
   done
