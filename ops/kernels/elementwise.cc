@@ -16,7 +16,7 @@ namespace HWY_NAMESPACE {
 struct AddF { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Add(a, b); } };
 struct SubF { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Sub(a, b); } };
 struct MulF { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Mul(a, b); } };
-struct DivF { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Div(a, b); } };
+struct DivF { template <class D, class V> HWY_INLINE V operator()(D d, V a, V b) const { return divided(d, a, b); } };
 template <class F> struct FirstIs {
   float a;
   template <class D, class V> HWY_INLINE V operator()(D d, V b) const { return F()(d, hn::Set(d, a), b); }

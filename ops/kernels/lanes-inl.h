@@ -24,6 +24,20 @@ using DF = hn::ScalableTag<float>;
 using VF = hn::Vec<DF>;
 constexpr int64_t kLanes = hn::MaxLanes(DF());  // no target of ours has vectors of unknown length
 
+// a / b, rounded once. ARMv7's vectors have no division, and Highway's for them is an approximation.
+template <class D, class V> HWY_INLINE V divided(D d, V a, V b) {
+#if HWY_ARCH_ARM_V7 && HWY_TARGET == HWY_NEON
+  HWY_ALIGN float x[hn::MaxLanes(D())], y[hn::MaxLanes(D())];
+  hn::Store(a, d, x);
+  hn::Store(b, d, y);
+  for (size_t i = 0; i < hn::MaxLanes(D()); ++i) x[i] /= y[i];
+  return hn::Load(d, x);
+#else
+  (void)d;
+  return hn::Div(a, b);
+#endif
+}
+
 // The first k < kLanes elements at p, the other lanes 0; never touches memory beyond them. Highway's masked loads read
 // beyond them on targets that have no instruction for it.
 HWY_INLINE VF load_part(const float* p, int64_t k) {

@@ -19,6 +19,8 @@
 
 #include <hwy/highway.h>
 
+#include "ops/kernels/lanes-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
 namespace HWY_NAMESPACE {
@@ -67,7 +69,7 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V log_vec(D d, V x) {
   const V f = hn::Sub(m, one);
   // ln(1 + f) = 2 atanh(s), s = f / (2 + f); and 2 s = f - s f, so that ln(1 + f) = f - s (f - z q) with z = s^2: f
   // leads.
-  const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2.0f)));
+  const V s = divided(d, f, hn::Add(f, hn::Set(d, 2.0f)));
   const V z = hn::Mul(s, s);
   V q = hn::Set(d, 0.2958005368709564f);
   q = hn::MulAdd(q, z, hn::Set(d, 0.3998877704143524f));
@@ -91,7 +93,7 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V tanh_vec(D d, V x) {
   p = hn::MulAdd(p, z, hn::Set(d, -3.333333432674408e-1f));
   const V small = hn::MulAdd(hn::Mul(p, z), x, x);
   // tanh(a) = 1 - 2 / (e^2a + 1): no cancellation above 0.625, and 1 once e^2a is large.
-  const V big = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(exp_vec(d, hn::Add(a, a)), one)));
+  const V big = hn::Sub(one, divided(d, hn::Set(d, 2.0f), hn::Add(exp_vec(d, hn::Add(a, a)), one)));
   return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), small, big), x);  // so tanh(-0.0) is -0.0
 }
 
@@ -99,7 +101,7 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V tanh_vec(D d, V x) {
 template <class D, class V = hn::Vec<D>> HWY_INLINE V sigmoid_vec(D d, V x) {
   const V one = hn::Set(d, 1.0f);
   const V e = exp_vec(d, hn::Neg(hn::Abs(x)));
-  return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
+  return divided(d, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
 }
 
 // x <= -3 ? 0 : x (min(x + 3, 6) (1/6)); comparisons, so that NaN passes. The gate is made first: it is exactly 1 from

@@ -225,8 +225,8 @@ HWY_ATTR void avg_pool(const ConvShape& s, const float* x, float* y, int64_t row
       float* out = y + row * s.c;
       int64_t j = 0;
       for (; j + kLanes <= s.c; j += kLanes)
-        hn::StoreU(hn::Div(window_sum(w, corner + j, line, s.c, FarLoad()), area), DF(), out + j);
-      if (j < s.c) store_part(hn::Div(window_sum(w, corner + j, line, s.c, PartLoad{s.c - j}), area), out + j, s.c - j);
+        hn::StoreU(divided(DF(), window_sum(w, corner + j, line, s.c, FarLoad()), area), DF(), out + j);
+      if (j < s.c) store_part(divided(DF(), window_sum(w, corner + j, line, s.c, PartLoad{s.c - j}), area), out + j, s.c - j);
     }
   }
 }
@@ -245,10 +245,10 @@ HWY_INLINE void four_means(const float* const* x, int64_t pixels, int64_t step, 
     sd = hn::Add(sd, load.far(d + at));
   }
   const auto store = store_like(load);
-  store(hn::Div(sa, area), y[0]);
-  store(hn::Div(sb, area), y[1]);
-  store(hn::Div(sc, area), y[2]);
-  store(hn::Div(sd, area), y[3]);
+  store(divided(DF(), sa, area), y[0]);
+  store(divided(DF(), sb, area), y[1]);
+  store(divided(DF(), sc, area), y[2]);
+  store(divided(DF(), sd, area), y[3]);
 }
 HWY_ATTR void global_avg_pool(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) {
   const VF area = hn::Set(DF(), float(pixels));
@@ -288,7 +288,7 @@ HWY_ATTR void adaptive_avg_pool(const AdaptivePool& s, const float* x, float* y,
       for (int64_t iy = ys.begin; iy < ys.end; ++iy)
         for (int64_t ix = xs.begin; ix < xs.end; ++ix)
           sum = hn::Add(sum, load_some(x + ((n * s.h + iy) * s.w + ix) * s.c + c, s.c - c));
-      store_some(hn::Div(sum, area), y + row * s.c + c, s.c - c);
+      store_some(divided(DF(), sum, area), y + row * s.c + c, s.c - c);
     }
   }
 }

@@ -166,7 +166,7 @@ void channel_moments_impl(const float* x, int64_t rows, int64_t c, double* mean,
 
 struct DivideBy {
   float s;
-  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return hn::Div(x, hn::Set(d, s)); }
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return divided(d, x, hn::Set(d, s)); }
 };
 struct SubtractTwice {
   float max, log_sum;
