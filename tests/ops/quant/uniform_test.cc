@@ -264,8 +264,9 @@ TEST_CASE("uniform: int by hand: the zero point, both ends, ties to even, the ma
 TEST_CASE("uniform: int over any range has 0 as a code, misses no end by more than half a step, and is the equation") {
   uint64_t seed = 1;
   for (int bits = 2; bits <= 8; ++bits)
-    for (const auto& [low, high] :
+    for (const auto& ends :
          std::vector<std::pair<double, double>>{{-1, 1}, {-0.3, 2.7}, {-5, 0.01}, {-0.001, 3}, {0, 0.7}, {-0.7, 0}}) {
+      const double low = ends.first, high = ends.second;
       const QuantSpec s = range(bits, low, high);
       CAPTURE(bits);
       CAPTURE(low);
@@ -293,7 +294,7 @@ TEST_CASE("uniform: int over any range has 0 as a code, misses no end by more th
       // Gradients: those of the clip to the range.
       if (bits > 3) continue;
       GradcheckOptions options{.kinks = {low, high}};
-      options.surrogate = [&, low = low, high = high](const Tensors& in) {
+      options.surrogate = [&](const Tensors& in) {
         std::vector<double> v = in[0].values();
         for (double& e : v) e = std::min(std::max(e, low), high);
         return Tensor::of(in[0].shape(), v, DType::kF64);
@@ -305,8 +306,8 @@ TEST_CASE("uniform: int over any range has 0 as a code, misses no end by more th
 }
 
 TEST_CASE("uniform: int without a range that was measured is an error that says so") {
-  for (const auto& [low, high] : std::vector<std::pair<double, double>>{{0, 0}, {0.5, 1}, {-1, -0.5}, {1, -1}})
-    CHECK_THROWS_WITH_AS(uniform_activation(Tensor::zeros({2}), range(8, low, high)),
+  for (const auto& ends : std::vector<std::pair<double, double>>{{0, 0}, {0.5, 1}, {-1, -0.5}, {1, -1}})
+    CHECK_THROWS_WITH_AS(uniform_activation(Tensor::zeros({2}), range(8, ends.first, ends.second)),
                          "quantize: the range of int activations has not been measured", Error);
 }
 
