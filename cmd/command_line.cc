@@ -280,8 +280,8 @@ struct CommandLine {
   void add_inspect() {
     Sub& s = add("inspect", "what a packed model is made of, op by op, and what it fits into",
                  "inspect net.bnt --flash 1MiB --ram 256KiB",
-                 "Prints the codes of each operation's operands, its weights' bits and bytes, multiply-accumulates, how\n"
-                 "its sums become codes, memory, an estimate of energy, and which devices hold it.");
+                 "Prints the codes of each operation's operands, its weights' bits and bytes, multiply-accumulates,\n"
+                 "how its sums become codes, memory, an estimate of energy, and which devices hold it.");
     s.required.push_back(s.app->add_option("NET", inspect.packed, "packed model"));
     s.app->add_option("--flash", inspect.flash, "does the file fit so many bytes? If not, the exit code is 6")
         ->type_name("BYTES");
@@ -310,8 +310,9 @@ struct CommandLine {
     s.app->add_option("--activation-bits", quantize.activation_bits, "bits of an activation, 2 to 8 (8)")
         ->type_name("N")
         ->check(in_range(2, 8));
-    s.app->add_option("--range", quantize.range,
-                      "minmax, percentile, or mse: the range whose codes have the least squared error (mse)")
+    s.app
+        ->add_option("--range", quantize.range,
+                     "minmax, percentile, or mse: the one with the least squared error (mse)")
         ->type_name("RULE");
     s.app->add_option("--percentile", quantize.percentile, "of the values that --range percentile keeps (99.99)")
         ->type_name("P")

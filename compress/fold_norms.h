@@ -1,4 +1,5 @@
-// Norms in evaluation as part of the layer before them: y = a (w * x + b) + c is a layer of weights a w and bias a b + c.
+// Norms in evaluation as part of the layer before them: y = a (w * x + b) + c is a layer of weights a w and bias
+// a b + c.
 #pragma once
 
 #include <memory>

@@ -8,8 +8,8 @@
 //   4. What quantization moves the mean of each output channel by, measured on the same images, is taken back by the
 //      layer's bias, layer after layer.
 //
-// The result is an ordinary net: it is evaluated, trained further (the straight-through gradient of ops/quant/uniform.h),
-// packed and verified like any other.
+// The result is an ordinary net: it is evaluated, trained further (the straight-through gradient of
+// ops/quant/uniform.h), packed and verified like any other.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,8 @@ struct MeasuredRange {
   double low = 0, high = 0;       // taken
 };
 
-// `batch(i)` is the i-th of `batches` batches of images. Throws Error where the net is quantized already, or is not f32;
-// where an image gives a value that is not finite; where nothing above or below 0 was measured.
+// `batch(i)` is the i-th of `batches` batches of images. Throws Error where the net is quantized already, or is not
+// f32; where an image gives a value that is not finite; where nothing above or below 0 was measured.
 std::unique_ptr<Net> quantize_after_training(const Net& net, const PostTraining& how, int64_t batches,
                                              const std::function<Input(int64_t)>& batch,
                                              std::vector<MeasuredRange>* measured = nullptr);

@@ -25,7 +25,8 @@ void fields(QuantSpec& q, const std::string& name, FieldList& f) {
       .without_effect_at(std::string(name_of(Granularity::kLayer)));
   f.add((name + ".scale").c_str(), &q.scale, "where the scale comes from")
       .without_effect_at(std::string(name_of(ScaleRule::kNone)));
-  f.add((name + ".low").c_str(), &q.low, "least of the values that codes reach", between(-1e30, 0)).without_effect_at(0.0);
+  f.add((name + ".low").c_str(), &q.low, "least of the values that codes reach", between(-1e30, 0))
+      .without_effect_at(0.0);
   f.add((name + ".high").c_str(), &q.high, "largest of them", between(0, 1e30)).without_effect_at(0.0);
 }
 void fields(ConvConfig& c, FieldList& f) {

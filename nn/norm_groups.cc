@@ -50,7 +50,7 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
     NormGroup g;
     g.norm = g.end = i;
     g.source = input(i);
-    if (room_of(kind(g.source)).before_norm && readers[size_t(g.source)] == 1) {
+    if (room_of(kind(g.source)).before_norm && readers[size_t(g.source)] == 1 && !taken[size_t(g.source)]) {
       g.pre = g.source;
       g.source = input(g.pre);
     }
@@ -74,7 +74,10 @@ std::vector<NormGroup> find_norm_groups(const NetSpec& spec, const std::vector<S
         g.residual = -1;
       }
     }
-    if (const int r = only_reader(g.end); r >= 0 && may_follow(r, g.add >= 0)) g.post = g.end = r;
+    if (const int r = only_reader(g.end); r >= 0 && may_follow(r, g.add >= 0)) {
+      g.post = g.end = r;
+      taken[size_t(r)] = true;  // the norm behind it does not take it once more
+    }
     groups.push_back(g);
   }
   return groups;

@@ -231,6 +231,34 @@ refused 2 "--mem-limit is for training" info net.bnt --mem-limit 1MiB
 accepted "median" bench net.bnt --runs 5 --warmup 1
 accepted "median" bench run --runs 5 --warmup 1
 refused 2 "on one thread" bench net.bnt --threads 2
+# Quantized after training, and what a packed model is made of.
+# shellcheck disable=SC2086
+accepted "test top-1" train fashion-mnist-float --out real $narrow
+accepted "Next: bantam eval int8.safetensors" quantize real --data data --images 50 -o int8.safetensors
+accepted "top-1" eval int8.safetensors --data data
+accepted "packed model" pack int8.safetensors -o int8.bnt
+accepted "0 differ; 0 predictions differ" verify int8.safetensors int8.bnt --data data
+accepted "codes x codes" inspect int8.bnt
+accepted "--flash, --ram        yes" inspect int8.bnt --flash 10MiB --ram 10MiB
+"$bantam" inspect int8.bnt --ram 1KiB >out 2>err
+[ $? = 6 ] && grep -qF -- "--flash, --ram        no" out && ok || bad "inspect --ram 1KiB: $(cat err)"
+"$bantam" inspect int8.bnt --flash 1KiB --json >out 2>err
+[ $? = 6 ] && "$json_check" out devices && ok || bad "inspect --flash 1KiB --json: $(cat err)"
+accepted "bits x bits" inspect net.bnt
+for rule in minmax percentile mse; do
+  accepted "of 5 bits" quantize real --data data --range $rule --weight-bits 4 --activation-bits 5 --images 20 --keep-first --keep-last -o few.safetensors
+done
+accepted "of 8 bits" quantize real --data data --images 20 --no-bias-correction -o few.safetensors
+refused 2 "real/last.safetensors is no packed model; bantam info tells of recipes and checkpoints" inspect real/last.safetensors
+refused 2 "--range minmx: unknown (did you mean 'minmax'?)" quantize real --data data --range minmx -o few.safetensors
+refused 2 "is quantized already" quantize int8.safetensors --data data -o few.safetensors
+refused 2 "is packed already" quantize int8.bnt --data data -o few.safetensors
+refused 2 "'9' is not an integer from 2 to 8" quantize real --data data --weight-bits 9 -o few.safetensors
+refused 2 "--out is missing" quantize real --data data
+refused 2 "CHECKPOINT is missing" quantize
+refused 2 "NET is missing" inspect
+refused 2 "is not a number of bytes" inspect int8.bnt --ram 12MB
+refused 3 "nothing.bnt" inspect nothing.bnt
 refused 2 "several numbers are for recipes" bench net.bnt --threads 1,2
 refused 2 "are for recipes; net.bnt is none" bench net.bnt --batch 4
 refused 2 "--eval is for recipes" bench net.bnt --eval
@@ -289,7 +317,7 @@ printf 'a\nb\n' >names.txt
 
 accepted "SIMD in use" --version
 accepted "Example: bantam" --help
-for command in train eval predict info pack convert verify bench batches images; do
+for command in train eval predict info pack quantize inspect convert verify bench batches images; do
   accepted "Example: bantam $command" $command --help
   [ "$(head -n 1 out | cut -c1-8)" = Example: ] && ok || bad "$command --help does not start with an example"
   if awk 'length > 100 { found = 1 } END { exit !found }' out; then bad "$command --help has lines of more than 100 columns"; else ok; fi
@@ -308,6 +336,8 @@ json() { # KEY ARGUMENT...: one line of JSON with a schema number and this key
 json outcome train lenet-mnist --out lenet $quick
 json top1 eval run --data data
 json packed_bytes pack run -o net.bnt
+json ranges quantize real --data data --images 20 -o int8.safetensors
+json ops inspect net.bnt
 # shellcheck disable=SC2086
 json wanted convert $narrow $weights -o c.safetensors
 json differing_values verify run net.bnt --data data

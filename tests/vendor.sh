@@ -99,6 +99,15 @@ scalar_by_mistake() { # no target flags: on x86-64 Highway is left with scalar c
   ! g++ -std=c++20 -DHWY_COMPILE_ONLY_STATIC -Iops/kernels/hwy_fix -I. -c ops/kernels/targets.cc -o mistake.o
 }
 [ "$(uname -m)" != x86_64 ] || check "a build that would silently be scalar does not compile" scalar_by_mistake
+fast_math() { # the one line with it
+  # shellcheck disable=SC2086
+  ! compile g++ -DHWY_COMPILE_ONLY_STATIC $cpu -ffast-math 2>said && grep -q 'bantam: -ffast-math changes the order of sums' said
+}
+check "-ffast-math, which changes sums, does not compile" fast_math
+x87() { # floats in 80 bits
+  ! g++ -std=c++20 -mfpmath=387 -I. -fsyntax-only compress/runtime/bnt.cc 2>said && grep -q 'computes floats in another precision' said
+}
+[ "$(uname -m)" != x86_64 ] || check "x87 arithmetic does not compile" x87
 check "bnt.h is C99, pedantically" gcc -std=c99 -pedantic -Wall -Wextra -Wconversion -Werror -fsyntax-only -x c compress/runtime/bnt.h
 check "bnt.h is C++" g++ -std=c++11 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c++ compress/runtime/bnt.h
 

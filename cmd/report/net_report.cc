@@ -71,14 +71,19 @@ std::string cost_text(const NetCost& cost) {
     out += pad_right(n.name, name) + "  " + pad_right(n.kind, kind) + "  " + pad_left(size_text(n.output), output) +
            pad_left(n.parameters ? thousands(n.parameters) : "-", 13) +
            pad_left(n.weight_bits ? std::to_string(n.weight_bits) + " bit" : "-", 9) +
-           pad_left(n.macs ? thousands(n.macs) : "-", 14) + (n.binary_macs ? "  xnor" : n.code_macs ? "  codes" : "") + "\n";
+           pad_left(n.macs ? thousands(n.macs) : "-", 14) +
+           (n.binary_macs ? "  xnor"
+            : n.code_macs ? "  codes"
+                          : "") +
+           "\n";
   out += "\nparameters       " + thousands(cost.parameters) + "\n";
   out += "as deployed      " + thousands(cost.parameter_bits) +
          " bits = " + bytes_text(uint64_t(cost.parameter_bits + 7) / 8) +
          " (the bits of its code a weight, 32 bits anything else)\n";
   out += "MACs an image    " + thousands(cost.float_macs + cost.code_macs + cost.binary_macs) + ": " +
          thousands(cost.float_macs) + " float, " +
-         (cost.code_macs ? thousands(cost.code_macs) + " on codes, " : std::string()) + thousands(cost.binary_macs) + " binary (convolutions and linear layers)\n";
+         (cost.code_macs ? thousands(cost.code_macs) + " on codes, " : std::string()) + thousands(cost.binary_macs) +
+         " binary (convolutions and linear layers)\n";
   return out;
 }
 

@@ -33,7 +33,8 @@ struct PackedReport {
 };
 
 // Of a file that is sound (it has been opened). Energy by the thesis's Table 1.1: an operation's additions and
-// multiplications at the width of its operands, and each byte of weights, input and output read or written once in SRAM.
+// multiplications at the width of its operands, and each byte of weights, input and output read or written once in
+// SRAM.
 PackedReport report_of(const std::vector<uint8_t>& file);
 
 // A device with its memories in bytes: those of the thesis's Table 1.2, and boards that are common.

@@ -339,7 +339,8 @@ namespace {
 void lay_out_codes(const Reader& model, const OpRecord& op, const Geometry& g, uint8_t* mem) {
   const uint8_t* rows = model.payload<uint8_t>(op.weights);
   const int bits = op.weight_bits, mul = op.weight_mul, add = op.weight_add;
-  if (g.product == Product::kCodes) return codes_pack_numbers(g.conv, {rows, bits, mul, add, op.weight_codes().reach()}, mem);
+  if (g.product == Product::kCodes)
+    return codes_pack_numbers(g.conv, {rows, bits, mul, add, op.weight_codes().reach()}, mem);
   const float* table = op.table ? model.payload<float>(op.table) : nullptr;
   const float* scales = op.scales ? model.payload<float>(op.scales) : nullptr;
   const int64_t c = g.conv.group_c(), depth = g.conv.taps() * c, cols = g.conv.group_k();

@@ -18,7 +18,8 @@ struct Thresholds {
 // acc [pixels, K] -> bits [pixels, words_for(K)], pad bits 0.
 void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresholds& t, uint64_t* bits) noexcept;
 
-// Codes in place of bits: byte = how many t[0 .. top) <= v, v the sum, or -sum where the channel's bit of `falls` is set.
+// Codes in place of bits: byte = how many t[0 .. top) <= v, v the sum, or -sum where the channel's bit of `falls` is
+// set.
 struct CodeThresholds {
   const int32_t* t;       // [top][K], each channel's ascending
   int64_t top;            // at most 255

@@ -121,7 +121,8 @@ Tensor forward_on_codes(const Form& f, const Tensor& x, const Tensor& w, const F
   parallel_for(rows, grain, [&](int64_t begin, int64_t end, int lane) {
     float* to = out + begin * s.out_w() * s.k;
     const int64_t pixels = (end - begin) * s.out_w();
-    codes_conv_i32(s, in, packed.raw(), f.w_grid.reach(), begin, end, memory + lane * scratch_bytes, reinterpret_cast<int32_t*>(to));
+    codes_conv_i32(s, in, packed.raw(), f.w_grid.reach(), begin, end, memory + lane * scratch_bytes,
+                   reinterpret_cast<int32_t*>(to));
     sums_to_f32(reinterpret_cast<const int32_t*>(to), to, pixels * s.k);
     finish(to, pixels);
   });
@@ -203,9 +204,10 @@ Call call(const char* op, const Form& f, const Quantized& x, const Quantized& w,
     fail("bias must be [" + std::to_string(f.s.k) + "], is " + to_string(bias.shape()));
   const int64_t products = f.s.taps() * f.s.group_c();
   if (f.coded && !sums_fit(products, f.x_grid, f.w_grid))
-    fail("sums of " + std::to_string(products) + " products of codes up to " + std::to_string(f.x_grid.reach()) + " and " +
-         std::to_string(f.w_grid.reach()) + " do not fit 32 bits");
-  if (f.on_bits() && products >= int64_t(1) << 24) fail("sums of " + std::to_string(products) + " products are too long");
+    fail("sums of " + std::to_string(products) + " products of codes up to " + std::to_string(f.x_grid.reach()) +
+         " and " + std::to_string(f.w_grid.reach()) + " do not fit 32 bits");
+  if (f.on_bits() && products >= int64_t(1) << 24)
+    fail("sums of " + std::to_string(products) + " products are too long");
   if (f.coded && (codes_scratch_bytes(f.s) >> 32 || codes_packed_bytes(f.s, f.w_grid.reach()) >> 32))
     fail("input " + to_string(f.x_shape) + " or weight " + to_string(f.w_shape) + " is too large");
 

@@ -207,8 +207,8 @@ constexpr QuantSpec normal(QuantSpec spec) {
   return spec;
 }
 
-// Codes as bytes: code = mul * byte + add, byte in [0, levels); value = scale * code, or of a table its entry. No levels:
-// real values.
+// Codes as bytes: code = mul * byte + add, byte in [0, levels); value = scale * code, or of a table its entry. No
+// levels: real values.
 struct CodeGrid {
   int levels = 0, mul = 1, add = 0;
 

@@ -22,7 +22,8 @@ struct Ends {
 template <class T>
 Ends ends_of(const T* w, int64_t n) {
   Ends e{double(w[0]), double(w[0])};
-  for (int64_t i = 1; i < n; ++i) e.least = std::min(e.least, double(w[i])), e.largest = std::max(e.largest, double(w[i]));
+  for (int64_t i = 1; i < n; ++i)
+    e.least = std::min(e.least, double(w[i])), e.largest = std::max(e.largest, double(w[i]));
   return e;
 }
 
@@ -32,7 +33,7 @@ using Table = std::vector<double>;
 Table powers_of_two(const Ends& ends, int bits) {
   const int magnitudes = (1 << (bits - 1)) - 1;
   const double most = ends.magnitude();
-  const int top = most > 0 ? int(std::floor(std::log2(most) + 0.5)) : 0;
+  const int top = most > 0 && std::isfinite(most) ? int(std::floor(std::log2(most) + 0.5)) : 0;
   Table t;
   for (int i = 0; i < magnitudes; ++i) t.push_back(-std::exp2(top - i));
   t.push_back(0);
@@ -49,7 +50,8 @@ Table centroids(const T* w, int64_t n, const Ends& ends, int bits) {
   if (!(width > 0)) return t;
   std::vector<double> count(kBins, 0), sum(kBins, 0);
   for (int64_t i = 0; i < n; ++i) {
-    const size_t bin = size_t(std::clamp(int((double(w[i]) - ends.least) / width), 0, kBins - 1));
+    const double at = (double(w[i]) - ends.least) / width;
+    const size_t bin = at > 0 ? size_t(std::min(at, double(kBins - 1))) : 0;  // 0 where it is not a number
     count[bin] += 1, sum[bin] += double(w[i]);
   }
   for (int round = 0; round < 50; ++round) {
@@ -73,7 +75,7 @@ Table centroids(const T* w, int64_t n, const Ends& ends, int bits) {
 }
 
 // l of the logarithmic codebooks.
-double depth_of(double w, double most, double floor) { return -std::log2(std::max(std::abs(w) / most, floor)); }
+double depth_of(double w, double most, double floor) { return -std::log2(std::max(floor, std::abs(w) / most)); }
 
 // sign bit, then the step's number; the table has the values of both.
 struct LogTable {
@@ -82,7 +84,8 @@ struct LogTable {
 
   int number(double w) const {
     if (step <= 0) return 0;
-    return int(std::clamp(round_half_even((depth_of(w, most, floor) - first) / step), 0.0, double(n)));
+    const double at = round_half_even((depth_of(w, most, floor) - first) / step);
+    return at > 0 ? int(std::min(at, double(n))) : 0;
   }
 };
 template <class T>
@@ -128,7 +131,8 @@ Quantized table_weight(const Tensor& w, const QuantSpec& spec, bool materialize_
         const LogTable t = log_table(in, n, ends, spec);
         *most.mutable_data<T>() = T(t.most);
         const int half = grid.levels / 2;
-        for (int i = 0; i < half; ++i) table[half + i] = T(std::exp2(-(t.first + i * t.step))), table[i] = -table[half + i];
+        for (int i = 0; i < half; ++i)
+          table[half + i] = T(std::exp2(-(t.first + i * t.step))), table[i] = -table[half + i];
         for (int64_t i = 0; i < n; ++i) bytes[i] = uint8_t((sign_bit(in[i]) ? half : 0) + t.number(double(in[i])));
         return;
       }

@@ -14,7 +14,8 @@
 //
 // Weights (kUniform, kTernary, and kInt, whose scale is max |w|): s clip(round(h w / s), -h, h) / h, s by
 // QuantSpec::scale for each of the weights that share it: 1, max |w|, or by their mean 2 sqrt(h) mean |w| (so that a
-// step is that of Esser et al. 2020 at the start; 1 where all are 0), taken as a constant. Surrogate: dw = dq, with kClip where |w| <= s.
+// step is that of Esser et al. 2020 at the start; 1 where all are 0), taken as a constant. Surrogate: dw = dq, with
+// kClip where |w| <= s.
 #pragma once
 
 #include "core/tensor.h"

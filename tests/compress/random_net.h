@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -73,16 +74,26 @@ inline void randomize(Net* model, uint64_t seed) {
 // Any codebook for weights, and any for activations, signs most often.
 template <class Below>
 QuantSpec random_quant(Operand operand, const Below& below) {
-  constexpr Scheme kOfWeights[] = {Scheme::kSign,    Scheme::kSign,   Scheme::kBwn,  Scheme::kXnor,   Scheme::kTwn,
-                                   Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform};
-  constexpr Scheme kOfActivations[] = {Scheme::kSign,   Scheme::kSign, Scheme::kSign,    Scheme::kTernary,
-                                       Scheme::kDorefa, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq};
+  // The codebooks whose layers are of integers twice as often: they have thresholds.
+  constexpr Scheme kOfWeights[] = {
+      Scheme::kSign,   Scheme::kSign, Scheme::kBwn,     Scheme::kXnor,   Scheme::kTwn,  Scheme::kTernary,
+      Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform, Scheme::kSign,   Scheme::kSign, Scheme::kBwn,
+      Scheme::kXnor,   Scheme::kTwn,  Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform,
+      Scheme::kInt,    Scheme::kInt,  Scheme::kPow2,    Scheme::kLog,    Scheme::kLog2, Scheme::kKmeans};
+  constexpr Scheme kOfActivations[] = {Scheme::kSign,    Scheme::kSign,   Scheme::kSign,
+                                       Scheme::kTernary, Scheme::kDorefa, Scheme::kRelu,
+                                       Scheme::kUniform, Scheme::kHwgq,   Scheme::kInt};
   QuantSpec q;
-  q.scheme = operand == Operand::kWeight ? kOfWeights[below(9)] : kOfActivations[below(8)];
+  q.scheme = operand == Operand::kWeight ? kOfWeights[below(uint32_t(std::size(kOfWeights)))]
+                                         : kOfActivations[below(uint32_t(std::size(kOfActivations)))];
   const uint32_t least = uint32_t(traits_of(q.scheme).least_bits);
   const uint32_t few = below(3);  // so few that thresholds make them
   q.bits = int(least + below((few ? 5 : 9) - least));
   q.granularity = Granularity(below(3)), q.scale = ScaleRule(below(3));
+  if (operand == Operand::kActivation && traits_of(q.scheme).ranged) {
+    q.low = -0.25 * below(8);
+    q.high = 0.25 * (below(8) + (q.low < 0 ? 0 : 1));
+  }
   return normal(q);
 }
 

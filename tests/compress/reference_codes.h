@@ -1,6 +1,6 @@
 // The codebooks written down once more, for the oracle of reference_net.h: a value is a step times a code. Steps and
 // codes are computed in f32 with the divisions and roundings of the definitions in ops/quant; sums of magnitudes in
-// f64.
+// f64. A value of a table is a step of its own, times 1.
 #pragma once
 
 #include <algorithm>
@@ -52,6 +52,13 @@ inline ReferenceCodes reference_activation(const std::vector<float>& x, const Qu
         step = float(hwgq_step(q.bits));
         r.code.push_back(v > 0 ? std::max(1, reference_round(v, 1.0f / step, 0, n)) : 0);
         break;
+      case Scheme::kInt: {
+        const double width = (q.high - q.low) / n;
+        const int zero = int(std::nearbyint(-q.low / width));
+        step = float(width);
+        r.code.push_back(reference_round(v, 1.0f / step, -zero, n - zero));
+        break;
+      }
       default:
         throw Error("reference_activation: no " + std::string(name_of(q.scheme)));
     }
@@ -59,11 +66,71 @@ inline ReferenceCodes reference_activation(const std::vector<float>& x, const Qu
   return r;
 }
 
+// Of codebooks that are tables, each weight's value.
+inline std::vector<float> reference_table_values(const std::vector<float>& w, const QuantSpec& q) {
+  std::vector<float> out;
+  const double least = *std::min_element(w.begin(), w.end()), largest = *std::max_element(w.begin(), w.end());
+  const double most = std::max(std::abs(least), std::abs(largest));
+  const int n = (1 << (q.bits - 1)) - 1;
+  if (q.scheme == Scheme::kLog || q.scheme == Scheme::kLog2) {
+    const double floor = q.bits < 3 ? 0.33 : q.bits < 4 ? 0.15 : 0.03;
+    const auto depth = [&](float v) { return -std::log2(std::max(std::abs(v) / (most > 0 ? most : 1), floor)); };
+    double near = depth(w[0]), far = near;
+    for (float v : w) near = std::min(near, depth(v)), far = std::max(far, depth(v));
+    const bool whole = q.scheme == Scheme::kLog2;
+    const double first = whole || n == 0 ? 0 : near, step = n == 0 ? 0 : whole ? 1 : (far - near) / n;
+    for (float v : w) {
+      const double number = step > 0 ? std::min(std::nearbyint((depth(v) - first) / step), double(n)) : 0;
+      const float magnitude = float(std::exp2(-(first + number * step)));
+      out.push_back(std::signbit(v) && v != 0 ? -magnitude : magnitude);
+    }
+    return out;
+  }
+  std::vector<double> book;
+  if (q.scheme == Scheme::kPow2) {
+    const double top = most > 0 ? std::exp2(std::floor(std::log2(most) + 0.5)) : 1;
+    book.push_back(0);
+    for (int i = 0; i < n; ++i) book.push_back(std::ldexp(top, -i)), book.push_back(-std::ldexp(top, -i));
+    std::sort(book.begin(), book.end());
+  } else if (q.scheme == Scheme::kKmeans) {
+    const size_t k = size_t(1) << q.bits, bins = 4096;
+    for (size_t j = 0; j < k; ++j) book.push_back(least + (largest - least) * (double(j) + 0.5) / double(k));
+    const double width = (largest - least) / double(bins);
+    std::vector<double> n_of(bins, 0), sum_of(bins, 0);
+    for (float v : w) {
+      const size_t bin = width > 0 ? std::min(size_t((v - least) / width), bins - 1) : 0;
+      n_of[bin] += 1, sum_of[bin] += v;
+    }
+    for (int round = 0; round < 50 && width > 0; ++round) {
+      std::vector<double> members(k, 0), sums(k, 0);
+      for (size_t bin = 0, j = 0; bin < bins; ++bin) {
+        const double x = least + (double(bin) + 0.5) * width;
+        while (j + 1 < k && x > (book[j] + book[j + 1]) / 2) ++j;
+        members[j] += n_of[bin], sums[j] += sum_of[bin];
+      }
+      for (size_t j = 0; j < k; ++j)
+        if (members[j] > 0) book[j] = sums[j] / members[j];
+    }
+  } else {
+    throw Error("reference_weight: no " + std::string(name_of(q.scheme)));
+  }
+  for (float v : w) {
+    size_t j = 0;
+    while (j + 1 < book.size() && v > float((book[j] + book[j + 1]) / 2)) ++j;
+    out.push_back(float(book[j]));
+  }
+  return out;
+}
+
 // w [rows][taps][c], c the last dimension.
 inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t c, const QuantSpec& q) {
   ReferenceCodes r;
   if (q.scheme == Scheme::kNone) return r;
   r.defined = true;
+  if (traits_of(q.scheme).table) {
+    r.scaled = true, r.code.assign(w.size(), 1), r.step = reference_table_values(w, q);
+    return r;
+  }
   const size_t n = w.size(), per_row = n / rows;
   const bool by_layer = !traits_of(q.scheme).granular || q.granularity == Granularity::kLayer;
   const bool by_kernel = !by_layer && q.granularity == Granularity::kKernel && per_row != c;
@@ -116,9 +183,11 @@ inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t
       break;
     }
     case Scheme::kTernary:
-    case Scheme::kUniform: {
+    case Scheme::kUniform:
+    case Scheme::kInt: {
       const int h = q.scheme == Scheme::kTernary ? 1 : (1 << (q.bits - 1)) - 1;
-      const std::vector<float> reach = scales(q.scale, 2 * std::sqrt(double(h)));
+      const std::vector<float> reach =
+          scales(q.scheme == Scheme::kInt ? ScaleRule::kMax : q.scale, 2 * std::sqrt(double(h)));
       std::vector<float> steps;
       for (float v : reach) steps.push_back(v / float(h));
       use(steps, [&](size_t i) { return reference_round(w[i] / reach[group[i]], float(h), -h, h); });

@@ -31,8 +31,8 @@ struct ReferenceLayer {
   const std::vector<float>& values;
   const bool coded, integer;
 
-  ReferenceLayer(const ReferenceCodes& of_x, ReferenceCodes of_w, const std::vector<float>& w_values, bool by_kernel)
-      : x(of_x), w(std::move(of_w)), values(w_values), coded(w.defined && !by_kernel), integer(coded && x.defined) {}
+  ReferenceLayer(const ReferenceCodes& of_x, ReferenceCodes of_w, const std::vector<float>& w_values, bool apart)
+      : x(of_x), w(std::move(of_w)), values(w_values), coded(w.defined && !apart), integer(coded && x.defined) {}
 
   void add(int a, size_t i, Sum* s) const { s->exact += int64_t(a) * w.code[i]; }
   void add(float a, size_t i, Sum* s) const {
@@ -81,9 +81,10 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         out.c = c.out_channels;
         out.v.clear();
         const std::vector<float> w = weights(node.name, out.c * c.kernel_h * c.kernel_w * gc);
-        const Layer layer(in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight), w,
-                          c.kernel_h * c.kernel_w > 1 && traits_of(c.weight.scheme).granular &&
-                              c.weight.granularity == Granularity::kKernel);
+        const Layer layer(
+            in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight), w,
+            traits_of(c.weight.scheme).table || (c.kernel_h * c.kernel_w > 1 && traits_of(c.weight.scheme).granular &&
+                                                 c.weight.granularity == Granularity::kKernel));
         for (int64_t oy = 0; oy < out.h; ++oy)
           for (int64_t ox = 0; ox < out.w; ++ox)
             for (int64_t k = 0; k < out.c; ++k) {
@@ -110,7 +111,8 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         const auto& c = std::get<LinearConfig>(node.config);
         const size_t depth = in.v.size();
         const std::vector<float> w = weights(node.name, c.out_features * int64_t(depth));
-        const Layer layer(in.codes, reference_weight(w, size_t(c.out_features), depth, c.weight), w, false);
+        const Layer layer(in.codes, reference_weight(w, size_t(c.out_features), depth, c.weight), w,
+                          traits_of(c.weight.scheme).table);
         out = {1, 1, c.out_features, {}, {}};
         for (int64_t k = 0; k < out.c; ++k) {
           Layer::Sum sum;

@@ -49,11 +49,13 @@ std::vector<QuantSpec> specs_of(Operand operand) {
   std::vector<QuantSpec> all;
   int turn = 0;
   for (Scheme scheme : {Scheme::kNone, Scheme::kSign, Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTernary,
-                        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq})
+                        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq, Scheme::kPow2,
+                        Scheme::kLog, Scheme::kLog2, Scheme::kKmeans, Scheme::kInt})
     for (int bits : {1, 2, 4, 8})
       for (Granularity g : {Granularity::kLayer, Granularity::kChannel, Granularity::kKernel}) {
         QuantSpec s{scheme, ++turn % 2 ? Surrogate::kClip : Surrogate::kIdentity, bits, g, ScaleRule::kNone};
         if (operand == Operand::kWeight) s.scale = turn % 4 < 2 ? ScaleRule::kMean : ScaleRule::kMax;
+        if (operand == Operand::kActivation && traits_of(scheme).ranged) s.low = -1.5, s.high = 2;
         QuantSpec same = s;  // but for how the gradient goes and what the scale is
         same.surrogate = normal(s).surrogate, same.scale = normal(s).scale;
         if (operand == Operand::kActivation && g != Granularity::kLayer) continue;

@@ -46,6 +46,16 @@ TEST_CASE(
   CHECK(group_of(real, "layer2.0.downsample.1") == "- - - layer2.0.downsample.1 - - < layer2.0.downsample.0 -");
 }
 
+TEST_CASE("norm groups: an activation between two norms belongs to the first of them alone") {
+  NetBuilder g(8, 8, 3, 10);
+  const int a = g.batch_norm("a", g.conv("conv", g.input(), {.out_channels = 16, .weight = {}}));
+  const int b = g.batch_norm("b", g.unary(Kind::kRelu, "relu", a));
+  g.linear("fc", g.unary(Kind::kGlobalAvgPool, "avgpool", b), {.out_features = 10, .bias = true, .weight = {}});
+  const NetSpec spec = g.build();
+  CHECK(group_of(spec, "a") == "conv - - a - relu < input -");
+  CHECK(group_of(spec, "b") == "- - - b - - < relu -");
+}
+
 TEST_CASE(
     "norm groups: what others read, a sum that is taken or repeats a channel, and a hardtanh behind a sum stay out") {
   NetBuilder g(8, 8, 16, 10);

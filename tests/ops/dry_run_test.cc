@@ -117,6 +117,8 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
     check("ternary_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kTwn, g).value; }, {kernels});
   }
   check("scaled_sign, clipped", [&](const Tensors& in) { return weights(in[0], Scheme::kBwn).value; }, {kernels});
+  for (Scheme scheme : {Scheme::kPow2, Scheme::kLog, Scheme::kLog2, Scheme::kKmeans})
+    check("table_weight", [&](const Tensors& in) { return weights(in[0], scheme).value; }, {kernels});
   check("tanh_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kTanh).value; }, {kernels});
   for (Scheme scheme : {Scheme::kXnor, Scheme::kTanh}) {  // with signs, on bits
     const auto operand = [&](const Tensor& x) { return scheme == Scheme::kXnor ? signs(x) : codes(x); };

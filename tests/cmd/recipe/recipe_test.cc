@@ -125,7 +125,8 @@ TEST_CASE("recipe: values that do not fit together are refused") {
 
 TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked") {
   // Weights and activations have codebooks of their own.
-  const std::string weights = "none | sign | bwn | xnor | twn | ternary | dorefa | tanh | uniform";
+  const std::string weights =
+      "none | sign | bwn | xnor | twn | ternary | dorefa | tanh | uniform | pow2 | log | log2 | kmeans | int";
   const std::string activations = "none | sign | ternary | dorefa | relu | uniform | hwgq";
   CHECK(error_of("[quant]\nweight = \"sing\"\n") ==
         "r.toml:2:10: quant.weight: unknown value 'sing' (did you mean 'sign'?), known: " + weights);

@@ -24,9 +24,10 @@ namespace {
 std::vector<QuantSpec> specs_of(Operand operand) {
   std::vector<QuantSpec> all;
   for (Scheme scheme : {Scheme::kNone, Scheme::kSign, Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTernary,
-                        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq})
+                        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq, Scheme::kInt})
     for (int bits = 1; bits <= 8; ++bits) {
-      const QuantSpec s{.scheme = scheme, .surrogate = Surrogate::kIdentity, .bits = bits};
+      QuantSpec s{.scheme = scheme, .surrogate = Surrogate::kIdentity, .bits = bits};
+      if (operand == Operand::kActivation && traits_of(scheme).ranged) s.low = -0.4, s.high = 1.1;
       if (operand == Operand::kActivation && (bits & (bits - 1))) continue;
       if (operand == Operand::kWeight && scheme == Scheme::kNone) continue;
       if (refusal(s, operand).empty() && s == normal(s)) all.push_back(s);
@@ -202,7 +203,7 @@ TEST_CASE("quant_conv2d: every pair of schemes and bits gives the bits of exact 
     }
     ++pairs;
   });
-  CHECK(pairs == 18 * 28);
+  CHECK(pairs == 21 * 35);
 }
 
 TEST_CASE("quant_conv2d: padding of -1 and +1 is a code, for every scheme of activations and its step") {

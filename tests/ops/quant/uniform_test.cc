@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ops/quant/quantize.h"
@@ -234,6 +235,93 @@ TEST_CASE("uniform: the same bytes for any number of threads, at sizes of severa
                               {random_f32({160, 3, 3, 96}, 7)});
     }));
   }
+}
+
+namespace {
+
+QuantSpec range(int bits, double low, double high) {
+  return {.scheme = Scheme::kInt, .bits = bits, .low = low, .high = high};
+}
+
+}  // namespace
+
+TEST_CASE("uniform: int by hand: the zero point, both ends, ties to even, the mask with its bounds") {
+  for (DType dtype : kTypes) {
+    // 15 steps of 0.25 from -1 to 2.75: zero point 4.
+    const QuantSpec s = range(4, -1, 2.75);
+    CHECK(int_step(s) == 0.25);
+    CHECK(zero_point(s) == 4);
+    Parameter p("x", Tensor::of({2, 5}, {-1, -1.25, 2.75, 3, 0, 0.125, 0.375, -0.375, kNan, 1}, dtype));
+    const Quantized q = uniform_activation(p.tensor(), s, true);
+    CHECK(q.codes.grid == CodeGrid{16, 1, -4});
+    CHECK(all_codes(q.codes, 10) == std::vector<int>{-4, -4, 11, 11, 0, 0, 2, -2, -4, 4});
+    CHECK(q.value.values() == std::vector<double>{-1, -1, 2.75, 2.75, 0, 0, 0.5, -0.5, -1, 1});
+    backward({q.value}, {Tensor::of({2, 5}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, dtype)});
+    CHECK(p.grad.values() == std::vector<double>{1, 0, 3, 0, 5, 6, 7, 8, 0, 10});
+  }
+}
+
+TEST_CASE("uniform: int over any range has 0 as a code, misses no end by more than half a step, and is the equation") {
+  uint64_t seed = 1;
+  for (int bits = 2; bits <= 8; ++bits)
+    for (const auto& ends :
+         std::vector<std::pair<double, double>>{{-1, 1}, {-0.3, 2.7}, {-5, 0.01}, {-0.001, 3}, {0, 0.7}, {-0.7, 0}}) {
+      const double low = ends.first, high = ends.second;
+      const QuantSpec s = range(bits, low, high);
+      CAPTURE(bits);
+      CAPTURE(low);
+      CAPTURE(high);
+      const int n = (1 << bits) - 1, z = zero_point(s);
+      const double step = (high - low) / n;
+      REQUIRE(z >= 0);
+      REQUIRE(z <= n);
+      if (low == 0) CHECK(z == 0);
+      if (high == 0) CHECK(z == n);
+      CHECK(std::fabs(-z * step - low) <= step / 2 * (1 + 1e-9));
+      CHECK(std::fabs((n - z) * step - high) <= step / 2 * (1 + 1e-9));
+      CHECK(uniform_activation(Tensor::zeros({3}), s, true).value.values() == std::vector<double>(3, 0.0));
+      for (DType dtype : kTypes) {
+        const Tensor x = random_tensor({3, 7, 67}, ++seed, dtype, 0.6 * (high - low), 0.5 * (low + high));
+        const Quantized q = uniform_activation(x, s);
+        REQUIRE(inconsistency(q, x.shape(), Granularity::kLayer) == "");
+        const UniformRule rule = uniform_rule(s);
+        for (int64_t i = 0; i < x.size(); ++i) {
+          const double exact = std::min(std::max(x.at(i) / step, double(-z)), double(n - z));
+          REQUIRE(std::fabs(code_at(q.codes, i) - exact) <= 0.5 + (dtype == DType::kF32 ? 6e-5 : 1e-12));
+          if (dtype == DType::kF32) REQUIRE(rule.byte(float(x.at(i))) + rule.lo == code_at(q.codes, i));
+        }
+      }
+      // Gradients: those of the clip to the range.
+      if (bits > 3) continue;
+      GradcheckOptions options{.kinks = {low, high}};
+      options.surrogate = [&](const Tensors& in) {
+        std::vector<double> v = in[0].values();
+        for (double& e : v) e = std::min(std::max(e, low), high);
+        return Tensor::of(in[0].shape(), v, DType::kF64);
+      };
+      CHECK(gradcheck(
+                "quantize", [&](const Tensors& in) { return quantize_activation(in[0], s, true).value; },
+                {random_f64({3, 2, 7}, 3, high - low)}, options) == "");
+    }
+}
+
+TEST_CASE("uniform: int without a range that was measured is an error that says so") {
+  for (const auto& ends : std::vector<std::pair<double, double>>{{0, 0}, {0.5, 1}, {-1, -0.5}, {1, -1}})
+    CHECK_THROWS_WITH_AS(uniform_activation(Tensor::zeros({2}), range(8, ends.first, ends.second)),
+                         "quantize: the range of int activations has not been measured", Error);
+}
+
+TEST_CASE("uniform weights: int is uniform by max |w|, for each granularity and number of bits") {
+  for (int bits = 2; bits <= 8; ++bits)
+    for (Granularity g : kGranularities) {
+      const Tensor w = random_f32({4, 3, 3, 5}, uint64_t(bits));
+      const Quantized a = quantize_weight(w, {.scheme = Scheme::kInt, .bits = bits, .granularity = g}, true);
+      const Quantized b = quantize_weight(
+          w, {.scheme = Scheme::kUniform, .bits = bits, .granularity = g, .scale = ScaleRule::kMax}, true);
+      CHECK(same_tensor(a.codes.tensor, b.codes.tensor));
+      CHECK(same_tensor(a.scale, b.scale));
+      CHECK(same_tensor(a.value.detach(), b.value.detach()));
+    }
 }
 
 TEST_CASE("hwgq: its step makes the least mean squared error on half a normal distribution, for every number of bits") {
