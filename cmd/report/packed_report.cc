@@ -16,9 +16,12 @@ constexpr double kAdd8 = 0.03, kAdd32 = 0.1, kAddF32 = 0.9, kMul8 = 0.2, kMulF32
 
 int bits_of(const Elements& e) {
   switch (e.type) {
-    case Type::kF32: return 32;
-    case Type::kBits: return 1;
-    case Type::kCodes: return int(std::bit_width(e.levels - 1));
+    case Type::kF32:
+      return 32;
+    case Type::kBits:
+      return 1;
+    case Type::kCodes:
+      return int(std::bit_width(e.levels - 1));
   }
   return 0;
 }
@@ -29,30 +32,44 @@ std::string type_text(const Elements& e) {
 
 int weight_bits_of(const OpRecord& op) {
   switch (WeightForm(op.weight_form)) {
-    case WeightForm::kNone: return 0;
+    case WeightForm::kNone:
+      return 0;
     case WeightForm::kPanels:
-    case WeightForm::kDepthwise: return 32;
+    case WeightForm::kDepthwise:
+      return 32;
     case WeightForm::kSignColumns:
-    case WeightForm::kSignRows: return 1;
-    case WeightForm::kCodes: return op.weight_bits;
+    case WeightForm::kSignRows:
+      return 1;
+    case WeightForm::kCodes:
+      return op.weight_bits;
   }
   return 0;
 }
 
 std::string product_text(const OpRecord& op, const Geometry& g) {
   switch (Source(op.source)) {
-    case Source::kPixels: return "pixels";
-    case Source::kLoad: return "load";
-    case Source::kGlobalAverage: return "mean";
-    case Source::kConv: break;
+    case Source::kPixels:
+      return "pixels";
+    case Source::kLoad:
+      return "load";
+    case Source::kGlobalAverage:
+      return "mean";
+    case Source::kConv:
+      break;
   }
   switch (g.product) {
-    case Product::kFloats: return op.weight_bits ? "f32 x codes" : "f32 x f32";
-    case Product::kDepthwise: return "f32 x f32";
-    case Product::kSigns: return "f32 x signs";
-    case Product::kXnor: return "bits x bits";
-    case Product::kCodes: return g.in.type == Type::kBits ? "bits x codes" : "codes x codes";
-    case Product::kNone: break;
+    case Product::kFloats:
+      return op.weight_bits ? "f32 x codes" : "f32 x f32";
+    case Product::kDepthwise:
+      return "f32 x f32";
+    case Product::kSigns:
+      return "f32 x signs";
+    case Product::kXnor:
+      return "bits x bits";
+    case Product::kCodes:
+      return g.in.type == Type::kBits ? "bits x codes" : "codes x codes";
+    case Product::kNone:
+      break;
   }
   return "?";
 }
@@ -61,11 +78,16 @@ std::string product_text(const OpRecord& op, const Geometry& g) {
 double energy_of(Product p) {
   switch (p) {
     case Product::kFloats:
-    case Product::kDepthwise: return kMulF32 + kAddF32;
-    case Product::kSigns: return kAddF32;
-    case Product::kCodes: return kMul8 + kAdd32;
-    case Product::kXnor: return 3 * kAdd32 / 32;  // xor, popcount and addition of 32 at a time
-    case Product::kNone: break;
+    case Product::kDepthwise:
+      return kMulF32 + kAddF32;
+    case Product::kSigns:
+      return kAddF32;
+    case Product::kCodes:
+      return kMul8 + kAdd32;
+    case Product::kXnor:
+      return 3 * kAdd32 / 32;  // xor, popcount and addition of 32 at a time
+    case Product::kNone:
+      break;
   }
   return 0;
 }
@@ -99,8 +121,8 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
     o.macs = g.macs;
     o.bit_operations = g.macs * uint64_t(bits_of(g.in)) * uint64_t(o.weight_bits);
     const uint64_t in_bytes = op.in == kNone ? uint64_t(g.in_h) * g.in_w * g.in_c : m.tensor(op.in).bytes();
-    o.picojoules = double(g.macs) * energy_of(g.product) +
-                   double(o.weight_bytes + in_bytes + o.out_bytes) / 4 * kSram32;
+    o.picojoules =
+        double(g.macs) * energy_of(g.product) + double(o.weight_bytes + in_bytes + o.out_bytes) / 4 * kSram32;
     report.model_bytes += aligned(g.model_bytes);
     report.macs += o.macs, report.bit_operations += o.bit_operations, report.picojoules += o.picojoules;
     report.ops.push_back(std::move(o));
@@ -111,17 +133,21 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
 const std::vector<Device>& devices() {
   constexpr uint64_t kKi = 1024, kMi = 1024 * 1024;
   static const std::vector<Device> all = {
-      {"F446RE (Table 1.2)", kMi / 2, 128 * kKi}, {"F746ZG (Table 1.2)", kMi, 320 * kKi},
-      {"F767ZI (Table 1.2)", 2 * kMi, 512 * kKi}, {"phone (Table 1.2)", uint64_t(64) << 30, uint64_t(4) << 30},
-      {"RP2040", 2 * kMi, 264 * kKi},             {"ESP32-S3", 8 * kMi, 512 * kKi},
-      {"nRF52840", kMi, 256 * kKi},               {"Raspberry Pi Zero 2", uint64_t(8) << 30, 512 * kMi},
+      {"F446RE (Table 1.2)", kMi / 2, 128 * kKi},
+      {"F746ZG (Table 1.2)", kMi, 320 * kKi},
+      {"F767ZI (Table 1.2)", 2 * kMi, 512 * kKi},
+      {"phone (Table 1.2)", uint64_t(64) << 30, uint64_t(4) << 30},
+      {"RP2040", 2 * kMi, 264 * kKi},
+      {"ESP32-S3", 8 * kMi, 512 * kKi},
+      {"nRF52840", kMi, 256 * kKi},
+      {"Raspberry Pi Zero 2", uint64_t(8) << 30, 512 * kMi},
   };
   return all;
 }
 
 std::string packed_text(const PackedReport& report) {
-  const std::vector<std::string> head = {"operation", "product", "weights", "bytes", "MACs", "bit operations", "makes",
-                                         "by", "output", "out bytes", "scratch", "nJ"};
+  const std::vector<std::string> head = {"operation", "product", "weights", "bytes",     "MACs",    "bit operations",
+                                         "makes",     "by",      "output",  "out bytes", "scratch", "nJ"};
   std::vector<std::vector<std::string>> rows = {head};
   const auto number = [](uint64_t v) { return v ? thousands(int64_t(v)) : std::string("-"); };
   for (const PackedOp& o : report.ops)

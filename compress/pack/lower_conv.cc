@@ -63,8 +63,8 @@ std::vector<uint8_t> pack_numbers(const Codes& codes, int64_t rows, int bits) {
     for (int64_t i = 0; i < depth; ++i) {
       const int64_t pixel = k * pixels + i / c;
       const uint64_t* bits_of = codes.is_bits() ? codes.bits() + pixel * codes.words() : nullptr;
-      const uint32_t v = bits_of ? uint32_t(bits_of[i % c / kWordBits] >> (i % c % kWordBits) & 1)
-                                 : codes.bytes()[pixel * c + i % c];
+      const uint32_t v =
+          bits_of ? uint32_t(bits_of[i % c / kWordBits] >> (i % c % kWordBits) & 1) : codes.bytes()[pixel * c + i % c];
       for (int bit = 0; bit < bits; ++bit) {
         const int64_t at = i * bits + bit;
         numbers[size_t(k * row + at / 8)] |= uint8_t((v >> bit & 1) << (at % 8));

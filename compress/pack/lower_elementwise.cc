@@ -63,9 +63,7 @@ bool other_is_there(const PackState& s, const Chain&, int node, int from) {
   return s.values[size_t(s.other_input(node, from))].f32 != kNone;
 }
 
-bool is_real(const PackState& s, int node) {
-  return s.config<QuantizeConfig>(node).quant.scheme == Scheme::kNone;
-}
+bool is_real(const PackState& s, int node) { return s.config<QuantizeConfig>(node).quant.scheme == Scheme::kNone; }
 
 // Codes of a value whose op did not make them along: because another of its readers stands between.
 void start_codes(PackState* s, int node) {

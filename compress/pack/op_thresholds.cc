@@ -84,7 +84,9 @@ void use_thresholds(FileBuilder* file, Chain* chain, const QuantSpec& codes) {
       first[c / 64] |= t.flip != both ? bit : 0;
     } else {
       CodeThreshold t;
-      if (!find_code_threshold(s.all, int32_t(limit), top, [&](float x) { return rule.byte(x); }, &t)) return;
+      if (!find_code_threshold(
+              s.all, int32_t(limit), top, [&](float x) { return rule.byte(x); }, &t))
+        return;
       for (int j = 0; j < top; ++j) numbers[size_t(j) * k + c] = t.t[size_t(j)];
       first[c / 64] |= t.falls ? bit : 0;
     }

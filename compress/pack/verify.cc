@@ -18,7 +18,8 @@ const char* type_name(const bnt_view& v) {
   switch (v.dtype) {
     case BNT_F32: return "f32";
     case BNT_BITS: return "bits";
-    case BNT_CODES: return "codes";
+    case BNT_CODES:
+      return "codes";
     case BNT_I32: break;  // no tensor has it yet
   }
   throw Error("verify: tensor " + std::string(v.name) + " has a type that cannot be compared");

@@ -226,7 +226,8 @@ HWY_ATTR void avg_pool(const ConvShape& s, const float* x, float* y, int64_t row
       int64_t j = 0;
       for (; j + kLanes <= s.c; j += kLanes)
         hn::StoreU(divided(DF(), window_sum(w, corner + j, line, s.c, FarLoad()), area), DF(), out + j);
-      if (j < s.c) store_part(divided(DF(), window_sum(w, corner + j, line, s.c, PartLoad{s.c - j}), area), out + j, s.c - j);
+      if (j < s.c)
+        store_part(divided(DF(), window_sum(w, corner + j, line, s.c, PartLoad{s.c - j}), area), out + j, s.c - j);
     }
   }
 }

@@ -143,9 +143,8 @@ Quantized uniform_weight(const Tensor& w, const QuantSpec& spec, bool materializ
   // The reach of the codebook, and the step that codes are multiples of.
   const ScaleRule rule = spec.scheme == Scheme::kInt ? ScaleRule::kMax : spec.scale;
   const Tensor reach = rule == ScaleRule::kNone ? Tensor() : magnitude_scale(w, groups, rule, 2 * std::sqrt(h));
-  q.codes = codes_of_weights(w, grid, groups, reach, [h]<class T>(T v, T s) {
-    return ref::round_to_code(v / s, T(h), -h, h);
-  });
+  q.codes = codes_of_weights(w, grid, groups, reach,
+                             [h]<class T>(T v, T s) { return ref::round_to_code(v / s, T(h), -h, h); });
   q.scale = Tensor::empty(reach.defined() ? reach.shape() : Shape{1}, w.dtype());
   by_float_type("quantize", w, [&]<class T>(T) {
     parallel_for(1, 1, [&](int64_t, int64_t, int) {

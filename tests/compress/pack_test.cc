@@ -383,8 +383,8 @@ TEST_CASE(
 
 TEST_CASE("pack: a layer of codes by hand: 8 ninths and a bias") {
   NetBuilder g(1, 1, 3, 1);
-  const int x = g.quantize("codes", g.unary(Kind::kFlatten, "flat", g.input()),
-                           {.quant = {.scheme = Scheme::kRelu, .bits = 2}});
+  const int x =
+      g.quantize("codes", g.unary(Kind::kFlatten, "flat", g.input()), {.quant = {.scheme = Scheme::kRelu, .bits = 2}});
   g.linear("fc", x, {.out_features = 1, .bias = true, .weight = {.scheme = Scheme::kUniform, .bits = 3}});
   Net model(g.build());
   model.parameters.find("fc.weight")->value = Tensor::of({1, 3}, {-1, 0.4, 0.7});  // thirds: codes -3, 1, 2

@@ -482,8 +482,8 @@ TEST_CASE("geometry: limits that only sizes beyond a small file reach are held, 
                   .weight_form = kRows},
                  {3, 3, 1 << 12, bits}) == O::kAtKernel);
   // Codes up to 3 by numbers up to 255 (their bits, 8, say so): sums of at most 2^31 / 765 products fit.
-  const OpRecord numbers{.k = 1, .kh = 1, .kw = 1, .weight_form = kNumbers, .weight_bits = 8, .weight_mul = 1,
-                         .weight_top = 255};
+  const OpRecord numbers{
+      .k = 1, .kh = 1, .kw = 1, .weight_form = kNumbers, .weight_bits = 8, .weight_mul = 1, .weight_top = 255};
   CHECK(fault_of(numbers, {1, 1, 1 << 20, codes}) == 0);
   OpRecord taps = numbers;
   taps.kh = 3, taps.pad_h = 2;
