@@ -12,7 +12,7 @@ namespace {
 using namespace packed;
 
 // Table 1.1, in picojoules.
-constexpr double kAdd8 = 0.03, kAdd32 = 0.1, kAddF32 = 0.9, kMul8 = 0.2, kMulF32 = 3.7, kSram32 = 5.0;
+constexpr double kAdd32 = 0.1, kAddF32 = 0.9, kMul8 = 0.2, kMulF32 = 3.7, kSram32 = 5.0;
 
 int bits_of(const Elements& e) {
   switch (e.type) {

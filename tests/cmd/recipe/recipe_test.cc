@@ -140,14 +140,13 @@ TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked")
   for (const char* word : {"bwn", "xnor", "twn", "tanh"})
     CHECK(error_of("", {{"quant.activation", word}}).find("known: " + activations) != std::string::npos);
   // What a codebook does not take has no effect with it.
-  for (const auto& [scheme, key] :
-       std::vector<std::pair<const char*, const char*>>{{"sign", "quant.weight_bits=4"},
-                                                        {"bwn", "quant.weight_bits=4"},
-                                                        {"tanh", "quant.granularity=layer"},
-                                                        {"xnor", "quant.scale=max"},
-                                                        {"none", "quant.granularity=kernel"}}) {
-    CAPTURE(key);
-    CHECK(error_of("", {{"quant.weight", scheme}, split_override(key)}).find("has no effect with") !=
+  for (const auto& without : std::vector<std::pair<const char*, const char*>>{{"sign", "quant.weight_bits=4"},
+                                                                               {"bwn", "quant.weight_bits=4"},
+                                                                               {"tanh", "quant.granularity=layer"},
+                                                                               {"xnor", "quant.scale=max"},
+                                                                               {"none", "quant.granularity=kernel"}}) {
+    CAPTURE(without.second);
+    CHECK(error_of("", {{"quant.weight", without.first}, split_override(without.second)}).find("has no effect with") !=
           std::string::npos);
   }
   CHECK(error_of("", {{"quant.activation", "ternary"}, {"quant.activation_bits", "4"}}).find("has no effect with") !=
