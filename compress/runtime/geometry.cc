@@ -78,8 +78,8 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     if (depth * uint64_t(g->in.reach()) * uint64_t(op.weight_codes().reach()) >= uint64_t(1) << 31)
       return bad(OpRecord::kAtKernel);
     // Scratch holds the padded input rows of a few output rows, below 2^30 bytes for size_t of 32 bits too.
-    const uint64_t rows = (uint64_t(24 / g->w) * op.stride_h + extent_h + 1) * (g->in_w + 2 * op.pad_w) * g->in_c;
-    if (rows > kMaxArenaBytes / 2 || op.k * (depth + 2 * op.kh * op.kw) > kMaxArenaBytes / 16)
+    const uint64_t rows = (24 / g->w * op.stride_h + extent_h + 1) * (g->in_w + 2 * uint64_t(op.pad_w)) * g->in_c;
+    if (rows > kMaxArenaBytes / 2 || op.k * (depth + 2 * uint64_t(op.kh) * op.kw) > kMaxArenaBytes / 16)
       return bad(OpRecord::kAtKernel);
     g->kernel_bytes = codes_scratch_bytes(s);
     g->model_bytes = codes_packed_bytes(s, op.weight_codes().reach());
@@ -90,8 +90,8 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     // What the kernel will ask for stays below 2^30 bytes, for size_t of 32 bits too: scratch holds the padded input
     // rows of at most kMaxXnorRows output rows, packed weights a row of sums for each class of border pixels.
     const uint64_t rows = g->h < kMaxXnorRows ? g->h : kMaxXnorRows;
-    const uint64_t words = (uint64_t(op.kh) * (g->in_w + 2 * op.pad_w) * words_for(g->in_c) + g->w) * rows;
-    const uint64_t classes = (2 * op.pad_h + 2) * (2 * op.pad_w + 2);
+    const uint64_t words = (uint64_t(op.kh) * (g->in_w + 2 * uint64_t(op.pad_w)) * words_for(g->in_c) + g->w) * rows;
+    const uint64_t classes = (2 * uint64_t(op.pad_h) + 2) * (2 * uint64_t(op.pad_w) + 2);
     if (words * 8 > kMaxArenaBytes || classes * round_up(op.k, 16) * 4 > kMaxArenaBytes)
       return bad(OpRecord::kAtKernel);
     g->kernel_bytes = xnor_scratch_bytes(s);
