@@ -7,20 +7,11 @@
 
 #include "compress/pack/pack.h"
 #include "compress/pack/packed_model.h"
-#include "core/parallel.h"
 #include "tests/compress/random_net.h"
 
 using namespace bantam;
 
 namespace {
-
-// All of it on this thread: tests behind these fork, and a process with threads has no signals there under
-// ThreadSanitizer.
-struct OneThread {
-  const int before = threads();
-  OneThread() { set_threads(1); }
-  ~OneThread() { set_threads(before); }
-};
 
 std::vector<uint8_t> packed(const NetSpec& spec, uint64_t seed) {
   Net net(spec);
@@ -53,7 +44,6 @@ NetSpec known_net() {
 }  // namespace
 
 TEST_CASE("packed report: a net of known layers by hand") {
-  const OneThread one;
   const std::vector<uint8_t> file = packed(known_net(), 3);
   const PackedReport report = report_of(file);
   CHECK(report.file_bytes == file.size());
@@ -93,7 +83,6 @@ TEST_CASE("packed report: a net of known layers by hand") {
 }
 
 TEST_CASE("packed report: sums over the operations are the totals, and memory is what a session asks for") {
-  const OneThread one;
   for (uint64_t seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
     const std::vector<uint8_t> file = packed(random_net(seed), seed);
@@ -120,7 +109,6 @@ TEST_CASE("packed report: sums over the operations are the totals, and memory is
 }
 
 TEST_CASE("packed report: devices have names of their own and memories") {
-  const OneThread one;
   for (const Device& a : devices()) {
     CHECK(a.flash > 0);
     CHECK(a.ram > 0);

@@ -1,3 +1,5 @@
+// Of cmd/run/interrupt.h. It lies here to be the first of its folder: it forks, and in the child of a process that has
+// threads by then ThreadSanitizer delivers no signals.
 #include "cmd/run/interrupt.h"
 
 #include <doctest/doctest.h>
