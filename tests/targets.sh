@@ -60,9 +60,8 @@ build riscv64 "$trace classify" --cross-file cross/riscv64-linux-gnu.txt -Dtools
 # musl has no C++ compiler of its own, and needs none: objects that use no C++ library, and a C program.
 mkdir -p "$dir/musl/tests/embed"
 (
+  root=$PWD
   cd "$dir/musl" || exit 1
-  root=../..
-  case $dir in /*) root=$OLDPWD ;; esac
   flags="-O2 -DHWY_COMPILE_ONLY_STATIC -march=x86-64-v3 -maes -mpclmul -I$root/ops/kernels/hwy_fix -I$root"
   # shellcheck disable=SC2086  # words on purpose
   printf '%s\n' "$root"/core/base/*.cc "$root"/ops/kernels/*.cc "$root"/compress/runtime/*.cc |
