@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint64_t kMaxPackedBytes = uint64_t(1) << 32;
 
+}  // namespace
+
 std::unique_ptr<PackedModel> parse_packed(const Bytes& bytes, const std::string& path) {
   try {
     return std::make_unique<PackedModel>(bytes);
@@ -19,8 +21,6 @@ std::unique_ptr<PackedModel> parse_packed(const Bytes& bytes, const std::string&
     throw FileError(path, e.what());
   }
 }
-
-}  // namespace
 
 std::unique_ptr<PackedModel> load_packed(const std::string& path) {
   return parse_packed(read_file(path, kMaxPackedBytes), path);

@@ -10,6 +10,7 @@
 #include "cmd/run/evaluate.h"
 #include "compress/net_checkpoint.h"
 #include "compress/pack/packed_model.h"
+#include "core/file.h"
 
 namespace bantam {
 
@@ -29,6 +30,8 @@ struct AnyModel {
 // Throws FileError for a file that is neither.
 AnyModel load_any(const std::string& path);
 std::unique_ptr<PackedModel> load_packed(const std::string& path);
+// Of a file's bytes; `path` is for the error.
+std::unique_ptr<PackedModel> parse_packed(const Bytes& bytes, const std::string& path);
 
 // What each byte of an image stands for, f32 [c,256].
 Tensor byte_values_of(const NetCheckpoint& net);

@@ -27,7 +27,7 @@ int run_inspect(const InspectArgs& args) {
   const Bytes bytes = read_file(args.packed, uint64_t(1) << 32);
   if (!PackedModel::is_packed(bytes.data(), bytes.size()))
     throw UsageError(args.packed + " is no packed model; bantam info tells of recipes and checkpoints");
-  (void)load_packed(args.packed);  // checks all of it
+  (void)parse_packed(bytes, args.packed);  // checks all of it
   const PackedReport report = report_of(bytes);
   std::vector<Fit> fits;
   for (const Device& d : devices()) fits.push_back(fit_of(report, d.name, d.flash, d.ram));

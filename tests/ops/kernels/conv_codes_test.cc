@@ -10,6 +10,7 @@
 #include "core/rng.h"
 #include "ops/kernels/conv_codes_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
@@ -22,19 +23,6 @@ std::string text(const ConvShape& s) {
     t += " " + std::to_string(v);
   return "n h w c k kh kw sh sw ph pw dh dw groups =" + t;
 }
-
-// 64-byte aligned, filled with rubbish and with guards behind it.
-struct Memory {
-  explicit Memory(size_t bytes) : size(bytes), all(bytes + 2 * 64, 0xA5) {}
-  uint8_t* data() { return all.data() + (64 - reinterpret_cast<uintptr_t>(all.data()) % 64) % 64; }
-  bool guards_stand() {
-    for (size_t i = size; i < size + 64; ++i)
-      if (data()[i] != 0xA5) return false;
-    return true;
-  }
-  size_t size;
-  std::vector<uint8_t> all;
-};
 
 // Bytes of codes and bits of signs, whole and in two ranges of rows, against the definition.
 void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
@@ -65,7 +53,7 @@ void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
     }
     const int32_t reach = bits == 8 ? 503 : 7;
     const PackedNumbers packed_numbers{numbers.data(), bits, 2, -7, reach};
-    Memory a(codes_packed_bytes(s, reach)), b(codes_packed_bytes(s, reach));
+    GuardedMemory a(codes_packed_bytes(s, reach)), b(codes_packed_bytes(s, reach));
     codes_pack_weights(s, codes.data(), reach, a.data());
     codes_pack_numbers(s, packed_numbers, b.data());
     REQUIRE(memcmp(a.data(), b.data(), a.size) == 0);
@@ -79,7 +67,7 @@ void check(const ConvShape& s, int32_t mul, int32_t add, int32_t pad) {
     const int32_t reach = form < 2 ? 255 : 127;
     if (form == 2)
       for (int16_t& v : w) v = int16_t(v / 2);
-    Memory packed(codes_packed_bytes(s, reach)), scratch(codes_scratch_bytes(s));
+    GuardedMemory packed(codes_packed_bytes(s, reach)), scratch(codes_scratch_bytes(s));
     codes_pack_weights(s, w.data(), reach, packed.data());
     CodeInput x;
     x.pad = pad;
@@ -154,7 +142,7 @@ TEST_CASE("codes_conv: sums up to the accumulator's limits are exact") {
   w[size_t(2 * s.c)] = 254;
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
-    Memory packed(codes_packed_bytes(s, 255)), scratch(codes_scratch_bytes(s));
+    GuardedMemory packed(codes_packed_bytes(s, 255)), scratch(codes_scratch_bytes(s));
     codes_pack_weights(s, w.data(), 255, packed.data());
     int32_t out[6];
     codes_conv_i32(s, {.bytes = bytes.data(), .mul = 2, .add = -255}, packed.data(), 255, 0, 2, scratch.data(), out);

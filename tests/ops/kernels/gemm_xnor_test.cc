@@ -10,6 +10,7 @@
 #include "ops/kernels/gemm_xnor_ref.h"
 #include "ops/kernels/threshold_ref.h"
 #include "tests/ops/each_target.h"
+#include "tests/ops/kernels/values.h"
 
 using namespace bantam;
 
@@ -33,19 +34,6 @@ std::string text(const ConvShape& s) {
   return "n h w c k kh kw sh sw ph pw dh dw =" + t;
 }
 
-// Memory of the kernels, 64-byte aligned, filled with rubbish and with guards behind it.
-struct Memory {
-  explicit Memory(size_t bytes) : size(bytes), all(bytes + 2 * 64, 0xA5) {}
-  uint8_t* data() { return all.data() + (64 - reinterpret_cast<uintptr_t>(all.data()) % 64) % 64; }
-  bool guards_stand() {
-    for (size_t i = size; i < size + 64; ++i)
-      if (data()[i] != 0xA5) return false;
-    return true;
-  }
-  size_t size;
-  std::vector<uint8_t> all;
-};
-
 // All three outputs against the definition, whole and in two ranges of rows.
 void check(const ConvShape& s, int pad_value) {
   CAPTURE(text(s));
@@ -55,7 +43,7 @@ void check(const ConvShape& s, int pad_value) {
   std::vector<int32_t> want(size_t(rows * row_size));
   ref::xnor_conv(s, pad_value, x.data(), w.data(), want.data());
 
-  Memory packed(xnor_packed_bytes(s, pad_value)), scratch(xnor_scratch_bytes(s));
+  GuardedMemory packed(xnor_packed_bytes(s, pad_value)), scratch(xnor_scratch_bytes(s));
   xnor_pack_weights(s, pad_value, w.data(), packed.data());
 
   std::vector<int32_t> sums(want.size() + 1, 77);
@@ -103,7 +91,7 @@ TEST_CASE("xnor_conv: two channels, by hand: padding of 0 adds nothing, -1 and +
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
     for (int pad : {0, -1, 1}) {
-      Memory packed(xnor_packed_bytes(s, pad)), scratch(xnor_scratch_bytes(s));
+      GuardedMemory packed(xnor_packed_bytes(s, pad)), scratch(xnor_scratch_bytes(s));
       xnor_pack_weights(s, pad, w.data(), packed.data());
       int32_t out[2];
       xnor_conv_i32(s, pad, x.data(), packed.data(), 0, 1, scratch.data(), out);
@@ -170,7 +158,7 @@ TEST_CASE("xnor_conv: more steps than byte counters hold, with all bits differin
   const std::vector<uint64_t> x(9 * 12, ~uint64_t(0)), w(17 * 9 * 12, 0);
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
-    Memory packed(xnor_packed_bytes(s, 0)), scratch(xnor_scratch_bytes(s));
+    GuardedMemory packed(xnor_packed_bytes(s, 0)), scratch(xnor_scratch_bytes(s));
     xnor_pack_weights(s, 0, w.data(), packed.data());
     std::vector<int32_t> out(17);
     xnor_conv_i32(s, 0, x.data(), packed.data(), 0, 1, scratch.data(), out.data());

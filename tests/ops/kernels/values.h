@@ -34,6 +34,19 @@ inline std::vector<uint8_t> random_bytes(size_t n, uint64_t seed) {
   return v;
 }
 
+// Memory for a kernel: 64-byte aligned, filled with rubbish and with guards behind it.
+struct GuardedMemory {
+  explicit GuardedMemory(size_t bytes) : size(bytes), all(bytes + 2 * 64, 0xA5) {}
+  uint8_t* data() { return all.data() + (64 - reinterpret_cast<uintptr_t>(all.data()) % 64) % 64; }
+  bool guards_stand() {
+    for (size_t i = size; i < size + 64; ++i)
+      if (data()[i] != 0xA5) return false;
+    return true;
+  }
+  size_t size;
+  std::vector<uint8_t> all;
+};
+
 inline std::vector<double> widened(const std::vector<float>& v) { return {v.begin(), v.end()}; }
 
 // Also of NaN and of the sign of 0.
