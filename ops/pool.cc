@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "ops/kernels/pool.h"
 #include "ops/kernels/pool_ref.h"
+#include "ops/kernels_train/max_pool_positions.h"
 #include "ops/kernels_train/pool_grad.h"
 
 namespace bantam {
@@ -59,8 +60,10 @@ Tensor max_pool(const Tensor& x, const PoolParams& params) {
   parallel_for(rows, int64_t(round_up(size_t(grain(s.c)), 8)), [&](int64_t b, int64_t e, int) {
     if (x.dtype() == DType::kF64) {
       ref::max_pool(s, x.data<double>(), y.mutable_data<double>(), at, b, e);
+    } else if (at) {
+      max_pool_positions_f32(s, x.data<float>(), y.mutable_data<float>(), at, b, e);
     } else {
-      max_pool_f32(s, x.data<float>(), y.mutable_data<float>(), at, b, e);
+      max_pool_f32(s, x.data<float>(), y.mutable_data<float>(), b, e);
     }
 #ifdef BANTAM_FAULT_WRONG_TIE
     if (at && x.dtype() == DType::kF64) last_of_equals(s, x.data<double>(), y.data<double>(), at, b, e);

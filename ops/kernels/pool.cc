@@ -9,12 +9,19 @@
 #include <hwy/highway.h>
 
 #include "ops/kernels/lanes-inl.h"
+#include "ops/kernels/max_pool-inl.h"
 #include "ops/kernels/pool_ref.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
+
+// Where nobody asks for the positions.
+struct NoPositions {
+  HWY_INLINE void put(VI, int64_t) {}
+  HWY_INLINE void end() {}
+};
 
 // Stores the first k lanes.
 HWY_INLINE void store_some(VF v, float* p, int64_t k) {
@@ -26,183 +33,16 @@ HWY_INLINE void store_some(VF v, float* p, int64_t k) {
 }
 HWY_INLINE VF load_some(const float* p, int64_t k) { return k >= kLanes ? hn::LoadU(DF(), p) : load_part(p, k); }
 
-using DI = hn::Rebind<int32_t, DF>;
-using VI = hn::Vec<DI>;
-
-// Positions go out as P planes of bits, 32 of each at a time.
-template <int P> struct PlaneWriter {
-  uint8_t* to;
-  uint64_t waiting = 0;
-  PlaneWriter<P - 1> lower;
-
-  PlaneWriter(uint8_t* planes, int64_t plane_bytes, int64_t first)
-      : to(planes + (P - 1) * plane_bytes + first), lower(planes, plane_bytes, first) {}
-  HWY_INLINE void add(VI where, unsigned lanes, int fill) {
-    waiting |= uint64_t(bits_of(hn::RebindMask(DF(), hn::TestBit(where, hn::Set(DI(), 1 << (P - 1))))) & lanes) << fill;
-    lower.add(where, lanes, fill);
-  }
-  template <class Word> HWY_INLINE void store() {
-    const Word word = Word(waiting);
-    memcpy(to, &word, sizeof word);
-    to += sizeof word;
-    waiting >>= 8 * sizeof word;
-    lower.template store<Word>();
-  }
-};
-template <> struct PlaneWriter<0> {
-  PlaneWriter(uint8_t*, int64_t, int64_t) {}
-  HWY_INLINE void add(VI, unsigned, int) {}
-  template <class Word> HWY_INLINE void store() {}
-};
-template <int P> struct PositionWriter {
-  PlaneWriter<P> planes;
-  int fill = 0;
-
-  PositionWriter(const ConvShape& s, uint8_t* positions, int64_t output)
-      : planes(positions, P ? max_pool_plane_bytes(s) : 0, output / 8) {}
-  // Of the first k lanes.
-  HWY_INLINE void put(VI where, int64_t k) {
-    if constexpr (P > 0) {
-      planes.add(where, (1u << k) - 1, fill);
-      fill += int(k);
-      if (fill < 32) return;
-      planes.template store<uint32_t>();
-      fill -= 32;
-    }
-  }
-  HWY_INLINE void end() {
-    for (; fill > 0; fill -= 8) planes.template store<uint8_t>();
-  }
-};
-
-struct Largest {
-  VF value;
-  VI where;
-  HWY_INLINE void take(VF v, int64_t at) {
-    const auto larger = hn::Gt(v, value);
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
-    value = hn::Max(v, value);  // the second where they are equal or one is NaN; does not wait for the comparison
-#else
-    value = hn::IfThenElse(larger, v, value);
+HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) {
+  const auto rows = [&]<class Whole>(const Whole*) HWY_ATTR {
+    NoPositions none;
+    max_pool_rows<Whole>(s, x, y, &none, row_begin, row_end);
+  };
+#ifndef __OPTIMIZE_SIZE__
+  if (s.kh == 2 && s.kw == 2) return rows(static_cast<WholeWindow<2, 2>*>(nullptr));
+  if (s.kh == 3 && s.kw == 3) return rows(static_cast<WholeWindow<3, 3>*>(nullptr));
 #endif
-    where = hn::IfThenElse(hn::RebindMask(DI(), larger), hn::Set(DI(), int32_t(at)), where);
-  }
-};
-
-struct FarLoad {
-  HWY_INLINE VF operator()(const float* p) const { return WholeLoad().far(p); }
-};
-
-// Windows, from the address of their first pixel's channels: whole ones of KH x KW pixels, and those of which a part
-// lies inside.
-template <int KH, int KW> struct WholeWindow {
-  int64_t line, c;
-
-  template <int kAt, class Load> HWY_INLINE void rest(const float* corner, const Load& load, Largest* best) const {
-    if constexpr (kAt < KH * KW) {
-      best->take(load(corner + kAt / KW * line + kAt % KW * c), kAt);
-      rest<kAt + 1>(corner, load, best);
-    }
-  }
-  template <class Load> HWY_INLINE Largest largest(const float* corner, const Load& load) const {
-    Largest best{load(corner), hn::Zero(DI())};
-    rest<1>(corner, load, &best);
-    return best;
-  }
-};
-struct PartWindow {
-  int64_t line, c, kw;
-  ref::PoolWindow w;
-
-  template <class Load> HWY_INLINE Largest largest(const float* corner, const Load& load) const {
-    const float* first = corner + w.ky0 * line + w.kx0 * c;
-    Largest best{load(first), hn::Set(DI(), int32_t(w.ky0 * kw + w.kx0))};
-    for (int64_t ky = w.ky0; ky < w.ky1; ++ky)  // the first again: it is not larger than itself
-      for (int64_t kx = w.kx0; kx < w.kx1; ++kx) best.take(load(corner + ky * line + kx * c), ky * kw + kx);
-    return best;
-  }
-};
-
-// One output pixel. `room`: floats from x's and y's channel on that may be read in each of the window's lines, and
-// written.
-template <class Window, int P>
-HWY_INLINE void max_pixel(const Window& window, const float* corner, float* y, int64_t c, int64_t room,
-                          PositionWriter<P>* positions) {
-  int64_t j = 0;
-  for (; j + kLanes <= c; j += kLanes) {
-    const Largest best = window.largest(corner + j, FarLoad());
-    hn::StoreU(best.value, DF(), y + j);
-    positions->put(best.where, kLanes);
-  }
-  if (j == c) return;
-  if (j + kLanes <= room) {  // lanes beyond the pixel are the next one's, which is written later
-    const Largest best = window.largest(corner + j, WholeLoad());
-    hn::StoreU(best.value, DF(), y + j);
-    positions->put(best.where, c - j);
-  } else {
-    const Largest best = window.largest(corner + j, PartLoad{c - j});
-    store_part(best.value, y + j, c - j);
-    positions->put(best.where, c - j);
-  }
-}
-
-// Whole: the type of windows that lie inside the image, or PartWindow for those, too.
-template <class Whole, int P>
-HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
-                              int64_t row_end) {
-  const int64_t oh = s.out_h(), ow = s.out_w(), line = s.w * s.c;
-  PositionWriter<P> writer(s, positions, row_begin * s.c);
-  for (int64_t row = row_begin; row < row_end;) {
-    const int64_t n = row / (oh * ow), oy = row / ow % oh, ox0 = row % ow;
-    const int64_t end = ow - ox0 < row_end - row ? ow : ox0 + row_end - row;
-    int64_t ox = ox0;
-    if constexpr (!__is_same(Whole, PartWindow)) {
-      if (s.c < kLanes && s.pad_h == 0 &&
-          s.pad_w == 0) {  // a vector a pixel, as long as there are as many floats in the lines
-        const int64_t in_line = (line - kLanes) / s.c - s.kw + 1, left = row_end - row - (kLanes + s.c - 1) / s.c;
-        const int64_t last = in_line < 0 ? -1 : in_line / s.stride_w;
-        const int64_t stop = last + 1 < end ? last + 1 : end, few = stop - ox < left ? stop - ox : left;
-        const float* corner = x + ((n * s.h + oy * s.stride_h) * s.w + ox * s.stride_w) * s.c;
-        const Whole window{line, s.c};
-        for (int64_t i = 0; i < few; ++i, ++ox, ++row, corner += s.stride_w * s.c) {
-          const Largest best = window.largest(corner, WholeLoad());
-          hn::StoreU(best.value, DF(), y + row * s.c);
-          writer.put(best.where, s.c);
-        }
-      }
-    }
-    for (; ox < end; ++ox, ++row) {
-      const int64_t x0 = ox * s.stride_w - s.pad_w, y0 = oy * s.stride_h - s.pad_h;
-      const float* corner = x + ((n * s.h + y0) * s.w + x0) * s.c;
-      const int64_t in_line = line - (x0 + s.kw - 1) * s.c, left = (row_end - row) * s.c,
-                    room = in_line < left ? in_line : left;
-      if constexpr (!__is_same(Whole, PartWindow)) {
-        if (y0 >= 0 && x0 >= 0 && y0 + s.kh <= s.h && x0 + s.kw <= s.w) {
-          max_pixel(Whole{line, s.c}, corner, y + row * s.c, s.c, room, &writer);
-          continue;
-        }
-      }
-      max_pixel(PartWindow{line, s.c, s.kw, ref::PoolWindow(s, n, oy, ox)}, corner, y + row * s.c, s.c, room, &writer);
-    }
-  }
-  writer.end();
-}
-
-HWY_ATTR void max_pool(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
-                       int64_t row_end) {
-#define BANTAM_POOL(WHOLE, P)                                                                    \
-  return positions ? max_pool_rows<WHOLE, P>(s, x, y, positions, row_begin, row_end)             \
-                   : max_pool_rows<WHOLE, 0>(s, x, y, positions, row_begin, row_end)
-  using Two = WholeWindow<2, 2>;
-  using Three = WholeWindow<3, 3>;
-  if (s.kh == 2 && s.kw == 2) BANTAM_POOL(Two, 2);
-  if (s.kh == 3 && s.kw == 3) BANTAM_POOL(Three, 4);
-  switch (max_pool_planes(s)) {
-    case 2: BANTAM_POOL(PartWindow, 2);
-    case 4: BANTAM_POOL(PartWindow, 4);
-    default: BANTAM_POOL(PartWindow, 8);
-  }
-#undef BANTAM_POOL
+  rows(static_cast<PartWindow*>(nullptr));
 }
 
 template <class Load>
@@ -307,9 +147,8 @@ HWY_EXPORT(avg_pool);
 HWY_EXPORT(global_avg_pool);
 HWY_EXPORT(adaptive_avg_pool);
 
-void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
-                  int64_t row_end) noexcept {
-  HWY_DYNAMIC_DISPATCH(max_pool)(s, x, y, positions, row_begin, row_end);
+void max_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept {
+  HWY_DYNAMIC_DISPATCH(max_pool)(s, x, y, row_begin, row_end);
 }
 void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept {
   HWY_DYNAMIC_DISPATCH(avg_pool)(s, x, y, row_begin, row_end);

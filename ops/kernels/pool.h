@@ -28,10 +28,7 @@ struct AdaptivePool {
 constexpr int max_pool_planes(const ConvShape& s) { return s.kh * s.kw <= 4 ? 2 : s.kh * s.kw <= 16 ? 4 : 8; }
 constexpr int64_t max_pool_plane_bytes(const ConvShape& s) { return (s.n * s.out_h() * s.out_w() * s.c + 7) / 8; }
 
-// positions: max_pool_planes(s) * max_pool_plane_bytes(s) bytes, of the whole batch, or null. With them row_begin is a
-// multiple of 8, and so is row_end, unless it is the last: no two ranges share a byte.
-void max_pool_f32(const ConvShape& s, const float* x, float* y, uint8_t* positions, int64_t row_begin,
-                  int64_t row_end) noexcept;
+void max_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept;
 void avg_pool_f32(const ConvShape& s, const float* x, float* y, int64_t row_begin, int64_t row_end) noexcept;
 // y [N,C] for images [n_begin, n_end) of `pixels` pixels.
 void global_avg_pool_f32(const float* x, int64_t pixels, int64_t c, float* y, int64_t n_begin, int64_t n_end) noexcept;

@@ -9,6 +9,7 @@
 
 #include "core/rng.h"
 #include "ops/kernels/pool_ref.h"
+#include "ops/kernels_train/max_pool_positions.h"
 #include "ops/kernels_train/pool_grad.h"
 #include "tests/ops/each_target.h"
 #include "tests/ops/kernels/values.h"
@@ -45,11 +46,12 @@ TEST_CASE("pool kernels: values, positions and gradients equal the definition bi
       ref::max_pool(s, v.data(), want_y.data(), want_at.data(), 0, rows);
       std::fill(y.begin(), y.end(), 99.0f);
       std::fill(at.begin(), at.end(), 99);
-      for (int64_t r = 0; r < rows; r += 8) max_pool_f32(s, v.data(), y.data(), at.data(), r, std::min(r + 8, rows));
+      for (int64_t r = 0; r < rows; r += 8)
+        max_pool_positions_f32(s, v.data(), y.data(), at.data(), r, std::min(r + 8, rows));
       CHECK(same_bits(y, want_y));
       CHECK(at == want_at);
       std::fill(y.begin(), y.end(), 99.0f);
-      for (int64_t r = 0; r < rows; r += 5) max_pool_f32(s, v.data(), y.data(), nullptr, r, std::min(r + 5, rows));
+      for (int64_t r = 0; r < rows; r += 5) max_pool_f32(s, v.data(), y.data(), r, std::min(r + 5, rows));
       CHECK(same_bits(y, want_y));
 
       ref::max_pool_grad(s, dy.data(), want_at.data(), want_dx.data(), 0, pixels);
@@ -90,12 +92,12 @@ TEST_CASE("pool kernels: values, positions and gradients equal the definition bi
   }
 }
 
-TEST_CASE("max_pool_f32: the first of equal values wins") {
+TEST_CASE("max_pool_positions_f32: the first of equal values wins") {
   const ConvShape s{1, 2, 2, 1, 1, 2, 2, 2, 2, 0, 0, 1, 1, 1};
   const float x[4] = {-1, 3, 3, 3};
   float y = 0;
   uint8_t at[] = {99, 99};  // two planes of one bit
-  max_pool_f32(s, x, &y, at, 0, 1);
+  max_pool_positions_f32(s, x, &y, at, 0, 1);
   CHECK(y == 3.0f);
   CHECK((at[0] & 1) == 1);
   CHECK((at[1] & 1) == 0);
