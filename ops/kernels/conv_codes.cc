@@ -150,16 +150,17 @@ HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
 }
 
 template <class W, int V>
-void tile_rows(int rows, const TileArgs& t) {
-  if constexpr (kRows == 6) {
+void tile_rows(int rows, TileArgs t) {
+  if (rows == kRows) return tile<W, kRows, V>(t);
+  if constexpr (kRows == 6 && !kFewTiles) {
     switch (rows) {
-      case 6: return tile<W, 6, V>(t);
       case 5: return tile<W, 5, V>(t);
       case 4: return tile<W, 4, V>(t);
       case 3: return tile<W, 3, V>(t);
+      case 2: return tile<W, 2, V>(t);
     }
   }
-  return rows == 2 ? tile<W, 2, V>(t) : tile<W, 1, V>(t);
+  for (; rows > 0; --rows, ++t.a, t.out += t.pixel_step) tile<W, 1, V>(t);
 }
 
 // The columns of one panel for a tile's pixels.
@@ -252,8 +253,9 @@ void copy_rows(const ConvShape& s, const Sizes& z, const CodeInput& x, int64_t n
 
 template <class W>
 void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t row_begin, int64_t row_end,
-              void* scratch, int32_t* out) {
+              void* scratch, int32_t* out, ChannelRange part) {
   const Sizes z = sizes_of(s);
+  const int64_t out_k = part.size(s.k), group_end = s.groups == 1 ? part.last(s.k) : s.group_k();
   const int64_t out_h = s.out_h(), out_w = s.out_w();
   int16_t* const copied = static_cast<int16_t*>(scratch);
   const bool is_deep = is_depthwise(s);
@@ -264,7 +266,7 @@ void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t 
     if (rows > row_end - row) rows = row_end - row;
     copy_rows(s, z, x, image, oy * s.stride_h - s.pad_h, (rows - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1,
               copied);
-    int32_t* const to = out + (row - row_begin) * out_w * s.k;
+    int32_t* const to = out + (row - row_begin) * out_w * out_k;
     const int64_t pixels = rows * out_w;
     for (int64_t p = 0; p < pixels; p += is_deep ? 1 : kRows) {
       const int16_t* a[kRows];
@@ -272,16 +274,16 @@ void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t 
       for (int r = 0; r < count; ++r)
         a[r] = copied + ((p + r) / out_w * s.stride_h * z.padded_w + (p + r) % out_w * s.stride_w) * s.c;
       if (is_deep) {
-        depthwise(s, z, a[0], weights, to + p * s.k);
+        depthwise(s, z, a[0], weights, to + p * out_k);
         continue;
       }
-      const W* b = weights;
-      TileArgs t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, b, 0, to + p * s.k, s.k, 0};
+      const W* b = weights + 2 * z.steps * part.begin;
+      TileArgs t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, b, 0, to + p * out_k, out_k, 0};
       for (int64_t g = 0; g < s.groups; ++g) {
-        for (int64_t k = 0; k < s.group_k(); k += kPanel) {
+        for (int64_t k = part.begin; k < group_end; k += kPanel) {
           t.width = z.padded_k - k < kPanel ? z.padded_k - k : kPanel;
-          t.cols = s.group_k() - k;
-          t.out = to + p * s.k + g * s.group_k() + k;
+          t.cols = group_end - k;
+          t.out = to + p * out_k + g * s.group_k() + (k - part.begin);
           t.b = b;
           panel<W>(count, t);
           b += 2 * z.steps * t.width;
@@ -294,9 +296,10 @@ void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t 
 }
 
 void CodesConv(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
-               int64_t row_end, void* scratch, int32_t* out) {
-  if (is_narrow(reach)) return convolve(s, x, static_cast<const int8_t*>(packed), row_begin, row_end, scratch, out);
-  return convolve(s, x, static_cast<const int16_t*>(packed), row_begin, row_end, scratch, out);
+               int64_t row_end, void* scratch, int32_t* out, ChannelRange part) {
+  if (is_narrow(reach))
+    return convolve(s, x, static_cast<const int8_t*>(packed), row_begin, row_end, scratch, out, part);
+  return convolve(s, x, static_cast<const int16_t*>(packed), row_begin, row_end, scratch, out, part);
 }
 
 void SumsToF32(const int32_t* sums, float* y, int64_t n) {
@@ -375,8 +378,8 @@ void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed
 }
 
 void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
-                    int64_t row_end, void* scratch, int32_t* out) noexcept {
-  HWY_DYNAMIC_DISPATCH(CodesConv)(s, x, packed, reach, row_begin, row_end, scratch, out);
+                    int64_t row_end, void* scratch, int32_t* out, ChannelRange part) noexcept {
+  HWY_DYNAMIC_DISPATCH(CodesConv)(s, x, packed, reach, row_begin, row_end, scratch, out, part);
 }
 
 void sums_to_f32(const int32_t* sums, float* y, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(SumsToF32)(sums, y, n); }

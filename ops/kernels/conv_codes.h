@@ -10,6 +10,7 @@
 //   packed   weights as codes_pack_weights makes them; 64-byte aligned
 //   reach    the largest magnitude of a weight's code: up to 127 they take a byte each in `packed`, else two
 //   rows     of the output, counted through the batch: row r is row r % out_h of image r / out_h
+//   part     output channels, from a multiple of 32 on, if groups = 1; K is their number in what follows
 //   out      the first row's first element: [row_end - row_begin, out_w, K]
 //   scratch  codes_scratch_bytes(s), 64-byte aligned, one for each thread
 //
@@ -61,7 +62,7 @@ struct PackedNumbers {
 void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed) noexcept;
 
 void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
-                    int64_t row_end, void* scratch, int32_t* out) noexcept;
+                    int64_t row_end, void* scratch, int32_t* out, ChannelRange part = {}) noexcept;
 
 // y[i] = float(sums[i]), rounded once; y may be the memory of the sums.
 void sums_to_f32(const int32_t* sums, float* y, int64_t n) noexcept;

@@ -23,4 +23,12 @@ struct ConvShape {
   constexpr int64_t macs() const { return n * out_h() * out_w() * k * taps() * group_c(); }
 };
 
+// Some of the output channels, [begin, end); end 0: all from begin on. Whoever asks for them gets rows of them alone.
+struct ChannelRange {
+  int64_t begin = 0, end = 0;
+
+  constexpr int64_t last(int64_t channels) const { return end ? end : channels; }
+  constexpr int64_t size(int64_t channels) const { return last(channels) - begin; }
+};
+
 }  // namespace bantam

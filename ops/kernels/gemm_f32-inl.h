@@ -115,18 +115,22 @@ using LineTile = void (*)(const float*, const float*, size_t, size_t, float* con
 
 // The heights there is a tile for: a group of fewer rows is padded to the next.
 HWY_INLINE int tile_rows(int64_t rows) {
+  if (kFewTiles) return rows > 4 ? kMR : rows > 1 ? (kMR > 4 ? 4 : kMR) : 1;
   if (kMR == 14 && rows > 4) return rows > 8 ? 14 : 8;
   return rows > 4 ? kMR : rows > 2 ? (kMR > 4 ? 4 : kMR) : int(rows);
 }
 template <int V>
 HWY_INLINE LineTile line_tile_for(int rows) {
-  if constexpr (kMR == 14) {
+  if constexpr (kMR == 14 && !kFewTiles) {
     if (rows == 8) return line_tile<8, V>;
   }
   if constexpr (kMR > 4) {
     if (rows == 4) return line_tile<4, V>;
   }
-  return rows == kMR ? line_tile<kMR, V> : rows == 2 ? line_tile<2, V> : line_tile<1, V>;
+  if constexpr (kMR > 2 && !kFewTiles) {
+    if (rows == 2) return line_tile<2, V>;
+  }
+  return rows == kMR ? line_tile<kMR, V> : line_tile<1, V>;
 }
 
 }  // namespace

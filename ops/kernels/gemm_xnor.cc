@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include "core/base/fixed_point.h"
-#include "ops/kernels/static_for-inl.h"
+#include "ops/kernels/border_classes.h"
+#include "ops/kernels/xnor_count-inl.h"
 
 #ifndef BANTAM_OPS_KERNELS_GEMM_XNOR_SHARED_  // what all targets share
 #define BANTAM_OPS_KERNELS_GEMM_XNOR_SHARED_
@@ -32,34 +33,6 @@ struct Output {
   const float* bias;         // of kF32, may be null
   const Thresholds* thresholds;  // of kBits
 };
-
-// Taps [begin, end) of one dimension that lie inside the image.
-struct Taps {
-  int64_t begin, end;
-  bool operator==(const Taps& o) const { return begin == o.begin && end == o.end; }
-};
-
-struct Axis {
-  int64_t in, out, kernel, stride, pad, dilation;
-
-  Taps taps(int64_t o) const {
-    const int64_t first = o * stride - pad;  // of tap 0
-    if (first >= 0 && first + (kernel - 1) * dilation < in) return {0, kernel};
-    const int64_t begin = first >= 0 ? 0 : ceil_div(-first, dilation);
-    const int64_t end = first >= in ? 0 : ceil_div(in - first, dilation);
-    const Taps t{begin, end < kernel ? end : kernel};
-    return t.begin < t.end ? t : Taps{0, 0};
-  }
-  // Both ends of taps(o) fall as o grows, so that equal ones stand together: classes are counted as changes.
-  int64_t classes() const {
-    int64_t n = 1;
-    for (int64_t o = 1; o < out; ++o) n += !(taps(o) == taps(o - 1));
-    return n;
-  }
-};
-
-inline Axis rows_of(const ConvShape& s) { return {s.h, s.out_h(), s.kh, s.stride_h, s.pad_h, s.dilation_h}; }
-inline Axis columns_of(const ConvShape& s) { return {s.w, s.out_w(), s.kw, s.stride_w, s.pad_w, s.dilation_w}; }
 
 struct Sizes {
   int64_t words, steps, padded_k, panel_words;
@@ -117,82 +90,7 @@ HWY_BEFORE_NAMESPACE();
 namespace bantam::HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<uint64_t>;
-using V = hn::Vec<D>;
-constexpr int kLanes = int(hn::MaxLanes(D()));
-
-// 7 * 2 counters, 2 words of weights and the temporaries need more than 16 registers.
-#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_ARCH_ARM_A64
-constexpr int kVectors = 2;
-using DI = hn::Repartition<int32_t, D>;
-#else
-constexpr int kVectors = 1;
-using DI = hn::Rebind<int32_t, D>;
-#endif
-using DF = hn::Rebind<float, DI>;
-using VI = hn::Vec<DI>;
-constexpr int kPanel = kLanes * kVectors;
 static_assert(kPanelAlign % kPanel == 0, "packed sizes are multiples of every target's panel");
-
-// Adds the mismatches of `steps` steps to acc, a 64-bit count in each lane.
-#if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_SCALAR
-template <int kPixels>
-HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets, int64_t steps, const uint64_t* w,
-                               V* acc) {
-  const D d;
-  for (int64_t i = 0; i < steps; ++i, w += kPanel) {
-    V weights[kVectors];
-    static_for<kVectors>([&](auto v) BANTAM_LAMBDA { weights[v] = hn::LoadU(d, w + v * kLanes); });
-    const size_t o = offsets[i];
-    static_for<kPixels>([&](auto p) BANTAM_LAMBDA {
-      const V a = hn::Set(d, x[p][o]);
-      static_for<kVectors>([&](auto v) BANTAM_LAMBDA {
-        acc[p * kVectors + v] = hn::Add(acc[p * kVectors + v], hn::PopulationCount(hn::Xor(a, weights[v])));
-      });
-    });
-  }
-}
-#else
-// Without an instruction that counts 64 bits: counts of bytes, at most 8 a step, summed up before they pass 255.
-template <int kPixels>
-HWY_INLINE HWY_ATTR void count(const uint64_t* const* x, const uint32_t* offsets, int64_t steps, const uint64_t* w,
-                               V* acc) {
-  const D d;
-  const hn::Repartition<uint8_t, D> d8;
-  while (steps > 0) {
-    const int64_t n = steps < 31 ? steps : 31;
-    hn::Vec<hn::Repartition<uint8_t, D>> bytes[kPixels * kVectors];
-    static_for<kPixels * kVectors>([&](auto i) BANTAM_LAMBDA { bytes[i] = hn::Zero(d8); });
-    for (int64_t i = 0; i < n; ++i, w += kPanel) {
-      V weights[kVectors];
-      static_for<kVectors>([&](auto v) BANTAM_LAMBDA { weights[v] = hn::LoadU(d, w + v * kLanes); });
-      const size_t o = offsets[i];
-      static_for<kPixels>([&](auto p) BANTAM_LAMBDA {
-        const V a = hn::Set(d, x[p][o]);
-        static_for<kVectors>([&](auto v) BANTAM_LAMBDA {
-          const auto ones = hn::PopulationCount(hn::BitCast(d8, hn::Xor(a, weights[v])));
-          bytes[p * kVectors + v] = hn::Add(bytes[p * kVectors + v], ones);
-        });
-      });
-    }
-    static_for<kPixels * kVectors>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Add(acc[i], hn::SumsOf8(bytes[i])); });
-    offsets += n;
-    steps -= n;
-  }
-}
-#endif
-
-// The counts of a pixel as int32, one lane an output channel.
-HWY_INLINE HWY_ATTR VI as_i32(const V* acc) {
-#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_ARCH_ARM_A64
-  const DI d;
-  return hn::ConcatEven(d, hn::BitCast(d, acc[1]), hn::BitCast(d, acc[0]));
-#else
-  return hn::BitCast(DI(), hn::TruncateTo(hn::Rebind<uint32_t, D>(), acc[0]));
-#endif
-}
 
 struct TileArgs {
   const uint64_t* rows;  // copied input
@@ -203,7 +101,7 @@ struct TileArgs {
   const uint64_t* panel;
   const Output* out;
   int64_t k_total, words_out;
-  int64_t k, valid;      // the panel's channels: [k, k + valid)
+  int64_t k, valid;      // the panel's channels among those of the output: [k, k + valid)
 };
 
 // Puts the bits of a panel's first `valid` channels into their word, which was cleared before; no panel straddles two
@@ -308,14 +206,15 @@ void gather(const ConvShape& s, const Sizes& z, uint64_t pad_word, uint64_t last
 }
 
 void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed_memory, int64_t row_begin,
-              int64_t row_end, void* scratch, const Output& out) {
+              int64_t row_end, void* scratch, const Output& out, ChannelRange part) {
   const Sizes z = sizes_of(s);
   const Packed packed = packed_of(s, z, const_cast<void*>(packed_memory));  // read only
   uint64_t* copied = static_cast<uint64_t*>(scratch);
   Pixel* pixels = reinterpret_cast<Pixel*>(copied + z.block_rows * z.row_words);
   const uint64_t ones = pad_value > 0 ? ~uint64_t(0) : 0;
   const uint64_t last = s.c % kWordBits == 0 ? ones : ones & ((uint64_t(1) << (s.c % kWordBits)) - 1);
-  const int64_t out_w = s.out_w(), out_h = s.out_h(), words_out = int64_t(words_for(size_t(s.k)));
+  const int64_t k_end = part.last(s.k), k_total = k_end - part.begin;
+  const int64_t out_w = s.out_w(), out_h = s.out_h(), words_out = int64_t(words_for(size_t(k_total)));
   if (out.kind == Store::kBits)
     memset(out.data, 0, size_t((row_end - row_begin) * out_w * words_out) * sizeof(uint64_t));
 
@@ -329,7 +228,7 @@ void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* 
         pixels[r * out_w + ox] = {word + uint32_t(ox) * step, base + packed.column_base[ox]};
     }
     const int64_t count = rows * out_w, q0 = (row - row_begin) * out_w;
-    for (int64_t k = 0; k < s.k; k += kPanel) {
+    for (int64_t k = part.begin; k < k_end; k += kPanel) {
       const TileArgs t{copied,
                        pixels,
                        packed.offsets,
@@ -337,15 +236,17 @@ void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* 
                        packed.bases + k,
                        packed.panels + k * z.steps,
                        &out,
-                       s.k,
+                       k_total,
                        words_out,
-                       k,
-                       s.k - k < kPanel ? s.k - k : kPanel};
+                       k - part.begin,
+                       k_end - k < kPanel ? k_end - k : kPanel};
       int64_t p = 0;
       for (; p + 7 <= count; p += 7) tile<7>(t, p, q0 + p);
-      if (p + 4 <= count) tile<4>(t, p, q0 + p), p += 4;
-      if (p + 2 <= count) tile<2>(t, p, q0 + p), p += 2;
-      if (p < count) tile<1>(t, p, q0 + p);
+      if constexpr (!kFewTiles) {
+        if (p + 4 <= count) tile<4>(t, p, q0 + p), p += 4;
+        if (p + 2 <= count) tile<2>(t, p, q0 + p), p += 2;
+      }
+      for (; p < count; ++p) tile<1>(t, p, q0 + p);
     }
   }
 }
@@ -444,19 +345,19 @@ void xnor_pack_weights(const ConvShape& s, int pad_value, const uint64_t* w, voi
 }
 
 void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin,
-                   int64_t row_end, void* scratch, int32_t* out) noexcept {
+                   int64_t row_end, void* scratch, int32_t* out, ChannelRange part) noexcept {
   const Output o{Store::kI32, out, nullptr, nullptr};
-  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o);
+  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o, part);
 }
 void xnor_conv_f32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const float* bias,
-                   int64_t row_begin, int64_t row_end, void* scratch, float* out) noexcept {
+                   int64_t row_begin, int64_t row_end, void* scratch, float* out, ChannelRange part) noexcept {
   const Output o{Store::kF32, out, bias, nullptr};
-  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o);
+  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o, part);
 }
 void xnor_conv_bits(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const Thresholds& t,
-                    int64_t row_begin, int64_t row_end, void* scratch, uint64_t* out) noexcept {
+                    int64_t row_begin, int64_t row_end, void* scratch, uint64_t* out, ChannelRange part) noexcept {
   const Output o{Store::kBits, out, nullptr, &t};
-  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o);
+  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o, part);
 }
 
 }  // namespace bantam

@@ -13,6 +13,8 @@
 //   x        [n, h, w, words] bits, words = words_for(c), pad bits 0
 //   packed   weights as xnor_pack_weights makes them
 //   rows     of the output, counted through the batch: row r is row r % out_h of image r / out_h
+//   part     output channels, from a multiple of 64 on; K is their number in what follows, and bias and thresholds
+//            begin with theirs
 //   out      the first row's first element: [row_end - row_begin, out_w, K or its words]
 //   scratch  xnor_scratch_bytes(s), one for each thread
 // Buffers for `packed` and `scratch` are 64-byte aligned. Definition: gemm_xnor_ref.h, equal on every target.
@@ -40,12 +42,13 @@ void xnor_pack_weights(const ConvShape& s, int pad_value, const uint64_t* w, voi
 
 // The sums.
 void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin,
-                   int64_t row_end, void* scratch, int32_t* out) noexcept;
+                   int64_t row_end, void* scratch, int32_t* out, ChannelRange part = {}) noexcept;
 // float(sum) + bias[k] (one f32 addition), or float(sum) if bias is null.
 void xnor_conv_f32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const float* bias,
-                   int64_t row_begin, int64_t row_end, void* scratch, float* out) noexcept;
+                   int64_t row_begin, int64_t row_end, void* scratch, float* out, ChannelRange part = {}) noexcept;
 // Thresholded: equals xnor_conv_i32 followed by threshold_bits.
 void xnor_conv_bits(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const Thresholds& t,
-                    int64_t row_begin, int64_t row_end, void* scratch, uint64_t* out) noexcept;
+                    int64_t row_begin, int64_t row_end, void* scratch, uint64_t* out,
+                    ChannelRange part = {}) noexcept;
 
 }  // namespace bantam

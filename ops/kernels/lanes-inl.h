@@ -154,6 +154,15 @@ template <class V> HWY_INLINE V fused(V x, V y, V z) {
 #endif
 }
 
+// z - x y, likewise.
+template <class V> HWY_INLINE V fused_negated(V x, V y, V z) {
+#if HWY_TARGET == HWY_SCALAR
+  return fused(hn::Neg(x), y, z);
+#else
+  return hn::NegMulAdd(x, y, z);
+#endif
+}
+
 // out[i] = f(x[i]), f from vector to vector.
 template <class F> HWY_INLINE void map(const float* x, float* out, int64_t n, const F& f) {
   const DF d;

@@ -1,6 +1,6 @@
 // exp, log, tanh, sigmoid of vectors of f32 by polynomials of our own, for inclusion in a foreach_target unit after
 // highway.h. No libm: the same code on every target, so results differ between targets only where a target has no fused
-// multiply-add (SSE4 and below, scalar). Largest errors, held by tests/ops/kernels/elementwise_test.cc against f64:
+// multiply-add (SSE4 and below). Largest errors, held by tests/ops/kernels/elementwise_test.cc against f64:
 // exp 1.0 ulp (results below 2^-126: 1 ulp of 2^-149 more), log 1.0, tanh 2.0, sigmoid 2.5. NaN stays NaN. Hard-swish,
 // which fuses nothing, is equal on all targets; it stands here because two units need it.
 //
@@ -33,19 +33,19 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V exp_vec(D d, V x) {
   x = hn::IfThenElse(hn::Lt(x, hn::Set(d, -104.0f)), hn::Set(d, -104.0f), x);
   // n = round(x / ln 2), by adding 1.5 * 2^23, which leaves n in the low bits; x = n ln 2 + r.
   const V shift = hn::Set(d, 12582912.0f);
-  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), shift);
+  const V shifted = fused(x, hn::Set(d, 1.44269504f), shift);
   const V n = hn::Sub(shifted, shift);
   const auto ni = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, shift));
   // ln 2 in two parts; the first has 15 bits, so that n times it is exact without a fused multiply-add.
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125f), x);
-  r = hn::NegMulAdd(n, hn::Set(d, 1.42860682e-6f), r);
+  V r = fused_negated(n, hn::Set(d, 0.693145751953125f), x);
+  r = fused_negated(n, hn::Set(d, 1.42860682e-6f), r);
   V p = hn::Set(d, 1.98910798644647e-4f);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.3933731243014336e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 8.33331048488617e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1666463017463684e-2f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.666666716337204e-1f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
-  const V y = hn::Add(hn::MulAdd(hn::Mul(r, r), p, r), hn::Set(d, 1.0f));
+  p = fused(p, r, hn::Set(d, 1.3933731243014336e-3f));
+  p = fused(p, r, hn::Set(d, 8.33331048488617e-3f));
+  p = fused(p, r, hn::Set(d, 4.1666463017463684e-2f));
+  p = fused(p, r, hn::Set(d, 1.666666716337204e-1f));
+  p = fused(p, r, hn::Set(d, 0.5f));
+  const V y = hn::Add(fused(hn::Mul(r, r), p, r), hn::Set(d, 1.0f));
   // 2^n in two factors: one alone would overflow at n = 128 and could not make a denormal.
   const auto half = hn::ShiftRight<1>(ni);
   const auto bias = hn::Set(di, 127);
@@ -72,9 +72,9 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V log_vec(D d, V x) {
   const V s = divided(d, f, hn::Add(f, hn::Set(d, 2.0f)));
   const V z = hn::Mul(s, s);
   V q = hn::Set(d, 0.2958005368709564f);
-  q = hn::MulAdd(q, z, hn::Set(d, 0.3998877704143524f));
-  q = hn::MulAdd(q, z, hn::Set(d, 0.6666668653488159f));
-  const V tail = hn::NegMulAdd(s, hn::NegMulAdd(z, q, f), hn::Mul(ef, hn::Set(d, 1.42860682e-6f)));
+  q = fused(q, z, hn::Set(d, 0.3998877704143524f));
+  q = fused(q, z, hn::Set(d, 0.6666668653488159f));
+  const V tail = fused_negated(s, fused_negated(z, q, f), hn::Mul(ef, hn::Set(d, 1.42860682e-6f)));
   V y = hn::Add(hn::Mul(ef, hn::Set(d, 0.693145751953125f)), hn::Add(f, tail));
   y = hn::IfThenElse(hn::Eq(x, hn::Inf(d)), x, y);
   y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(hn::Inf(d)), y);
@@ -86,12 +86,12 @@ template <class D, class V = hn::Vec<D>> HWY_INLINE V tanh_vec(D d, V x) {
   const V a = hn::Abs(x);
   const V z = hn::Mul(x, x);
   V p = hn::Set(d, 2.292744815349579e-3f);
-  p = hn::MulAdd(p, z, hn::Set(d, -8.343945257365704e-3f));
-  p = hn::MulAdd(p, z, hn::Set(d, 2.176891826093197e-2f));
-  p = hn::MulAdd(p, z, hn::Set(d, -5.3959257900714874e-2f));
-  p = hn::MulAdd(p, z, hn::Set(d, 1.3333304226398468e-1f));
-  p = hn::MulAdd(p, z, hn::Set(d, -3.333333432674408e-1f));
-  const V small = hn::MulAdd(hn::Mul(p, z), x, x);
+  p = fused(p, z, hn::Set(d, -8.343945257365704e-3f));
+  p = fused(p, z, hn::Set(d, 2.176891826093197e-2f));
+  p = fused(p, z, hn::Set(d, -5.3959257900714874e-2f));
+  p = fused(p, z, hn::Set(d, 1.3333304226398468e-1f));
+  p = fused(p, z, hn::Set(d, -3.333333432674408e-1f));
+  const V small = fused(hn::Mul(p, z), x, x);
   // tanh(a) = 1 - 2 / (e^2a + 1): no cancellation above 0.625, and 1 once e^2a is large.
   const V big = hn::Sub(one, divided(d, hn::Set(d, 2.0f), hn::Add(exp_vec(d, hn::Add(a, a)), one)));
   return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), small, big), x);  // so tanh(-0.0) is -0.0

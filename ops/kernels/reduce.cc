@@ -174,9 +174,28 @@ struct SubtractTwice {
     return hn::Sub(hn::Sub(x, hn::Set(d, max)), hn::Set(d, log_sum));
   }
 };
+// The sum of out = e^(x - max) in an order that is the same on every target: element i goes to sum i % 16, and those
+// are folded by halves.
+HWY_INLINE float sixteen_exp_sums(const float* x, int64_t c, float max, float* out) {
+  constexpr int64_t kSums = 16;
+  static_assert(kSums % kLanes == 0);
+  const DF d;
+  const VF m = hn::Set(d, max);
+  HWY_ALIGN float sums[kSums] = {};
+  for (int64_t i = 0; i < c; i += kSums)
+    for (int64_t at = i; at < c && at < i + kSums; at += kLanes) {
+      VF e = exp_vec(d, hn::Sub(load_first(x + at, c - at), m));
+      store_first(e, out + at, c - at);
+      if (c - at < kLanes) e = hn::IfThenElseZero(hn::FirstN(d, size_t(c - at)), e);
+      hn::Store(hn::Add(hn::Load(d, sums + (at - i)), e), d, sums + (at - i));
+    }
+  for (int64_t half = kSums / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+  return sums[0];
+}
 void softmax_rows_impl(const float* x, float* out, int64_t rows, int64_t c) {
   for (int64_t r = 0; r < rows; ++r, x += c, out += c) {
-    const float sum = row_exp_sum(x, c, row_max(x, c), out);
+    const float sum = sixteen_exp_sums(x, c, row_max(x, c), out);
     map(out, out, c, DivideBy{sum});
   }
 }

@@ -23,6 +23,13 @@ namespace bantam {
 namespace HWY_NAMESPACE {
 namespace {
 
+// Where code is to be small (-Os), kernels have fewer sizes of tiles.
+#ifdef __OPTIMIZE_SIZE__
+[[maybe_unused]] constexpr bool kFewTiles = true;
+#else
+[[maybe_unused]] constexpr bool kFewTiles = false;
+#endif
+
 template <class F, size_t... I>
 HWY_INLINE HWY_ATTR void static_for_each(std::index_sequence<I...>, F&& f) {
   (f(std::integral_constant<int, int(I)>()), ...);

@@ -60,7 +60,7 @@ void ThresholdCodes(const int32_t* acc, int64_t pixels, int64_t k, const CodeThr
       const auto v = hn::Sub(hn::Xor(hn::LoadU(d, acc + c), s), s);
       auto count = hn::Set(d, int32_t(t.top));
       for (int64_t j = 0; j < t.top; ++j)
-        count = hn::Add(count, hn::VecFromMask(d, hn::Gt(hn::LoadU(d, t.t + j * k + c), v)));
+        count = hn::Add(count, hn::VecFromMask(d, hn::Gt(hn::LoadU(d, t.t + j * t.step + c), v)));
       hn::StoreU(hn::DemoteTo(narrow, count), narrow, bytes + c);
     }
 #else
@@ -70,7 +70,7 @@ void ThresholdCodes(const int32_t* acc, int64_t pixels, int64_t k, const CodeThr
       const bool falls = t.falls[c / kWordBits] >> (c % kWordBits) & 1;
       const int32_t v = falls ? -acc[c] : acc[c];
       int count = 0;
-      for (int64_t j = 0; j < t.top; ++j) count += t.t[j * k + c] <= v;
+      for (int64_t j = 0; j < t.top; ++j) count += t.t[j * t.step + c] <= v;
       bytes[c] = uint8_t(count);
     }
   }

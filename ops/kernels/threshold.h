@@ -21,9 +21,10 @@ void threshold_bits(const int32_t* acc, int64_t pixels, int64_t k, const Thresho
 // Codes in place of bits: byte = how many t[0 .. top) <= v, v the sum, or -sum where the channel's bit of `falls` is
 // set.
 struct CodeThresholds {
-  const int32_t* t;       // [top][K], each channel's ascending
+  const int32_t* t;       // channel c's are t[j * step + c], ascending with j
   int64_t top;            // at most 255
   const uint64_t* falls;  // [words_for(K)]
+  int64_t step;           // at least K: a part of the channels takes a part of each row
 };
 
 // acc [pixels, K] of at most 2^31 - 1 in magnitude -> bytes [pixels, K].

@@ -27,7 +27,7 @@ inline void threshold_codes(const int32_t* acc, int64_t pixels, int64_t k, const
       const bool falls = t.falls[c / kWordBits] >> (c % kWordBits) & 1;
       const int32_t v = falls ? -acc[p * k + c] : acc[p * k + c];
       int count = 0;
-      for (int64_t j = 0; j < t.top; ++j) count += t.t[j * k + c] <= v;
+      for (int64_t j = 0; j < t.top; ++j) count += t.t[j * t.step + c] <= v;
       bytes[p * k + c] = uint8_t(count);
     }
 }

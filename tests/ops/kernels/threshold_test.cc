@@ -58,7 +58,7 @@ TEST_CASE("threshold_codes: counts what is reached, of the sum or of its negativ
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
     std::vector<uint8_t> bytes(16, 9);
-    threshold_codes(acc.data(), 4, 4, {t.data(), 2, &falls}, bytes.data());
+    threshold_codes(acc.data(), 4, 4, {t.data(), 2, &falls, 4}, bytes.data());
     CHECK(bytes == std::vector<uint8_t>{0, 2, 1, 0, 1, 1, 1, 0, 2, 0, 2, 0, 2, 1, 2, 2});
   });
 }
@@ -90,7 +90,7 @@ TEST_CASE(
       }
       std::vector<uint64_t> falls(words_for(size_t(k)), 0);
       for (int64_t i = 0; i < k; ++i) falls[size_t(i / 64)] |= uint64_t(rng.bits(9000 + uint64_t(i)) & 1) << (i % 64);
-      const CodeThresholds codes{t.data(), top, falls.data()};
+      const CodeThresholds codes{t.data(), top, falls.data(), k};
       std::vector<uint8_t> got(size_t(pixels * k) + 64, 0xEE), want = got;  // not one byte behind the end
       threshold_codes(acc.data(), pixels, k, codes, got.data());
       ref::threshold_codes(acc.data(), pixels, k, codes, want.data());
