@@ -286,6 +286,8 @@ struct CommandLine {
     s.app->add_option("--flash", inspect.flash, "does the file fit so many bytes? If not, the exit code is 6")
         ->type_name("BYTES");
     s.app->add_option("--ram", inspect.ram, "do arena and laid-out weights fit so many bytes?")->type_name("BYTES");
+    s.app->add_flag("--families", inspect.families,
+                    "print a C file that holds the runtime to the operations that the net needs");
     add_common(s.app, inspect.common, false);
     s.command = [this] { return Command(inspect); };
   }

@@ -62,6 +62,7 @@ int run_pack(const PackArgs& args);
 struct InspectArgs {
   CommonArgs common;
   std::string packed, flash, ram;  // sizes as "512KiB"; empty: any
+  bool families = false;
 };
 int run_inspect(const InspectArgs& args);
 

@@ -29,6 +29,10 @@ int run_inspect(const InspectArgs& args) {
     throw UsageError(args.packed + " is no packed model; bantam info tells of recipes and checkpoints");
   (void)parse_packed(bytes, args.packed);  // checks all of it
   const PackedReport report = report_of(bytes);
+  if (args.families) {
+    print(family_list(report.families));
+    return kExitOk;
+  }
   std::vector<Fit> fits;
   for (const Device& d : devices()) fits.push_back(fit_of(report, d.name, d.flash, d.ram));
   const bool asked = !args.flash.empty() || !args.ram.empty();

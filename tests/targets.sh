@@ -99,6 +99,30 @@ arm-linux-gnueabihf-objdump -d "$dir/armhf/$trace" | grep -q 'vfma\.f32[[:space:
 count $? "armhf: vectors of fused multiply-adds"
 
 nets=$dir/nets
+# A program of one net, small: -Os, and of the runtime the families that the net needs.
+small() { # TARGET NET MOST FLAG...
+  target=$1 net=$2 most=$3
+  shift 3
+  mkdir -p "$dir/small"
+  if ! [ -f "$dir/small/$target.a" ]; then
+    rm -f "$dir"/small/*.o
+    flags="-Os -ffunction-sections -fdata-sections -ffp-contract=off"
+    # shellcheck disable=SC2086  # words on purpose
+    (
+      root=$PWD
+      cd "$dir/small" || exit 1
+      printf '%s\n' "$root"/core/base/*.cc "$root"/ops/kernels/*.cc "$root"/compress/runtime/*.cc |
+        xargs -P 2 -n 4 $target-g++ -std=c++20 -fno-exceptions -fno-rtti -fno-math-errno -fno-asynchronous-unwind-tables \
+          -fno-unwind-tables $flags -DHWY_COMPILE_ONLY_STATIC "$@" -I"$root/ops/kernels/hwy_fix" -I"$root" -c
+    ) >"$dir/small.log" 2>&1 || return 1
+    $target-ar rcs "$dir/small/$target.a" "$dir"/small/*.o || return 1
+  fi
+  $target-gcc -std=c99 -D_POSIX_C_SOURCE=200112L -Os -I. examples/embed/classify.c "$nets/$net.c" "$dir/small/$target.a" \
+    -Wl,--gc-sections -s -o "$dir/small/$net" || return 1
+  size=$(size -A "$dir/small/$net" | awk '$1 ~ /^\.(text|rodata)/ { n += $2 } END { print n }')
+  printf '%-18s %-18s %6d bytes of code and constants, at most %d\n' "$target" "$net" "$size" "$most"
+  [ "$size" -le "$most" ] && ! $target-nm -uD "$dir/small/$net" | grep -E 'malloc|_Zn|__cxa_'
+}
 if [ $# -ge 3 ]; then
   nets=$dir/given
   mkdir -p "$nets"
@@ -108,6 +132,17 @@ else
   rm -rf "$nets"
   mkdir -p "$nets"
   "$dir/dynamic/tests/make_packed" "$nets" $images || give_up "make_packed"
+  rm -rf "$dir/small"
+  for target in aarch64-linux-gnu arm-linux-gnueabihf; do
+    neon=
+    [ $target = aarch64-linux-gnu ] || neon="-march=armv7-a -mfpu=neon-vfpv4 -mfp16-format=ieee -D__ARM_VFPV4__=1"
+    # shellcheck disable=SC2086  # words on purpose
+    small $target quickstart-bnn 48000 $neon
+    count $? "$target: a program of a binary net takes at most 48 kB"
+    # shellcheck disable=SC2086
+    small $target quickstart-int8 64000 $neon
+    count $? "$target: a program of a net of bytes takes at most 64 kB"
+  done
 fi
 for model in "$nets"/*.bnt; do
   raw=${model%.bnt}.raw

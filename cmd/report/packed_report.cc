@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "cmd/report/text.h"
-#include "compress/runtime/reader.h"
+#include "compress/runtime/families.h"
 
 namespace bantam {
 namespace {
@@ -53,7 +53,12 @@ std::string product_text(const OpRecord& op, const Geometry& g) {
     case Source::kLoad:
       return "load";
     case Source::kGlobalAverage:
+    case Source::kAdaptiveAverage:
       return "mean";
+    case Source::kConcat:
+      return "concat";
+    case Source::kFeatures:
+      return "features";
     case Source::kConv:
       break;
   }
@@ -101,9 +106,11 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
   report.arena_bytes = uint64_t(m.header().arena_base) + m.header().arena_per_lane;
   report.version = std::to_string(m.header().version);
   StageRecord stages[kMaxStages];
+  uint32_t families = 0;
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
     const OpRecord op = m.op(i);
     const Geometry g = m.geometry(op, stages);
+    families |= families_of(op, g, stages);
     PackedOp o;
     o.name = m.string(op.name);
     o.product = product_text(op, g);
@@ -127,6 +134,8 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
     report.macs += o.macs, report.bit_operations += o.bit_operations, report.picojoules += o.picojoules;
     report.ops.push_back(std::move(o));
   }
+  for (uint32_t i = 0; i < kFamilies; ++i)
+    if (families >> i & 1) report.families.push_back(kFamilyNames[i]);
   return report;
 }
 
@@ -143,6 +152,14 @@ const std::vector<Device>& devices() {
       {"Raspberry Pi Zero 2", uint64_t(8) << 30, 512 * kMi},
   };
   return all;
+}
+
+std::string family_list(const std::vector<std::string>& families) {
+  std::string out =
+      "/* The families of operations that the nets of this program need; the linker drops the others' code. */\n"
+      "#include \"compress/runtime/bnt.h\"\n\nconst bnt_family* const bnt_families[] = {\n";
+  for (const std::string& f : families) out += "    &bnt_family_" + f + ",\n";
+  return out + "    0};\n";
 }
 
 std::string packed_text(const PackedReport& report) {
@@ -175,6 +192,9 @@ std::string packed_text(const PackedReport& report) {
          " bit operations\n";
   out += "energy           " + fixed(report.picojoules / 1e6, 2) +
          " uJ an image by the thesis's Table 1.1, everything in SRAM and read once: an estimate\n";
+  out += "families         ";
+  for (size_t i = 0; i < report.families.size(); ++i) out += (i ? ", " : "") + report.families[i];
+  out += "\n";
   return out;
 }
 
@@ -194,12 +214,15 @@ Json packed_json(const PackedReport& report) {
                            {"out_bytes", o.out_bytes},
                            {"scratch_bytes", o.scratch_bytes},
                            {"picojoules", o.picojoules}}));
+  Json families = Json::array();
+  for (const std::string& f : report.families) families.push(f);
   return Json::object({{"file_bytes", report.file_bytes},
                        {"model_bytes", report.model_bytes},
                        {"arena_bytes", report.arena_bytes},
                        {"macs", report.macs},
                        {"bit_operations", report.bit_operations},
                        {"picojoules", report.picojoules},
+                       {"families", families},
                        {"ops", ops}});
 }
 

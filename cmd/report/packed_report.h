@@ -27,6 +27,7 @@ struct PackedReport {
   uint64_t macs = 0, bit_operations = 0;
   double picojoules = 0;
   std::string version;
+  std::vector<std::string> families;  // of the runtime, that it needs: "binary_conv", ...
 
   // What must be writable: the arena, and the weights that are laid out.
   uint64_t ram() const { return arena_bytes + model_bytes; }
@@ -43,6 +44,9 @@ struct Device {
   uint64_t flash, ram;
 };
 const std::vector<Device>& devices();
+
+// A C file that holds the runtime to what these nets need: its definition of bnt_families.
+std::string family_list(const std::vector<std::string>& families);
 
 std::string packed_text(const PackedReport& report);
 Json packed_json(const PackedReport& report);

@@ -31,6 +31,21 @@ Geometry choose_band(const PackState& s, Chain* chain) {
     }
     best = g;
   }
+  // Deep layers have few rows: what keeps several lanes busy there are parts of the channels. Each gathers its input
+  // again, which is little beside a product with kLeast channels or more.
+  constexpr uint64_t kTasks = 4, kLeast = 64;
+  static_assert(kLeast % kWordBits == 0);
+  const bool whole = std::any_of(chain->stages.begin(), chain->stages.end(), [](const StageRecord& r) {
+    return StageKind(r.kind) == StageKind::kSoftmax;  // of all channels
+  });
+  if (op.is_conv() && op.groups == 1 && best.tasks < kTasks && op.k > kLeast && !whole) {
+    const uint64_t parts = std::min((kTasks + best.tasks - 1) / best.tasks, op.k / kLeast);
+    const uint64_t words = ((op.k + parts - 1) / parts + kWordBits - 1) / kWordBits;
+    if (words * kWordBits < op.k) {
+      op.part = uint16_t(words);
+      best = derived(s, *chain);
+    }
+  }
   return best;
 }
 

@@ -18,7 +18,14 @@ struct Chain {
   Elements out = {};  // of the codes that it makes besides floats
   std::vector<StageRecord> stages;
   std::vector<int> nodes;  // of the stages; the root's for its own bias
-  uint32_t channels() const { return op.k ? op.k : in.c; }
+  // Of the rows that stages work on.
+  uint32_t channels() const {
+    if (op.k) return op.k;
+    if (Source(op.source) == Source::kFeatures) return in.h * in.w * in.c;
+    uint32_t c = in.c;
+    for (const StageRecord& s : stages) c += s.c;  // 0 but for those of kConcat
+    return c;
+  }
 };
 
 // Where a node becomes a stage: behind rows of so many channels, which are the value of node `from`.

@@ -53,14 +53,29 @@ StageRecord hardtanh(PackState*, const StagePlace&) {
 
 StageRecord hard_swish(PackState*, const StagePlace&) { return stage(StageKind::kHardSwish); }
 
-StageRecord add(PackState* s, const StagePlace& at) {
-  StageRecord r = stage(StageKind::kAdd);
+StageRecord sigmoid(PackState*, const StagePlace&) { return stage(StageKind::kSigmoid); }
+StageRecord tanh(PackState*, const StagePlace&) { return stage(StageKind::kTanh); }
+
+StageRecord softmax(PackState* s, const StagePlace& at) {
+  check_channels(*s, at, s->shapes[size_t(at.node)][-1]);
+  return stage(StageKind::kSoftmax);
+}
+
+StageRecord with_other(PackState* s, const StagePlace& at, StageKind kind) {
+  StageRecord r = stage(kind);
   r.tensor = f32_of(s, s->other_input(at.node, at.from));
   return r;
 }
+StageRecord add(PackState* s, const StagePlace& at) { return with_other(s, at, StageKind::kAdd); }
+StageRecord mul(PackState* s, const StagePlace& at) { return with_other(s, at, StageKind::kMul); }
 
 bool other_is_there(const PackState& s, const Chain&, int node, int from) {
   return s.values[size_t(s.other_input(node, from))].f32 != kNone;
+}
+
+// A gate of one pixel is no chain that an image could join.
+bool image_or_equal(const PackState& s, const Chain& chain, int node, int from) {
+  return other_is_there(s, chain, node, from) && s.shapes[size_t(from)] == s.shapes[size_t(node)];
 }
 
 bool is_real(const PackState& s, int node) { return s.config<QuantizeConfig>(node).quant.scheme == Scheme::kNone; }
@@ -96,7 +111,11 @@ std::span<const Lowering> elementwise_lowerings() {
       {.kind = Kind::kPRelu, .start = start_with_load, .stage = prelu},
       {.kind = Kind::kHardtanh, .start = start_with_load, .stage = hardtanh},
       {.kind = Kind::kHardSwish, .start = start_with_load, .stage = hard_swish},
+      {.kind = Kind::kSigmoid, .start = start_with_load, .stage = sigmoid},
+      {.kind = Kind::kTanh, .start = start_with_load, .stage = tanh},
+      {.kind = Kind::kSoftmax, .start = start_with_load, .stage = softmax},
       {.kind = Kind::kAdd, .start = start_with_load, .stage = add, .joins = other_is_there},
+      {.kind = Kind::kMul, .start = start_with_load, .stage = mul, .joins = image_or_equal},
       {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_codes},
   };
   return kRows;

@@ -99,7 +99,8 @@ bnt_status bnt_load(const void* file, size_t size, void* mem, size_t mem_size, b
     if (mem_size < info.model_bytes) return BNT_MEM_TOO_SMALL;
   }
   const ModelState state = {kModelTag, static_cast<const uint8_t*>(file), size, static_cast<const uint8_t*>(mem)};
-  packed::lay_out_weights(reader_of(state), static_cast<uint8_t*>(mem));
+  const bnt_status laid_out = packed::lay_out_weights(reader_of(state), static_cast<uint8_t*>(mem), where);
+  if (laid_out != BNT_OK) return laid_out;
   memset(model, 0, sizeof *model);
   memcpy(model, &state, sizeof state);
   return BNT_OK;
@@ -208,6 +209,7 @@ const char* bnt_status_text(bnt_status status) noexcept {
     case BNT_BUSY: return "the session is running already: another call uses it";
     case BNT_BAD_PARALLEL: return "the caller's parallel run left out tasks, or ran some twice";
     case BNT_BAD_ROUNDING: return "floats are not rounded to the nearest here, or small ones become 0";
+    case BNT_MISSING_FAMILY: return "the program's list of families leaves out what this model needs";
     case BNT_SELF_TEST_FAILED: return "self test failed: this machine computes something else than the packer did";
   }
   return "unknown status";

@@ -29,8 +29,10 @@ extern "C" {
 #endif
 #if defined(__GNUC__)
 #define BNT_API __attribute__((visibility("default"), warn_unused_result))
+#define BNT_DATA __attribute__((visibility("default")))
 #else
 #define BNT_API
+#define BNT_DATA
 #endif
 
 #define BNT_ALIGN 64u /* of file, mem and arena */
@@ -50,7 +52,8 @@ typedef enum bnt_status {
   BNT_SELF_TEST_FAILED = 11, /* this build or machine computes something else than the packer did */
   BNT_BUSY = 12,         /* another call is running on this session (from a signal handler, say) */
   BNT_BAD_PARALLEL = 13, /* bnt_parallel.run left out tasks or ran some twice: the scores are not valid */
-  BNT_BAD_ROUNDING = 14  /* this thread does not round to the nearest, or flushes small numbers to 0: other scores */
+  BNT_BAD_ROUNDING = 14, /* this thread does not round to the nearest, or flushes small numbers to 0: other scores */
+  BNT_MISSING_FAMILY = 15 /* the program's bnt_families leaves out what the model needs */
 } bnt_status;
 
 /* Where in the file a check failed. */
@@ -117,6 +120,20 @@ typedef struct bnt_model {
 typedef struct bnt_session {
   uint64_t opaque[16];
 } bnt_session;
+
+/* What the runtime can compute, in families. A program that defines bnt_families itself gets those alone, and the linker
+   drops the others' code (compile with -ffunction-sections -fdata-sections, link with -Wl,--gc-sections):
+
+     const bnt_family* const bnt_families[] = {&bnt_family_binary_conv, &bnt_family_bits, 0};
+
+   Without such a list the library's own has all of them. `bantam inspect NET.bnt --families` prints a net's. */
+typedef struct bnt_family bnt_family;
+extern BNT_DATA const bnt_family* const bnt_families[];
+extern BNT_DATA const bnt_family bnt_family_float_conv, bnt_family_depthwise, bnt_family_binary_conv,
+    bnt_family_code_conv, bnt_family_bits, bnt_family_codes, bnt_family_bias, bnt_family_affine, bnt_family_relu,
+    bnt_family_prelu, bnt_family_hardtanh, bnt_family_hard_swish, bnt_family_add, bnt_family_max_pool,
+    bnt_family_global_average, bnt_family_adaptive_average, bnt_family_average_pool, bnt_family_sigmoid,
+    bnt_family_tanh, bnt_family_softmax, bnt_family_mul, bnt_family_concat;
 
 typedef void (*bnt_tap)(void* user, const bnt_view* view);
 

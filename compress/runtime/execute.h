@@ -9,8 +9,8 @@
 namespace bantam::packed {
 
 // Weights of the integer convolutions in the running target's order, and of floats that are kept as codes; mem has
-// info.model_bytes.
-void lay_out_weights(const Reader& model, uint8_t* mem) noexcept;
+// info.model_bytes. BNT_MISSING_FAMILY, and which op, where the program's list leaves out what the model needs.
+bnt_status lay_out_weights(const Reader& model, uint8_t* mem, bnt_where* where) noexcept;
 
 struct Execution {
   const Reader* model;
@@ -24,7 +24,8 @@ struct Execution {
 // One image [h][w][c] -> scores [classes]. False if the caller's `run` did not run each task once.
 bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept;
 
-// Xor and popcount, thresholds, a fused multiply-add and the order of a sum, on values whose results are known by hand.
+// The arithmetic of the program's families, on values whose results are known by hand: a fused multiply-add and the
+// order of a sum, signs, rounding, thresholds.
 bool kernels_are_sane() noexcept;
 
 }  // namespace bantam::packed

@@ -56,8 +56,11 @@ enum class Source : uint8_t {
   kLoad = 1,           // a tensor; of bits +1 and -1, of codes scale * code
   kConv = 2,           // a convolution: how it multiplies follows from its tensor's type and its weights' form
   kGlobalAverage = 3,  // mean over h and w of an f32 tensor, in raster order
+  kAdaptiveAverage = 4,  // means over windows that divide an f32 tensor's image into kh times kw
+  kConcat = 5,         // channels of an f32 tensor, then of those of the kAppend stages, which come first
+  kFeatures = 6,       // an f32 tensor as one pixel of h w c channels
 };
-constexpr uint8_t kSources = 4;
+constexpr uint8_t kSources = 7;
 
 // How a convolution's weights are kept, with depth = kh kw C/groups counted (ky, kx, c) and cols = K/groups.
 enum class WeightForm : uint8_t {
@@ -101,8 +104,15 @@ enum class StageKind : uint8_t {
   kAdd = 5,        // x + tensor
   kMaxPool = 6,    // largest valid value of a window; at most one an op
   kHardSwish = 7,  // x <= -3 ? 0 : x * (min(x + 3, 6) * f32(1 / 6))
+  kSigmoid = 8,    // 1 / (1 + e^-x)  [ops/kernels/math-inl.h]
+  kTanh = 9,
+  kSoftmax = 10,   // over the channels of each pixel
+  kMul = 11,       // x * tensor, of the same size or of one pixel, which goes for all
+  kAveragePool = 12,  // mean of a window, padding counted as zeros; in place of kMaxPool
+  kAppend = 13,    // of kConcat: a tensor whose channels follow
 };
-constexpr uint8_t kStageKinds = 8;
+constexpr uint8_t kStageKinds = 14;
+constexpr bool is_pool(StageKind kind) { return kind == StageKind::kMaxPool || kind == StageKind::kAveragePool; }
 
 // Reads or writes the members of a record in order, through load_le / store_le.
 class RecordReader {
@@ -217,7 +227,7 @@ struct OpRecord {
     kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutCodes = 16, kAtK = 20,
     kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44,
     kAtFirstStage = 48, kAtStages = 52, kAtBand = 56, kAtWeightForm = 60, kAtWeightBits = 61, kAtWeightMul = 62,
-    kAtWeightTop = 63, kAtWeightAdd = 64, kAtReserved2 = 66, kAtTable = 68, kAtScales = 72, kAtReserved3 = 76,
+    kAtWeightTop = 63, kAtWeightAdd = 64, kAtPart = 66, kAtTable = 68, kAtScales = 72, kAtReserved = 76,
   };
   uint32_t name = 0;                      // 0: offset in the strings
   uint8_t source = 0;                     // 4: Source
@@ -227,8 +237,8 @@ struct OpRecord {
   uint32_t out_f32 = kNone;               // 12: tensor, or kNone
   uint32_t out_codes = kNone;             // 16: tensor of bits or codes, or kNone
   uint32_t k = 0;                         // 20: output channels of a convolution; else 0
-  uint16_t kh = 0, kw = 0;                // 24, 26: convolutions; else 0, and so the next
-  uint16_t stride_h = 0, stride_w = 0;    // 28, 30
+  uint16_t kh = 0, kw = 0;                // 24, 26: convolutions; the size of kAdaptiveAverage; else 0
+  uint16_t stride_h = 0, stride_w = 0;    // 28, 30: convolutions; else 0, and so the next
   uint16_t pad_h = 0, pad_w = 0;          // 32, 34
   uint16_t dilation_h = 0, dilation_w = 0;// 36, 38
   uint32_t weights = 0;                   // 40: payload, above
@@ -241,17 +251,17 @@ struct OpRecord {
   uint8_t weight_mul = 0;                 // 62: code = weight_mul * number + weight_add
   uint8_t weight_top = 0;                 // 63: the largest number
   int16_t weight_add = 0;                 // 64
-  uint16_t reserved2 = 0;                 // 66
+  uint16_t part = 0;                      // 66: output channels of a task in words of 64; or 0: all
   uint32_t table = 0;                     // 68: of kCodes on floats: payload f32 [2^weight_bits] of values; or 0
   uint32_t scales = 0;                    // 72: likewise: payload f32 [K][C/groups], what each kernel is times; or 0
-  uint32_t reserved3 = 0;                 // 76
+  uint32_t reserved = 0;                  // 76
 
   template <class IO> void fields(IO&& io) {
     io.u32(name), io.u8(source), io.i8(pad_value), io.u16(groups), io.u32(in), io.u32(out_f32), io.u32(out_codes);
     io.u32(k), io.u16(kh), io.u16(kw), io.u16(stride_h), io.u16(stride_w), io.u16(pad_h), io.u16(pad_w);
     io.u16(dilation_h), io.u16(dilation_w), io.u32(weights), io.u32(thresholds), io.u32(first_stage);
     io.u32(n_stages), io.u32(band), io.u8(weight_form), io.u8(weight_bits), io.u8(weight_mul), io.u8(weight_top);
-    io.i16(weight_add), io.u16(reserved2), io.u32(table), io.u32(scales), io.u32(reserved3);
+    io.i16(weight_add), io.u16(part), io.u32(table), io.u32(scales), io.u32(reserved);
   }
   bool is_conv() const { return Source(source) == Source::kConv; }
   Product product(Type in_type) const {
@@ -266,18 +276,19 @@ constexpr bool is_integer(Product p) { return p == Product::kXnor || p == Produc
 struct StageRecord {
   static constexpr uint32_t kBytes = 32;
   enum At : uint32_t {
-    kAtKind = 0, kAtWindow = 1, kAtReserved = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtReserved2 = 20
+    kAtKind = 0, kAtWindow = 1, kAtReserved = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtC = 20, kAtReserved2 = 24
   };
   uint8_t kind = 0;                                            // 0: StageKind
-  uint8_t kh = 0, kw = 0, sh = 0, sw = 0, ph = 0, pw = 0;      // 1..6: kMaxPool; else 0
+  uint8_t kh = 0, kw = 0, sh = 0, sw = 0, ph = 0, pw = 0;      // 1..6: pools; else 0
   uint8_t reserved = 0;                                        // 7
   uint32_t a = 0, b = 0;                                       // 8, 12: payloads f32 [channels], or 0
-  uint32_t tensor = kNone;                                     // 16: of kAdd
-  uint32_t reserved2[3] = {};                                  // 20
+  uint32_t tensor = kNone;                                     // 16: of kAdd, kMul, kAppend
+  uint32_t c = 0;                                              // 20: of kAppend: the tensor's channels; else 0
+  uint32_t reserved2[2] = {};                                  // 24
 
   template <class IO> void fields(IO&& io) {
     io.u8(kind), io.u8(kh), io.u8(kw), io.u8(sh), io.u8(sw), io.u8(ph), io.u8(pw), io.u8(reserved);
-    io.u32(a), io.u32(b), io.u32(tensor);
+    io.u32(a), io.u32(b), io.u32(tensor), io.u32(c);
     for (uint32_t& r : reserved2) io.u32(r);
   }
 };

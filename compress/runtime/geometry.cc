@@ -1,6 +1,7 @@
 #include "compress/runtime/geometry.h"
 
 #include "ops/kernels/conv_codes.h"
+#include "ops/kernels/conv_planes.h"
 #include "ops/kernels/depthwise.h"
 #include "ops/kernels/gemm_f32.h"
 #include "ops/kernels/gemm_xnor.h"
@@ -17,6 +18,17 @@ constexpr uint64_t kMaxXnorRows = 64;
 uint64_t positions(uint64_t size, uint64_t pad, uint64_t kernel, uint64_t dilation, uint64_t stride) {
   const uint64_t extent = dilation * (kernel - 1) + 1;
   return size + 2 * pad < extent ? 0 : (size + 2 * pad - extent) / stride + 1;
+}
+
+// Codes as planes of bits; x is 0 where they do not fill whole bits.
+Planes planes_of(const OpRecord& op, const Elements& in) {
+  Planes p{.x = 1, .w = op.weight_bits, .mul = 2, .add = -1, .pad = op.pad_value};
+  if (in.type == Type::kBits) return p;
+  p.mul = in.mul, p.add = in.add;
+  for (p.x = 1; p.x <= 8; ++p.x)
+    if (in.levels == 1u << p.x) return p;
+  p.x = 0;
+  return p;
 }
 
 bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
@@ -78,11 +90,20 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     if (depth * uint64_t(g->in.reach()) * uint64_t(op.weight_codes().reach()) >= uint64_t(1) << 31)
       return bad(OpRecord::kAtKernel);
     // Scratch holds the padded input rows of a few output rows, below 2^30 bytes for size_t of 32 bits too.
-    const uint64_t rows = (24 / g->w * op.stride_h + extent_h + 1) * (g->in_w + 2 * uint64_t(op.pad_w)) * g->in_c;
+    const uint64_t rows = (28 / g->w * op.stride_h + extent_h + 1) * (g->in_w + 2 * uint64_t(op.pad_w)) * g->in_c;
     if (rows > kMaxArenaBytes / 2 || op.k * (depth + 2 * uint64_t(op.kh) * op.kw) > kMaxArenaBytes / 16)
       return bad(OpRecord::kAtKernel);
     g->kernel_bytes = codes_scratch_bytes(s);
     g->model_bytes = codes_packed_bytes(s, op.weight_codes().reach());
+    // Which of two kernels is taken depends on the machine; what either needs is there on all.
+    const Planes p = planes_of(op, g->in);
+    const uint64_t classes = (2 * uint64_t(op.pad_h) + 2) * (2 * uint64_t(op.pad_w) + 2) * round_up(op.k, 16);
+    if (p.x && planes_may_pay(s, p, op.weight_mul, op.weight_add) && classes * 4 <= kMaxArenaBytes / 16) {
+      g->planes = p;
+      const uint64_t scratch = planes_scratch_bytes(s, p), packed = planes_packed_bytes(s, p);
+      if (scratch > g->kernel_bytes) g->kernel_bytes = scratch;
+      if (packed > g->model_bytes) g->model_bytes = packed;
+    }
   }
   if (g->product == Product::kXnor) {
     if (op.groups != 1) return bad(OpRecord::kAtGroups);
@@ -100,14 +121,29 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   return true;
 }
 
-bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
+// The channels of the tensors that kConcat puts behind one another.
+bool derive_concat(const OpRecord& op, const StageRecord* stages, Geometry* g, Fault* fault) {
+  while (g->appended < op.n_stages && StageKind(stages[g->appended].kind) == StageKind::kAppend) {
+    const StageRecord& s = stages[g->appended];
+    fault->stage = int(g->appended), fault->at = StageRecord::kAtC;
+    if (s.c == 0 || s.c > kMaxDepth - g->c) return false;
+    g->c += s.c;
+    ++g->appended;
+  }
+  *fault = {-1, OpRecord::kAtStages};
+  return g->appended > 0;
+}
+
+bool derive_source(const OpRecord& op, const StageRecord* stages, Geometry* g, Fault* fault) {
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
   if (op.source >= kSources) return bad(OpRecord::kAtSource);
   if (op.is_conv()) return derive_conv(op, g, fault);
   if (op.pad_value) return bad(OpRecord::kAtPadValue);
   if (op.groups) return bad(OpRecord::kAtGroups);
   if (op.k) return bad(OpRecord::kAtK);
-  if (op.kh || op.kw) return bad(OpRecord::kAtKernel);
+  const bool sized = Source(op.source) == Source::kAdaptiveAverage;
+  if (sized ? !op.kh || !op.kw || op.kh > kMaxKernel || op.kw > kMaxKernel : op.kh || op.kw)
+    return bad(OpRecord::kAtKernel);
   if (op.stride_h || op.stride_w) return bad(OpRecord::kAtStride);
   if (op.pad_h || op.pad_w) return bad(OpRecord::kAtPad);
   if (op.dilation_h || op.dilation_w) return bad(OpRecord::kAtDilation);
@@ -124,6 +160,14 @@ bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
     case Source::kPixels:
     case Source::kLoad: return true;
     case Source::kGlobalAverage: g->h = g->w = 1; return true;
+    case Source::kAdaptiveAverage:
+      g->h = op.kh, g->w = op.kw;
+      return true;
+    case Source::kConcat:
+      return derive_concat(op, stages, g, fault);
+    case Source::kFeatures:
+      g->c = g->in_h * g->in_w * g->in_c, g->h = g->w = 1;
+      return g->c <= kMaxDepth || bad(OpRecord::kAtIn);
     case Source::kConv: break;  // above
   }
   return bad(OpRecord::kAtSource);
@@ -131,18 +175,29 @@ bool derive_source(const OpRecord& op, Geometry* g, Fault* fault) {
 
 // Which operands a kind of stage has.
 struct Operands {
-  bool a, b, tensor, window;
+  bool a = false, b = false, tensor = false, window = false;
 };
 Operands operands_of(StageKind kind) {
   switch (kind) {
     case StageKind::kBias:
-    case StageKind::kPRelu: return {true, false, false, false};
-    case StageKind::kAffine: return {true, true, false, false};
+    case StageKind::kPRelu:
+      return {.a = true};
+    case StageKind::kAffine:
+      return {.a = true, .b = true};
     case StageKind::kRelu:
     case StageKind::kHardtanh:
-    case StageKind::kHardSwish: return {false, false, false, false};
-    case StageKind::kAdd: return {false, false, true, false};
-    case StageKind::kMaxPool: return {false, false, false, true};
+    case StageKind::kHardSwish:
+    case StageKind::kSigmoid:
+    case StageKind::kTanh:
+    case StageKind::kSoftmax:
+      return {};
+    case StageKind::kAdd:
+    case StageKind::kMul:
+    case StageKind::kAppend:
+      return {.tensor = true};
+    case StageKind::kMaxPool:
+    case StageKind::kAveragePool:
+      return {.window = true};
   }
   return {};  // no kind: refused before
 }
@@ -156,6 +211,9 @@ bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, F
     const StageKind kind = StageKind(s.kind);
     if (op.thresholds && kind != StageKind::kMaxPool) return bad(i, StageRecord::kAtKind);
     if (s.reserved) return bad(i, StageRecord::kAtReserved);
+    if ((kind == StageKind::kAppend) != (i < int(g->appended))) return bad(i, StageRecord::kAtKind);
+    if (kind != StageKind::kAppend && s.c) return bad(i, StageRecord::kAtC);
+    if (kind == StageKind::kSoftmax && op.part) return bad(i, StageRecord::kAtKind);  // it takes a pixel's channels
     for (uint32_t r : s.reserved2)
       if (r) return bad(i, StageRecord::kAtReserved2);
     const Operands has = operands_of(kind);
@@ -188,18 +246,21 @@ bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord*
   g->in_h = in.h, g->in_w = in.w, g->in_c = in.c;
   g->in = in.elements, g->out = out;
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
-  if (!derive_source(op, g, fault)) return false;
+  if (op.n_stages > kMaxStages) return bad(OpRecord::kAtStages);
+  if (!derive_source(op, stages, g, fault)) return false;
 
   // Outputs: at least one; thresholds make codes and nothing else, from sums that no stage but a pool has touched.
   if (op.out_f32 == kNone && op.out_codes == kNone) return bad(OpRecord::kAtOutF32);
   if (op.thresholds && !is_integer(g->product)) return bad(OpRecord::kAtThresholds);
   if (op.thresholds && (op.out_f32 != kNone || op.out_codes == kNone)) return bad(OpRecord::kAtOutF32);
-  if (op.n_stages > kMaxStages) return bad(OpRecord::kAtStages);
   if (!derive_stages(op, stages, g, fault)) return false;
   if (op.band == 0 || op.band > g->out_h) return bad(OpRecord::kAtBand);
-  if (op.reserved2) return bad(OpRecord::kAtReserved2);
-  if (op.reserved3) return bad(OpRecord::kAtReserved3);
-  g->tasks = (g->out_h + op.band - 1) / op.band;
+  if (op.reserved) return bad(OpRecord::kAtReserved);
+  // A convolution of one group may be cut into parts of its channels, each of whole words of bits.
+  g->part_c = op.part ? uint64_t(op.part) * kWordBits : g->c;
+  if (op.part && (!op.is_conv() || op.groups != 1 || g->part_c >= g->c)) return bad(OpRecord::kAtPart);
+  g->parts = (g->c + g->part_c - 1) / g->part_c;
+  g->tasks = (g->out_h + op.band - 1) / op.band * g->parts;
 
   const bool pooled = g->pool >= 0;
   g->source_rows = op.band;
@@ -209,14 +270,17 @@ bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord*
   }
   if (op.thresholds) {
     const bool bits = out.type == Type::kBits;
-    if (pooled) g->codes_bytes = g->source_rows * g->w * (bits ? words_for(g->c) * 8 : g->c);
-    if (!g->makes_bits_at_once()) g->rows_bytes = g->source_rows * g->w * g->c * 4;  // the sums
+    if (pooled || g->parts > 1) g->codes_bytes = g->source_rows * g->w * (bits ? words_for(g->part_c) * 8 : g->part_c);
+    if (!g->makes_bits_at_once()) g->rows_bytes = g->source_rows * g->w * g->part_c * 4;  // the sums
   } else {
     // A tensor of floats that is loaded and at once pooled or packed needs no copy of its rows.
-    const bool in_place = Source(op.source) == Source::kLoad && in.elements.type == Type::kF32 &&
-                          (op.n_stages == 0 || g->pool == 0);
-    if ((pooled || op.out_f32 == kNone) && !in_place) g->rows_bytes = g->source_rows * g->w * g->c * 4;
-    if (pooled && op.out_f32 == kNone) g->pooled_bytes = op.band * g->out_w * g->c * 4;
+    const Source source = Source(op.source);
+    const bool in_place =
+        (source == Source::kFeatures || (source == Source::kLoad && in.elements.type == Type::kF32)) &&
+        (op.n_stages == 0 || g->pool == 0);
+    const bool direct = op.out_f32 != kNone && g->parts == 1;
+    if ((pooled || !direct) && !in_place) g->rows_bytes = g->source_rows * g->w * g->part_c * 4;
+    if (pooled && !direct) g->pooled_bytes = op.band * g->out_w * g->part_c * 4;
   }
   if (g->product == Product::kFloats || g->product == Product::kSigns) {
     const uint64_t rows = round_up(g->source_rows * g->w, kGemmMinBlockRows);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "compress/runtime/format.h"
+#include "ops/kernels/conv_planes.h"
 #include "ops/kernels/conv_shape.h"
 
 namespace bantam::packed {
@@ -15,10 +16,12 @@ struct Geometry {
   Elements in, out;    // of the op's tensor; of the one that it makes besides floats, if it does
   uint64_t in_h = 0, in_w = 0, in_c = 0;
   uint64_t h = 0, w = 0, c = 0;   // rows as the source yields them
+  uint32_t appended = 0;          // stages of kConcat, which the source has done
   int pool = -1;                  // index of the stage that pools, or -1
   uint64_t out_h = 0, out_w = 0;  // after the pool
 
-  uint64_t tasks = 0;        // of `band` output rows each
+  uint64_t part_c = 0, parts = 1;  // output channels of a task, and into how many parts that cuts them
+  uint64_t tasks = 0;              // of `band` output rows and `part_c` channels each
   uint64_t source_rows = 0;  // most rows of the source that a task needs
 
   // A lane's scratch, in this order, each part rounded up to kAlign; a part that the op does not need has 0 bytes.
@@ -32,6 +35,9 @@ struct Geometry {
   uint64_t weight_bytes = 0;  // of the payload
   uint64_t model_bytes = 0;   // of the weights as laid out in mem
   uint64_t macs = 0;
+
+  // Of a product of codes: could it be one of planes of bits [ops/kernels/conv_planes.h]? Their numbers; else x is 0.
+  Planes planes = {.x = 0};
 
   // Of an op with thresholds: bits by bits to bits, without sums in memory.
   bool makes_bits_at_once() const { return product == Product::kXnor && out.type == Type::kBits; }

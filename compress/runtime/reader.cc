@@ -200,7 +200,7 @@ class Checker {
         if (op.in != kNone) return fail(at + OpRecord::kAtIn);
       } else if (!readable(at + OpRecord::kAtIn, op.in)) {
         return false;
-      } else if (source == Source::kGlobalAverage && Type(m_.tensor(op.in).type) != Type::kF32) {
+      } else if (source != Source::kLoad && source != Source::kConv && Type(m_.tensor(op.in).type) != Type::kF32) {
         return fail(at + OpRecord::kAtIn);
       }
       if (op.out_codes != kNone && op.out_codes >= h_.n_tensors) return fail(at + OpRecord::kAtOutCodes);
@@ -265,7 +265,10 @@ class Checker {
       if (!readable(stage_at(op, i) + StageRecord::kAtTensor, s.tensor, Type::kF32)) return false;
       const TensorRecord t = m_.tensor(s.tensor);
       const bool after = g.pool >= 0 && i > g.pool;
-      if (t.h != (after ? g.out_h : g.h) || t.w != (after ? g.out_w : g.w) || t.c != g.c)
+      const uint64_t h = after ? g.out_h : g.h, w = after ? g.out_w : g.w;
+      const bool one_pixel = StageKind(s.kind) == StageKind::kMul && t.h == 1 && t.w == 1;
+      if (!one_pixel && (t.h != h || t.w != w)) return fail(stage_at(op, i) + StageRecord::kAtTensor);
+      if (t.c != (StageKind(s.kind) == StageKind::kAppend ? s.c : g.c))
         return fail(stage_at(op, i) + StageRecord::kAtTensor);
     }
     return true;

@@ -23,7 +23,8 @@ class Reader {
   TensorRecord tensor(uint32_t i) const {
     return read_record<TensorRecord>(file_ + places_.tensors + i * TensorRecord::kBytes);
   }
-  OpRecord op(uint32_t i) const { return read_record<OpRecord>(file_ + places_.ops + i * OpRecord::kBytes); }
+  OpRecord op(uint32_t i) const { return read_record<OpRecord>(file_ + op_offset(i)); }
+  uint32_t op_offset(uint32_t i) const { return uint32_t(places_.ops) + i * OpRecord::kBytes; }
   StageRecord stage(uint32_t i) const {
     return read_record<StageRecord>(file_ + places_.stages + i * StageRecord::kBytes);
   }

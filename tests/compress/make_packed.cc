@@ -1,15 +1,17 @@
-// make_packed FOLDER IMAGES: packed nets of every kind with random parameters, FOLDER/NAME.bnt, and IMAGES random
-// images for each, FOLDER/NAME.raw. make_packed --golden FOLDER: golden.bnt and golden.ppm, as committed in
-// tests/compress. make_packed --large FOLDER: the binary VGG-11 and ResNet-14 (1.25x) at full width. Used by the
-// scripts that run packed nets on other builds and processors.
+// make_packed FOLDER IMAGES: packed nets of every kind with random parameters, FOLDER/NAME.bnt, IMAGES random images
+// for each, FOLDER/NAME.raw, and the families of the runtime that it needs, FOLDER/NAME.c. make_packed --golden FOLDER:
+// golden.bnt and golden.ppm, as committed in tests/compress. make_packed --large FOLDER: the binary VGG-11 and
+// ResNet-14 (1.25x) at full width. Used by the scripts that run packed nets on other builds and processors.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "cmd/report/packed_report.h"
 #include "compress/pack/pack.h"
 #include "nn/models/models.h"
 #include "nn/quantize.h"
 #include "tests/compress/golden_net.h"
+#include "tests/compress/random_kinds_net.h"
 #include "tests/compress/random_net.h"
 #include "tests/nn/forms.h"
 #include "tests/nn/hard_swish_net.h"
@@ -33,6 +35,8 @@ void make(const std::string& folder, const std::string& name, const NetSpec& spe
   const std::vector<uint8_t> file =
       pack(model.plan, model.parameters, {random_lut(in.c, 7), {}, random_image(spec, 0)});
   write(folder + "/" + name + ".bnt", file.data(), file.size());
+  const std::string families = family_list(report_of(file).families);
+  write(folder + "/" + name + ".c", families.data(), families.size());
   std::vector<uint8_t> raw;
   for (int i = 0; i < images; ++i) {
     const std::vector<uint8_t> x = random_image(spec, uint64_t(i) + 1);
@@ -73,7 +77,14 @@ int main(int argc, char** argv) {
   codes.weight = {.scheme = Scheme::kTanh, .bits = 4}, codes.activation = {.scheme = Scheme::kRelu, .bits = 4};
   make(folder, "vgg11-codes", quantize(build_model("vgg11", {.width = 0.125, .h = 32, .w = 32, .c = 3}), codes),
        images);
+  QuantRecipe bytes;
+  bytes.first = bytes.last = true;
+  bytes.weight = {.scheme = Scheme::kInt, .bits = 8, .granularity = Granularity::kChannel};
+  bytes.activation = {.scheme = Scheme::kInt, .bits = 8, .low = -1, .high = 3};
+  make(folder, "quickstart-int8", quantize(build_model("quickstart", {}), bytes), images);
   make(folder, "hard-swish", hard_swish_net(), images);
+  for (uint64_t seed = 0; seed < 8; ++seed)
+    make(folder, "kinds-" + std::to_string(seed), random_kinds_net(seed), images);
   for (uint64_t seed = 0; seed < 20; ++seed) make(folder, "random-" + std::to_string(seed), random_net(seed), images);
   return 0;
 }

@@ -65,14 +65,14 @@ TEST_CASE("reader: the sample file, which uses every source, weight form, produc
   bnt_info info;
   bnt_where where;
   REQUIRE(Reader(b.data, b.size).check(&info, &where) == BNT_OK);
-  CHECK(info.ops == 17);
+  CHECK(info.ops == 22);
   CHECK(info.classes == 3);
   CHECK(info.h == 4);
   CHECK(info.c == 2);
   CHECK(info.align == 64);
   // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, depthwise 27, then codes: 4x4x5 x 4x3,
-  // 3x3x3 x 5, 3 x 9, 3 x 3, 3 x 3, linear 9.
-  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 960 + 135 + 27 + 9 + 9 + 9);
+  // 3x3x3 x 5, 3 x 9, 3 x 3, 3 x 3, then 24 x 70 and 70 x 3.
+  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 960 + 135 + 27 + 9 + 9 + 24 * 70 + 70 * 3);
   const Reader m(b.data, b.size);
   std::set<int> sources, forms, products, kinds, made;  // made: of each op, its outputs, pool and thresholds
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
@@ -254,7 +254,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"tensor: its sizes multiply past the arena",
        [](FileBuilder& f) { f.tensors[1].h = f.tensors[1].w = kMaxSide, f.tensors[1].c = kMaxDepth; }, BNT_NO_OP,
        tensor_at(1) + 20},
-      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(19)},
+      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(24)},
 
       {"op: name outside the strings", [](FileBuilder& f) { f.ops[2].name = 1000; }, 2, op_at(2)},
       {"op: unknown source", [](FileBuilder& f) { f.ops[2].source = kSources; }, 2, op_at(2) + O::kAtSource},
@@ -333,6 +333,20 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: average of bits", [](FileBuilder& f) { f.ops[7].in = 3; }, 7, op_at(7) + O::kAtIn},
       {"op: average of codes",
        [](FileBuilder& f) { f.ops[14].source = uint8_t(Source::kGlobalAverage); }, 14, op_at(14) + O::kAtIn},
+      {"op: means of bits", [](FileBuilder& f) { f.ops[16].in = 3; }, 16, op_at(16) + O::kAtIn},
+      {"op: means of no size", [](FileBuilder& f) { f.ops[16].kh = 0; }, 16, op_at(16) + O::kAtKernel},
+      {"op: means of too large a size", [](FileBuilder& f) { f.ops[16].kw = kMaxKernel + 1; }, 16,
+       op_at(16) + O::kAtKernel},
+      {"op: concat of codes", [](FileBuilder& f) { f.ops[18].in = 12; }, 18, op_at(18) + O::kAtIn},
+      {"op: concat of one tensor", [](FileBuilder& f) { f.ops[18].n_stages = 0; }, 18, op_at(18) + O::kAtStages},
+      {"op: features of codes", [](FileBuilder& f) { f.ops[19].in = 12; }, 19, op_at(19) + O::kAtIn},
+      {"op: parts of what is no convolution", [](FileBuilder& f) { f.ops[19].part = 1; }, 19, op_at(19) + O::kAtPart},
+      {"op: parts of a convolution in groups",
+       [](FileBuilder& f) {
+         f.ops[20].groups = 2;
+         f.ops[20].weights = f.payload(std::vector<float>(24 * 48, 0.5f));
+       },
+       20, op_at(20) + O::kAtPart},
       {"op: input was written over", [](FileBuilder& f) { f.tensors[4].arena = f.tensors[1].arena; }, 4,
        stage_at(5) + StageRecord::kAtTensor},
       {"op: output lies on its input", [](FileBuilder& f) { f.tensors[8].arena = f.tensors[6].arena; }, 7,
@@ -403,16 +417,16 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        op_at(2) + O::kAtOutF32},
       {"op: too many stages", [](FileBuilder& f) { f.ops[2].n_stages = kMaxStages + 1; }, 2, op_at(2) + O::kAtStages},
       {"op: stages out of order", [](FileBuilder& f) { f.ops[2].first_stage = 0; }, 2, op_at(2) + O::kAtFirstStage},
-      {"op: stages behind the table", [](FileBuilder& f) { f.ops[14].n_stages = 2; }, 14, op_at(14) + O::kAtFirstStage},
+      {"op: stages behind the table", [](FileBuilder& f) { f.ops[21].n_stages = 2; }, 21, op_at(21) + O::kAtFirstStage},
       {"stages that no op has", [](FileBuilder& f) { f.stages.push_back(f.stages[0]); }, BNT_NO_OP, Header::kAtStages},
       {"op: no band", [](FileBuilder& f) { f.ops[1].band = 0; }, 1, op_at(1) + O::kAtBand},
       {"op: band of more rows than there are", [](FileBuilder& f) { f.ops[1].band = 4; }, 1, op_at(1) + O::kAtBand},
-      {"op: second reserved field", [](FileBuilder& f) { f.ops[1].reserved2 = 1; }, 1, op_at(1) + O::kAtReserved2},
-      {"op: third reserved field", [](FileBuilder& f) { f.ops[6].reserved3 = 1; }, 6, op_at(6) + O::kAtReserved3},
+      {"op: as many channels a task as there are", [](FileBuilder& f) { f.ops[1].part = 1; }, 1, op_at(1) + O::kAtPart},
+      {"op: reserved field", [](FileBuilder& f) { f.ops[6].reserved = 1; }, 6, op_at(6) + O::kAtReserved},
 
       {"stage: unknown kind", [](FileBuilder& f) { f.stages[0].kind = kStageKinds; }, 1, stage_at(0)},
       {"stage: reserved field", [](FileBuilder& f) { f.stages[0].reserved = 1; }, 1, stage_at(0) + 7},
-      {"stage: second reserved field", [](FileBuilder& f) { f.stages[0].reserved2[2] = 1; }, 1, stage_at(0) + 20},
+      {"stage: second reserved field", [](FileBuilder& f) { f.stages[0].reserved2[1] = 1; }, 1, stage_at(0) + 24},
       {"stage: bias without values", [](FileBuilder& f) { f.stages[0].a = 0; }, 1, stage_at(0) + 8},
       {"stage: bias behind the end", [](FileBuilder& f) { f.stages[0].a = 1u << 24; }, 1, stage_at(0) + 8},
       {"stage: bias with two vectors", [](FileBuilder& f) { f.stages[0].b = f.stages[0].a; }, 1, stage_at(0) + 12},
@@ -434,6 +448,31 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"stage: hard_swish with a shift", [](FileBuilder& f) { f.stages[8].b = f.stages[0].a; }, 6, stage_at(8) + 12},
       {"stage: hard_swish with a tensor", [](FileBuilder& f) { f.stages[8].tensor = 1; }, 6, stage_at(8) + 16},
       {"stage: hard_swish with a window", [](FileBuilder& f) { f.stages[8].sw = 1; }, 6, stage_at(8) + 1},
+      {"stage: appended out of place", [](FileBuilder& f) { std::swap(f.ops[18].source, f.ops[17].source); }, 17,
+       op_at(17) + O::kAtStages},
+      {"stage: appended to no concat", [](FileBuilder& f) { f.ops[18].source = uint8_t(Source::kLoad); }, 18,
+       stage_at(16)},
+      {"stage: append of no channels", [](FileBuilder& f) { f.stages[16].c = 0; }, 18, stage_at(16) + 20},
+      {"stage: append of too many channels", [](FileBuilder& f) { f.stages[16].c = kMaxDepth; }, 18, stage_at(16) + 20},
+      {"stage: append of other channels than its tensor's", [](FileBuilder& f) { f.stages[16].c = 4; }, 18,
+       stage_at(16) + 16},
+      {"stage: append without a tensor", [](FileBuilder& f) { f.stages[16].tensor = kNone; }, 18, stage_at(16) + 16},
+      {"stage: channels of no append", [](FileBuilder& f) { f.stages[0].c = 3; }, 1, stage_at(0) + 20},
+      {"stage: gate of other channels", [](FileBuilder& f) { f.stages[13].tensor = 4; }, 16, stage_at(13) + 16},
+      {"stage: gate that is no tensor", [](FileBuilder& f) { f.stages[13].tensor = kNone; }, 16, stage_at(13) + 16},
+      {"stage: softmax of a part of the channels",
+       [](FileBuilder& f) {
+         StageRecord s;
+         s.kind = uint8_t(StageKind::kSoftmax);
+         f.stages.push_back(s), f.ops[20].n_stages = 1, f.ops[20].first_stage = f.ops[21].first_stage;
+         f.ops[21].first_stage += 1;
+       },
+       20, stage_at(18)},
+      {"stage: two pools, one of means",
+       [](FileBuilder& f) {
+         f.stages[0] = f.stages[1], f.stages[0].kind = uint8_t(StageKind::kAveragePool);
+       },
+       1, stage_at(1)},
       {"stage: hard_swish behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[8]; }, 2, stage_at(2)},
       {"stage: bias behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[0]; }, 2, stage_at(2)},
   };

@@ -1,8 +1,9 @@
 // The evaluation forward written down once more, one node and one value at a time with std::fma, sums of codes in
-// 64 bits: an oracle that shares no code with the engine's executor, its kernels (but tanh) or the runtime. One image;
-// slow.
+// 64 bits: an oracle that shares no code with the engine's executor, its kernels (but those of e^x, a value at a time)
+// or the runtime. One image; slow.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "nn/net.h"
+#include "ops/kernels/elementwise.h"
 #include "tests/compress/reference_codes.h"
 
 namespace bantam {
@@ -142,6 +144,63 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
       case Kind::kHardSwish:
         each([](float x, size_t) { return x <= -3 ? 0.0f : x * (std::fmin(x + 3.0f, 6.0f) * (1.0f / 6.0f)); });
         break;
+      case Kind::kSigmoid:
+        each([](float x, size_t) {
+          sigmoid_f32(&x, &x, 1);
+          return x;
+        });
+        break;
+      case Kind::kTanh:
+        each([](float x, size_t) {
+          tanh_f32(&x, &x, 1);
+          return x;
+        });
+        break;
+      case Kind::kSoftmax:
+        for (size_t at = 0; at < out.v.size(); at += size_t(in.c)) {
+          float* v = &out.v[at];
+          const float most = *std::max_element(v, v + in.c);
+          float sums[16] = {};
+          for (int64_t c = 0; c < in.c; ++c) {
+            v[c] -= most;
+            exp_f32(&v[c], &v[c], 1);
+            sums[c % 16] += v[c];
+          }
+          for (int half = 8; half > 0; half /= 2)
+            for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
+          for (int64_t c = 0; c < in.c; ++c) v[c] /= sums[0];
+        }
+        break;
+      case Kind::kMul: {
+        const ReferenceValue& other = values[size_t(node.inputs[1])];
+        for (size_t i = 0; i < out.v.size(); ++i) out.v[i] = in.v[i] * other.v[i % other.v.size()];
+        break;
+      }
+      case Kind::kConcat:
+        out.v.clear(), out.c = 0;
+        for (int input : node.inputs) out.c += values[size_t(input)].c;
+        for (int64_t p = 0; p < in.h * in.w; ++p)
+          for (int input : node.inputs) {
+            const ReferenceValue& part = values[size_t(input)];
+            out.v.insert(out.v.end(), part.v.begin() + p * part.c, part.v.begin() + (p + 1) * part.c);
+          }
+        break;
+      case Kind::kAvgPool: {
+        const auto& c = std::get<PoolConfig>(node.config);
+        out.h = (in.h + 2 * c.pad_h - c.kernel_h) / c.stride_h + 1;
+        out.w = (in.w + 2 * c.pad_w - c.kernel_w) / c.stride_w + 1;
+        out.v.clear();
+        for (int64_t oy = 0; oy < out.h; ++oy)
+          for (int64_t ox = 0; ox < out.w; ++ox)
+            for (int64_t ch = 0; ch < in.c; ++ch) {
+              float sum = 0;
+              for (int64_t y = oy * c.stride_h - c.pad_h; y < oy * c.stride_h - c.pad_h + c.kernel_h; ++y)
+                for (int64_t x = ox * c.stride_w - c.pad_w; x < ox * c.stride_w - c.pad_w + c.kernel_w; ++x)
+                  if (y >= 0 && y < in.h && x >= 0 && x < in.w) sum += in.v[size_t((y * in.w + x) * in.c + ch)];
+              out.v.push_back(sum / float(c.kernel_h * c.kernel_w));
+            }
+        break;
+      }
       case Kind::kMaxPool: {
         const auto& c = std::get<PoolConfig>(node.config);
         out.h = (in.h + 2 * c.pad_h - c.kernel_h) / c.stride_h + 1;
@@ -173,7 +232,20 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         break;
       case Kind::kAdaptiveAvgPool: {
         const auto& c = std::get<AdaptivePoolConfig>(node.config);
-        if (c.out_h != in.h || c.out_w != in.w) throw Error("reference_net: no pooling to another size");
+        out.h = c.out_h, out.w = c.out_w;
+        out.v.clear();
+        const auto first = [](int64_t i, int64_t size, int64_t parts) { return i * size / parts; };
+        const auto end = [](int64_t i, int64_t size, int64_t parts) { return ((i + 1) * size + parts - 1) / parts; };
+        for (int64_t oy = 0; oy < out.h; ++oy)
+          for (int64_t ox = 0; ox < out.w; ++ox)
+            for (int64_t ch = 0; ch < in.c; ++ch) {
+              float sum = 0;
+              int64_t n = 0;
+              for (int64_t y = first(oy, in.h, out.h); y < end(oy, in.h, out.h); ++y)
+                for (int64_t x = first(ox, in.w, out.w); x < end(ox, in.w, out.w); ++x, ++n)
+                  sum += in.v[size_t((y * in.w + x) * in.c + ch)];
+              out.v.push_back(sum / float(n));
+            }
         break;
       }
       case Kind::kFlatten:
@@ -184,7 +256,6 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         out.codes = reference_activation(in.v, std::get<QuantizeConfig>(node.config).quant);
         for (size_t i = 0; out.codes.defined && i < out.v.size(); ++i) out.v[i] = out.codes.value(i);
         break;
-      default: throw Error("reference_net: no " + std::string(name_of(node.kind)));
     }
     values.push_back(out);
   }

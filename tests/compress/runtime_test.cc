@@ -9,6 +9,7 @@
 #include "compress/pack/packed_file.h"
 #include "compress/runtime/bnt.h"
 #include "compress/runtime/execute.h"
+#include "compress/runtime/families.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
 #include "nn/quantize.h"
@@ -250,7 +251,7 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer and the one with 
                 if (strcmp(v->name, "v") == 0) memcpy(s.v, v->data, sizeof s.v);
               },
               &seen) == BNT_OK);
-  CHECK(seen.tensors == 19);
+  CHECK(seen.tensors == 24);
   CHECK(seen.first_right);
   // Rows 0x31 0x0C of 4 bits are numbers 1, 3, 12, looked up and multiplied by their kernel's scale.
   const std::vector<float> table = packed::sample_table(), scales = packed::sample_scales();
@@ -262,4 +263,39 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer and the one with 
     CHECK(sum != 0);
   }
   CHECK(arena.intact());
+}
+
+TEST_CASE("families: the library's list has each of them once, by its name") {
+  uint32_t seen = 0;
+  for (const bnt_family* const* f = bnt_families; *f; ++f) {
+    const uint32_t bit = 1u << uint32_t((*f)->id);
+    CHECK((seen & bit) == 0);
+    seen |= bit;
+  }
+  CHECK(seen == (1u << packed::kFamilies) - 1);
+  // The name that `inspect --families` prints is the object's.
+#define BANTAM_NAMED(NAME) CHECK(std::string(packed::kFamilyNames[uint32_t(bnt_family_##NAME.id)]) == #NAME)
+  BANTAM_NAMED(float_conv);
+  BANTAM_NAMED(depthwise);
+  BANTAM_NAMED(binary_conv);
+  BANTAM_NAMED(code_conv);
+  BANTAM_NAMED(bits);
+  BANTAM_NAMED(codes);
+  BANTAM_NAMED(bias);
+  BANTAM_NAMED(affine);
+  BANTAM_NAMED(relu);
+  BANTAM_NAMED(prelu);
+  BANTAM_NAMED(hardtanh);
+  BANTAM_NAMED(hard_swish);
+  BANTAM_NAMED(add);
+  BANTAM_NAMED(max_pool);
+  BANTAM_NAMED(global_average);
+  BANTAM_NAMED(adaptive_average);
+  BANTAM_NAMED(average_pool);
+  BANTAM_NAMED(sigmoid);
+  BANTAM_NAMED(tanh);
+  BANTAM_NAMED(softmax);
+  BANTAM_NAMED(mul);
+  BANTAM_NAMED(concat);
+#undef BANTAM_NAMED
 }

@@ -25,7 +25,8 @@ inline std::vector<float> sample_scales() { return {1.25f, 0.5f, -2.0f, 3.0f, 0.
 // 4 bits * bits + affine + prelu + add; 5 floats * signs + relu; 6 load + hardtanh + hard_swish -> bits; 7 mean;
 // 8 depthwise; 9 load -> codes; 10 codes * codes with thresholds and pool -> codes; 11 codes * codes with thresholds
 // -> bits; 12 bits * codes in groups + affine -> f32 and codes; 13 codes * codes with thresholds -> codes; 14 load of
-// codes + add; 15 floats * codes with a table and scales; 16 full-window conv -> scores.
+// codes + add; 15 floats * codes with a table and scales; 16 means of parts + sigmoid + mul; 17 load + tanh + pool of
+// means; 18 concat + softmax; 19 features; 20 floats in two parts of their channels; 21 full-window conv -> scores.
 inline FileBuilder sample_builder() {
   FileBuilder f;
   f.header.h = 4, f.header.w = 4, f.header.c = 2;
@@ -50,7 +51,7 @@ inline FileBuilder sample_builder() {
   const auto stage = [&](StageKind kind, uint32_t a = 0, uint32_t b = 0, uint32_t t = kNone) {
     StageRecord s;
     s.kind = uint8_t(kind), s.a = a, s.b = b, s.tensor = t;
-    if (kind == StageKind::kMaxPool) s.kh = s.kw = 2, s.sh = s.sw = 1;
+    if (is_pool(kind)) s.kh = s.kw = 2, s.sh = s.sw = 1;
     f.stages.push_back(s);
   };
   const auto floats = [&](size_t n, float v) { return f.payload(std::vector<float>(n, v)); };
@@ -89,15 +90,20 @@ inline FileBuilder sample_builder() {
   const uint32_t x = tensor("input", Type::kF32, 4, 4, 2, 0, 1);
   const uint32_t a = tensor("a", Type::kF32, 3, 3, 3, 1, 4), a_bits = tensor("a.sign", Type::kBits, 3, 3, 3, 1, 2);
   const uint32_t b_bits = tensor("b.sign", Type::kBits, 2, 2, 3, 2, 4), b = tensor("b", Type::kF32, 2, 2, 3, 3, 5);
-  const uint32_t c = tensor("c", Type::kF32, 3, 3, 3, 4, 9), d = tensor("d", Type::kF32, 2, 2, 3, 5, 7);
+  const uint32_t c = tensor("c", Type::kF32, 3, 3, 3, 4, 16), d = tensor("d", Type::kF32, 2, 2, 3, 5, 7);
   const uint32_t e = tensor("e", Type::kBits, 3, 3, 3, 6, 6), g = tensor("mean", Type::kF32, 1, 1, 3, 7, 8);
-  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 16, 17),
+  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 21, 22),
                  dw = tensor("dw", Type::kF32, 1, 1, 3, 8, 14);
   const uint32_t p = codes("p", 3, 3, 3, 3, 0, 3.0f, 9, 10), q = codes("q", 3, 3, 5, 2, -1, 1.0f, 10, 11);
   const uint32_t r = tensor("r.sign", Type::kBits, 3, 3, 3, 11, 12), s = tensor("s", Type::kF32, 1, 1, 3, 12, 12);
   const uint32_t s_codes = codes("s.codes", 1, 1, 3, 14, -7, 7.0f, 12, 13),
                  t_codes = codes("t.codes", 1, 1, 3, 3, 0, 3.0f, 13, 14);
   const uint32_t u = tensor("u", Type::kF32, 1, 1, 3, 14, 15), v = tensor("v", Type::kF32, 1, 1, 3, 15, 16);
+  const uint32_t means = tensor("means", Type::kF32, 2, 5, 3, 16, 17),
+                 pooled = tensor("pooled", Type::kF32, 1, 4, 3, 17, 18);
+  const uint32_t joined = tensor("joined", Type::kF32, 1, 4, 6, 18, 19),
+                 features = tensor("features", Type::kF32, 1, 1, 24, 19, 20);
+  const uint32_t wide = tensor("wide", Type::kF32, 1, 1, 70, 20, 21);
   f.tensors[p].flags = TensorRecord::kFirstAboveZero;
 
   op("input", Source::kPixels, kNone, x, kNone);
@@ -134,7 +140,15 @@ inline FileBuilder sample_builder() {
   conv("v", u, v, kNone, WeightForm::kCodes, numbers(3, {0x31, 0x0C}), 1, 0);
   weight_codes(4, 1, 0);
   f.ops.back().table = f.payload(sample_table()), f.ops.back().scales = f.payload(sample_scales()), close();
-  conv("fc", v, y, kNone, WeightForm::kPanels, floats(3 * 16, 2.0f), 1, 0, kSampleClasses), close();
+  op("means", Source::kAdaptiveAverage, c, means, kNone).kh = 2, f.ops.back().kw = 5;
+  stage(StageKind::kSigmoid), stage(StageKind::kMul, 0, 0, v), close();
+  op("pooled", Source::kLoad, means, pooled, kNone), stage(StageKind::kTanh), stage(StageKind::kAveragePool), close();
+  op("joined", Source::kConcat, pooled, joined, kNone), stage(StageKind::kAppend, 0, 0, pooled), f.stages.back().c = 3;
+  stage(StageKind::kSoftmax), close();
+  op("features", Source::kFeatures, joined, features, kNone), close();
+  conv("wide", features, wide, kNone, WeightForm::kPanels, floats(24 * 80, 0.5f), 1, 0, 70), f.ops.back().part = 1;
+  close();
+  conv("fc", wide, y, kNone, WeightForm::kPanels, floats(70 * 16, 2.0f), 1, 0, kSampleClasses), close();
 
   const ArenaPlan plan = plan_arena(lives, kAlign);
   for (size_t i = 0; i < f.tensors.size(); ++i) f.tensors[i].arena = uint32_t(plan.offsets[i]);

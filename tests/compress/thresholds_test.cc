@@ -107,11 +107,12 @@ TEST_CASE("thresholds: a chain that turns twice is refused") {
   CHECK_FALSE(find_threshold({{kPRelu, -1.0f, 0}, {kBias, -10.0f, 0}, {kPRelu, -1.0f, 0}, {kBias, -5.0f, 0}}, 64, &t));
 }
 
-TEST_CASE("thresholds: a sum, a pool and hard_swish have none; every other stage is a monotone function of one value") {
+TEST_CASE("thresholds: bias, norm, relu, prelu and hardtanh have them; no other stage does") {
   for (uint8_t k = 0; k < kStageKinds; ++k) {
     const StageKind kind = StageKind(k);
     CAPTURE(int(k));
-    const bool scalar = kind != StageKind::kAdd && kind != StageKind::kMaxPool && kind != StageKind::kHardSwish;
+    const bool scalar =
+        kind == kBias || kind == kAffine || kind == kPRelu || kind == StageKind::kRelu || kind == StageKind::kHardtanh;
     CHECK((scalar_form(kind) != nullptr) == scalar);
     Threshold t;
     CHECK(find_threshold({{kBias, 0.5f, 0}, {kind, 1.0f, 0}}, 64, &t) == scalar);
@@ -256,7 +257,7 @@ TEST_CASE("thresholds: codes of a chain that turns, or has a stage of no single 
   CodeThreshold t;
   const auto byte = [](float x) { return x >= 0 ? 1 : 0; };
   CHECK_FALSE(find_code_threshold({{kPRelu, -0.5f, 0}, {kBias, -5.0f, 0}}, 64, 1, byte, &t));
-  for (StageKind kind : {StageKind::kAdd, StageKind::kMaxPool, StageKind::kHardSwish})
+  for (StageKind kind : {StageKind::kAdd, StageKind::kMaxPool, StageKind::kHardSwish, StageKind::kSigmoid})
     CHECK_FALSE(find_code_threshold({{kBias, 0.5f, 0}, {kind, 0, 0}}, 64, 1, byte, &t));
   // What comes after a constant does not turn it.
   CHECK(find_code_threshold({{kAffine, 0.0f, 1.0f}, {kAffine, -1.0f, 0.0f}}, 64, 1, byte, &t));
