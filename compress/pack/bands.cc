@@ -19,9 +19,13 @@ Geometry derived(const PackState& s, const Chain& chain) {
 
 Geometry choose_band(const PackState& s, Chain* chain) {
   constexpr uint64_t kPixels = 56, kScratch = 32 * 1024;
+  constexpr uint64_t kTasks = 4, kLeastPixels = 28, kLeastValues = 2048;  // what is worth a task of its own
   OpRecord& op = chain->op;
   Geometry best = derived(s, *chain);
   while (op.band < best.out_h && !(op.is_conv() && best.source_rows * best.w >= kPixels)) {
+    const uint64_t pixels = best.source_rows * best.w;
+    const bool enough = op.is_conv() ? pixels >= kLeastPixels : pixels * best.c >= kLeastValues;
+    if (enough && best.out_h <= uint64_t(op.band) * 2 * (kTasks - 1)) break;  // so that several lanes share it
     const uint32_t smaller = op.band;
     op.band = uint32_t(std::min<uint64_t>(best.out_h, op.band * 2));
     const Geometry g = derived(s, *chain);
@@ -33,7 +37,7 @@ Geometry choose_band(const PackState& s, Chain* chain) {
   }
   // Deep layers have few rows: what keeps several lanes busy there are parts of the channels. Each gathers its input
   // again, which is little beside a product with kLeast channels or more.
-  constexpr uint64_t kTasks = 4, kLeast = 64;
+  constexpr uint64_t kLeast = 64;
   static_assert(kLeast % kWordBits == 0);
   const bool whole = std::any_of(chain->stages.begin(), chain->stages.end(), [](const StageRecord& r) {
     return StageKind(r.kind) == StageKind::kSoftmax;  // of all channels

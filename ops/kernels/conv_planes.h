@@ -3,12 +3,12 @@
 // (conv_codes.h), whose definition this has; which of the two is faster depends on the bits and the target.
 //
 //   a = mul * sum_b 2^b a_b + add, or `pad` in the padding;  w = 2 * sum_c 2^c w_c - (2^w_planes - 1), bits a_b, w_c
-//   sum a w = base - mul * sum_bc 2^(b+c) m_bc, m_bc the mismatches of plane b with plane c, padding counted as zero bits
-//   base = mul (2^planes - 1) N + add W_in + pad W_out, N the sum of the window's numbers of weights, W_in and W_out those
-//          of the codes of its taps inside and outside of the image
+//   sum a w = base - mul * sum_bc 2^(b+c) m_bc, m_bc the mismatches of plane b with plane c, padding taken as zero bits
+//   base = mul (2^x - 1) N + add W_in + pad W_out, N the sum of the window's numbers of weights, W_in and W_out those of
+//          the codes of its taps inside and outside of the image
 //
-// So weights are those of the codebooks without a code 0: sign, bwn, xnor, dorefa, tanh. groups = 1. Rows, parts, scratch
-// and who proves what: as in conv_codes.h.
+// So weights are those of the codebooks without a code 0: sign, bwn, xnor, dorefa, tanh. groups = 1. Rows, parts,
+// scratch and who proves what: as in conv_codes.h.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ struct Planes {
 
 // The most that multiply-adds cost on any target, in tenths of a pair of planes.
 constexpr int64_t kMostPlaneTenths = 100;
-// May planes be faster anywhere, for weights 2 number + w_add of p.w bits? Only then are the sizes below bounded by those
-// of conv_codes.h.
+// May planes be faster anywhere, for weights 2 number + w_add of p.w bits? Only then are the sizes below bounded by
+// those of conv_codes.h.
 constexpr bool planes_may_pay(const ConvShape& s, const Planes& p, int32_t w_mul, int32_t w_add) {
   const int64_t words = int64_t(words_for(size_t(s.c)));
   return s.groups == 1 && w_mul == 2 && w_add == 1 - (1 << p.w) &&

@@ -90,8 +90,8 @@ HWY_INLINE void max_pixel(const Window& window, const float* corner, float* y, i
   }
 }
 
-// Whole: the type of windows that lie inside the image, or PartWindow for those, too. Positions: takes where each lane's
-// largest value lies, of the first k lanes at a time.
+// Whole: the type of windows that lie inside the image, or PartWindow for those, too. Positions: takes where each
+// lane's largest value lies, of the first k lanes at a time.
 template <class Whole, class Positions>
 HWY_INLINE void max_pool_rows(const ConvShape& s, const float* x, float* y, Positions* positions, int64_t row_begin,
                               int64_t row_end) {
