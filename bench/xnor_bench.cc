@@ -1,79 +1,25 @@
 // Binary 3x3 convolutions at ResNet-18's four sizes: bits in, and sums, or bits by thresholds, out. Each is 115.6
 // million multiply-accumulates. "of_limit" is the rate over that of xor + popcount + add in registers, measured in the
 // same run.
-#include "ops/kernels/gemm_xnor.h"
+#include <benchmark/benchmark.h>
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/xnor_bench.cc"
-#include <hwy/foreach_target.h>
-//
-#include <hwy/highway.h>
-
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <vector>
 
 #include "core/base/fixed_point.h"
-
-HWY_BEFORE_NAMESPACE();
-namespace bantam::HWY_NAMESPACE {
-namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-// xor, popcount and add of `turns` times some vectors, all in registers and in chains that do not wait for each other:
-// what cannot be beaten without doing less. *word_count is how many words that was; the value depends on all of them.
-uint64_t XorPopcount(const uint64_t* words, int64_t turns, int64_t* word_count) {
-  const hn::ScalableTag<uint64_t> d;
-  const auto w0 = hn::LoadU(d, words), w1 = hn::LoadU(d, words + 8), w2 = hn::LoadU(d, words + 16);
-#if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_SCALAR
-  auto next = [](auto a, auto w) HWY_ATTR { return hn::Add(a, hn::PopulationCount(hn::Xor(a, w))); };
-#else
-  const hn::Repartition<uint8_t, decltype(d)> d8;
-  auto next = [d, d8](auto a, auto w) HWY_ATTR {
-    return hn::BitCast(d, hn::Add(hn::BitCast(d8, a), hn::PopulationCount(hn::BitCast(d8, hn::Xor(a, w)))));
-  };
-#endif
-  auto a = w0, b = w1, c = w2, e = hn::Not(w0), f = hn::Not(w1), g = hn::Not(w2), h = hn::Or(w0, w1),
-       i = hn::And(w0, w1), j = hn::Xor(w0, w1);
-#if HWY_TARGET == HWY_AVX3_DL
-  auto k = w0, l = w1, m = w2, n = w0, o = w1, p = w2;
-#endif
-  for (int64_t turn = 0; turn < turns; ++turn) {
-    a = next(a, w0), b = next(b, w1), c = next(c, w2), e = next(e, w0), f = next(f, w1), g = next(g, w2),
-    h = next(h, w0), i = next(i, w1), j = next(j, w2);
-#if HWY_TARGET == HWY_AVX3_DL
-    k = next(k, w1), l = next(l, w0), m = next(m, w1), n = next(n, w2), o = next(o, w0), p = next(p, w0);
-#endif
-  }
-  auto sum = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)), hn::Add(hn::Add(f, g), hn::Add(h, hn::Add(i, j))));
-  int64_t chains = 9;
-#if HWY_TARGET == HWY_AVX3_DL
-  sum = hn::Add(hn::Add(hn::Add(k, l), hn::Add(m, n)), hn::Add(hn::Add(o, p), sum));
-  chains = 15;
-#endif
-  *word_count = turns * chains * int64_t(hn::Lanes(d));
-  return hn::GetLane(sum);
-}
-
-}  // namespace
-}  // namespace bantam::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-#include <benchmark/benchmark.h>
-
-#include <memory>
-
 #include "core/tensor.h"
 #include "ops/kernels/bitpack.h"
+#include "ops/kernels/gemm_xnor.h"
 #include "ops/kernels/gemm_xnor_ref.h"
 #include "ops/kernels/threshold_ref.h"
+#include "ops/kernels_train/popcount_burst.h"
 
 namespace bantam {
-HWY_EXPORT(XorPopcount);
 namespace {
 
 // CPU seconds of this thread, the time that Google Benchmark's rates are made of.
@@ -85,12 +31,13 @@ double cpu_seconds() {
 
 // Multiply-accumulates a second, the best of a few tries.
 double limit() {
-  std::vector<uint64_t> words(64, 0x0123456789ABCDEFull);
+  const std::vector<uint64_t> words(24, 0x0123456789ABCDEFull);
   double best = 0;
   for (int i = 0; i < 10; ++i) {
-    int64_t count = 0;
+    uint64_t value = 0;
     const double start = cpu_seconds();
-    benchmark::DoNotOptimize(HWY_DYNAMIC_DISPATCH(XorPopcount)(words.data(), 2000000, &count));
+    const int64_t count = popcount_burst(2000000, words.data(), &value);
+    benchmark::DoNotOptimize(value);
     const double seconds = cpu_seconds() - start;
     best = std::max(best, double(count) * 64 / seconds);
   }
@@ -196,4 +143,3 @@ BENCHMARK(pack)->Apply(sizes)->Unit(benchmark::kMicrosecond);
 }  // namespace bantam
 
 BENCHMARK_MAIN();
-#endif
