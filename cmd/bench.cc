@@ -1,23 +1,31 @@
-// bantam bench: time of a recipe's training step, or of one image through a checkpoint or a packed model.
+// bantam bench: time of a recipe's training step, or of images through a checkpoint or a packed model.
 #include <algorithm>
+#include <charconv>
 
 #include "cmd/any_model.h"
 #include "cmd/commands.h"
 #include "cmd/errors.h"
 #include "cmd/output.h"
-#include "cmd/report/terminal.h"
-#include "cmd/report/text.h"
+#include "cmd/report/machine.h"
+#include "cmd/run/model_bench.h"
 #include "cmd/run/step_bench.h"
+#include "core/file.h"
 #include "core/parallel.h"
-#include "core/rng.h"
 
 namespace bantam {
 namespace {
 
+// A row each; resolves nothing yet.
+std::vector<int> thread_counts(const BenchArgs& args, int otherwise) {
+  return args.threads.empty() ? std::vector<int>{otherwise} : args.threads;
+}
+
 void bench_recipe(const BenchArgs& args) {
-  const Recipe recipe = load_recipe(args.what, args.set);
-  std::vector<int> counts = args.threads;
-  if (counts.empty()) counts = {0};
+  if (args.ops) throw UsageError("bench: --ops is for packed models; " + args.what + " is a recipe");
+  std::vector<std::string> set = args.set;
+  if (!args.batch.empty()) set.push_back("train.batch=" + args.batch);
+  const Recipe recipe = load_recipe(args.what, set);
+  std::vector<int> counts = thread_counts(args, 0);
   for (int& count : counts) {
     set_threads(count);
     count = threads();
@@ -39,50 +47,49 @@ void bench_recipe(const BenchArgs& args) {
     print(args.format == "csv" ? step_bench_csv(report) : step_bench_markdown(report));
 }
 
-void check_model_arguments(const BenchArgs& args) {
-  if (!args.set.empty())
-    throw UsageError("bench: --set, --batch and their like are for recipes; " + args.what + " is none");
-  if (args.evaluation) throw UsageError("bench: --eval is for recipes; a model runs its evaluation forward anyway");
-  if (args.threads.size() > 1) throw UsageError("bench: --threads: several numbers are for recipes");
-  if (args.format != "md" && args.format != "json") throw UsageError("bench: -o " + args.format + " is for recipes");
+int64_t images_of_a_run(const std::string& batch) {
+  constexpr int64_t kMost = 65536;
+  int64_t n = 0;
+  const auto [end, error] = std::from_chars(batch.data(), batch.data() + batch.size(), n);
+  if (error != std::errc() || end != batch.data() + batch.size() || n < 1 || n > kMost)
+    throw UsageError("bench: --batch: '" + batch + "' is not an integer from 1 to " + std::to_string(kMost));
+  return n;
 }
 
-void bench_model(const BenchArgs& args) {
-  check_model_arguments(args);
-  const int wanted = args.threads.empty() ? 1 : args.threads[0];
-  set_threads(wanted);
-  AnyModel model = load_any(args.what);
-  if (model.packed && (wanted > 1 || threads() != 1))  // a serial build has one thread whatever was asked for
-    throw UsageError("bench: --threads: a packed model runs one image on one thread");
-  const int runs = args.runs.value_or(200), warmup = args.warmup.value_or(20);
-  Tensor image = Tensor::empty({1, model.h, model.w, model.c}, DType::kU8);
-  const Rng rng(0, kRngTest, 1);
-  for (int64_t i = 0; i < image.size(); ++i) image.mutable_data<uint8_t>()[i] = uint8_t(rng.below(uint64_t(i), 256));
+// Of a checkpoint: its evaluation forward, on all threads of a row.
+ModelBenchRow bench_checkpoint(AnyModel* model, ModelBenchOptions options) {
+  set_threads(options.threads);
+  options.threads = threads();
+  Tensor images = Tensor::empty({options.batch, model->h, model->w, model->c}, DType::kU8);
+  const std::vector<uint8_t> bytes = bench_images(options.batch, model->h * model->w * model->c);
+  std::copy(bytes.begin(), bytes.end(), images.mutable_data<uint8_t>());
+  Scorer scorer(model);
+  return bench_runs(options, [&] { (void)scorer(images); });
+}
 
-  // What is timed starts at u8 pixels and ends at scores, for both kinds.
-  Scorer scorer(&model);
-  std::vector<double> us;
-  for (int i = 0; i < warmup + runs; ++i) {
-    const double start = monotonic_seconds();
-    const Tensor scores = scorer(image);
-    if (i >= warmup) us.push_back(1e6 * (monotonic_seconds() - start));
+// What is timed starts at u8 pixels and ends at scores, for both kinds.
+void bench_model(const BenchArgs& args) {
+  if (!args.set.empty())
+    throw UsageError("bench: --set, --epochs and their like are for recipes; " + args.what + " is none");
+  if (args.evaluation) throw UsageError("bench: --eval is for recipes; a model runs its evaluation forward anyway");
+  if (args.format != "md" && args.format != "json") throw UsageError("bench: -o " + args.format + " is for recipes");
+  ModelBenchOptions options{.batch = args.batch.empty() ? 1 : images_of_a_run(args.batch),
+                            .runs = args.runs.value_or(200),
+                            .warmup = args.warmup.value_or(20),
+                            .ops = args.ops};
+  AnyModel model = load_any(args.what);
+  if (args.ops && !model.packed) throw UsageError("bench: --ops is for packed models; " + args.what + " is none");
+  const Bytes file = model.packed ? read_file(args.what, uint64_t(1) << 32) : Bytes();
+  ModelBenchReport report{model.path, model.kind(), {}};
+  for (int count : thread_counts(args, 1)) {
+    options.threads = count;
+    report.rows.push_back(model.packed ? bench_packed(*model.packed, file, options)
+                                       : bench_checkpoint(&model, options));
   }
-  std::sort(us.begin(), us.end());
-  const double median = us.size() % 2 ? us[us.size() / 2] : (us[us.size() / 2 - 1] + us[us.size() / 2]) / 2;
-  if (args.format == "json") {
-    print_report("bench", Json::object({{"model", model.path},
-                                        {"kind", model.kind()},
-                                        {"threads", threads()},
-                                        {"runs", runs},
-                                        {"warmup", warmup},
-                                        {"median_us", median},
-                                        {"min_us", us.front()},
-                                        {"max_us", us.back()}}));
-  } else {
-    print(model.path + " (" + model.kind() + "): one image, " + std::to_string(threads()) + " thread" +
-          (threads() > 1 ? "s" : "") + ": median " + fixed(median, 1) + " us of " + std::to_string(runs) +
-          " runs after " + std::to_string(warmup) + " (" + fixed(us.front(), 1) + " to " + fixed(us.back(), 1) + ")\n");
-  }
+  if (args.format == "json")
+    print_report("bench", model_bench_json(report));
+  else
+    print(model_bench_markdown(report));
 }
 
 }  // namespace

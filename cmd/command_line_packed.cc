@@ -125,10 +125,13 @@ void add_verify(Subcommands* to) {
 void add_bench(Subcommands* to) {
   const auto args = std::make_shared<BenchArgs>();
   BenchArgs& bench = *args;
-  Sub& s = to->add("bench", "time of a training step, or of one image", "bench vgg11-cifar10-bnn --threads 1,2",
-                   "Of a recipe (a built-in name or a .toml file): times training steps on data made in memory and\n"
-                   "prints their median, the share of this machine's peak, the time by kind of node, and the memory.\n"
-                   "Of a checkpoint or packed model: times single images, from pixels to scores.");
+  Sub& s =
+      to->add("bench", "time of a training step, or of a model's run", "bench net.bnt --threads 1,2 --ops",
+              "Of a recipe (a built-in name or a .toml file): times training steps on data made in memory and\n"
+              "prints their median, the share of this machine's peak, the time by kind of node, and the memory.\n"
+              "Of a checkpoint or packed model: times images from pixels to scores. A packed model's threads share\n"
+              "each image out by bands of rows, as bnt_parallel does on a device; --ops shows each operation beside\n"
+              "the limit of this machine that binds it.");
   s.required.push_back(s.app->add_option("WHAT", bench.what, "recipe, checkpoint or packed model"));
   s.app->add_option("-r,--runs", bench.runs, "timed runs (recipe: what fits in 3 s, 5 to 500; model: 200)")
       ->type_name("N")
@@ -139,8 +142,9 @@ void add_bench(Subcommands* to) {
   s.app
       ->add_option_function<std::string>(
           "--threads", [&bench](const std::string& list) { bench.threads = thread_counts(list); },
-          "threads to use; of a recipe several, a row each (recipe: 0, all; model: 1)")
+          "threads to use, a row each (recipe: 0, all; model: 1)")
       ->type_name("T[,T...]");
+  s.app->add_flag("--ops", bench.ops, "of a packed model: time, bytes and work of each operation");
   s.app->add_flag("--eval", bench.evaluation, "of a recipe: its evaluation forward instead of a training step");
   s.app->add_option("-o,--output", bench.format, "md, json or csv (md)")
       ->type_name("FORMAT")
@@ -149,7 +153,7 @@ void add_bench(Subcommands* to) {
       });
   s.app->add_flag_callback(
       "--json", [&bench] { bench.format = "json"; }, "short for -o json");
-  add_recipe_options(s.app, bench.set);
+  add_recipe_options(s.app, bench.set, &bench.batch);
   s.command = [args] { return Command(*args); };
 }
 

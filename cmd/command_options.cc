@@ -52,10 +52,13 @@ void add_repeated(CLI::App* app, const char* flag, std::vector<std::string>& lis
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-void add_recipe_options(CLI::App* app, std::vector<std::string>& set) {
+void add_recipe_options(CLI::App* app, std::vector<std::string>& set, std::string* batch) {
   add_repeated(app, "--set", set, "KEY=VALUE", "override a key of the recipe; may be repeated");
   add_shorthand(app, set, "--epochs", "train.epochs", "N");
-  add_shorthand(app, set, "--batch", "train.batch", "N");
+  if (batch)
+    app->add_option("--batch", *batch, "images of a step (the recipe's), or of a run (1)")->type_name("N");
+  else
+    add_shorthand(app, set, "--batch", "train.batch", "N");
   add_shorthand(app, set, "--lr", "optimizer.lr", "X");
   add_shorthand(app, set, "--seed", "train.seed", "S");
 }

@@ -48,7 +48,8 @@ constexpr int64_t kMany = int64_t(1) << 40;
 void add_repeated(CLI::App* app, const char* flag, std::vector<std::string>& list, const char* type, const char* what);
 
 void add_common(CLI::App* app, CommonArgs& c, bool progress);
-void add_recipe_options(CLI::App* app, std::vector<std::string>& set);
+// --set and what is short for it. With `batch`, --batch goes there: it is not for recipes alone.
+void add_recipe_options(CLI::App* app, std::vector<std::string>& set, std::string* batch = nullptr);
 void add_split(CLI::App* app, std::string& split);
 void add_data(CLI::App* app, std::string& data);
 void add_mem_limit(CLI::App* app, std::string& limit);

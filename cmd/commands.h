@@ -96,8 +96,10 @@ struct BenchArgs {
   std::string what;           // recipe, checkpoint or packed model
   std::vector<int> threads;   // a row of the report each; 0: all; empty: all for a recipe, 1 for a model
   std::optional<int> runs, warmup;
+  std::string batch;             // images of a step or run; empty: the recipe's, or 1
   std::vector<std::string> set;  // of a recipe, as for training
   bool evaluation = false;       // of a recipe: its evaluation forward
+  bool ops = false;              // of a packed model: operation by operation
   std::string format = "md";     // "json", "csv"
 };
 int run_bench(const BenchArgs& args);

@@ -230,7 +230,15 @@ refused 2 "its arena" info net.bnt --memory
 refused 2 "--mem-limit is for training" info net.bnt --mem-limit 1MiB
 accepted "median" bench net.bnt --runs 5 --warmup 1
 accepted "median" bench run --runs 5 --warmup 1
-refused 2 "on one thread" bench net.bnt --threads 2
+accepted "| packed |" bench net.bnt --threads 1,2 --batch 3 --runs 3 --warmup 1
+[ "$(grep -c '^| net.bnt' out)" = 2 ] && ok || bad "bench: not a row for each number of threads: $(cat out)"
+accepted "| checkpoint |" bench run --threads 1,2 --batch 3 --runs 3 --warmup 1
+accepted "| popcount |" bench net.bnt --ops --runs 3 --warmup 1
+grep -q "^| [a-z0-9.]* *| bits x bits |" out && ok || bad "bench --ops: $(cat out)"
+refused 2 "--ops is for packed models; run is none" bench run --ops
+refused 2 "--ops is for packed models; lenet-mnist is a recipe" bench lenet-mnist --ops
+refused 2 "--batch: '0' is not an integer from 1 to 65536" bench net.bnt --batch 0
+refused 2 "--batch: '3x' is not an integer from 1 to 65536" bench run --batch 3x
 # Quantized after training, and what a packed model is made of.
 # shellcheck disable=SC2086
 accepted "test top-1" train fashion-mnist-float --out real $narrow
@@ -259,8 +267,7 @@ refused 2 "CHECKPOINT is missing" quantize
 refused 2 "NET is missing" inspect
 refused 2 "is not a number of bytes" inspect int8.bnt --ram 12MB
 refused 3 "nothing.bnt" inspect nothing.bnt
-refused 2 "several numbers are for recipes" bench net.bnt --threads 1,2
-refused 2 "are for recipes; net.bnt is none" bench net.bnt --batch 4
+refused 2 "are for recipes; net.bnt is none" bench net.bnt --seed 4
 refused 2 "--eval is for recipes" bench net.bnt --eval
 refused 2 "-o csv is for recipes" bench run -o csv
 refused 2 "unknown recipe 'lenet-minst' (did you mean 'lenet-mnist'?)" bench lenet-minst
@@ -346,6 +353,7 @@ json nodes info fashion-mnist-bnn --memory
 json nodes info run
 json arena_base info net.bnt
 json median_us bench net.bnt --runs 3
+json rows bench net.bnt --runs 3 --warmup 0 --ops --threads 1,2
 json rows bench lenet-mnist --batch 4 --threads 1 -r 3
 json total_steps batches fashion-mnist-bnn --data data --out exchange
 json images images --data data --out pictures

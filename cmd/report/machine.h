@@ -2,11 +2,20 @@
 // machine's speed wanders, with its clock and with its neighbours.
 #pragma once
 
+#include <cstdint>
+
 namespace bantam {
 
 // Fused multiply-adds of f32 a second that the threads in use (set_threads) do together from registers alone: the best
 // of several short bursts, some 30 ms in all.
 double fma_peak();
+
+// The same of products of bits, 64 to an xor, popcount and add of a word.
+double popcount_peak();
+
+// Bytes read and written a second by the threads in use, each copying a block of so many bytes to another one, the best
+// of several tries: what the cache or the memory that the blocks fit in gives.
+double copy_peak(int64_t block_bytes);
 
 // Two threads may be two cores, or the two hardware threads of one core, which together are worth hardly more than one.
 struct CoreProbe {

@@ -120,6 +120,7 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
       if (tensor == kNone) return;
       o.out += (o.out.empty() ? "" : ", ") + type_text(m.tensor(tensor).elements());
       o.out_bytes += m.tensor(tensor).bytes();
+      ++o.tensors;
     };
     made(op.out_f32);
     made(op.out_codes);
@@ -127,9 +128,10 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
     o.weight_bytes = g.weight_bytes, o.laid_out_bytes = g.model_bytes, o.scratch_bytes = g.scratch_bytes;
     o.macs = g.macs;
     o.bit_operations = g.macs * uint64_t(bits_of(g.in)) * uint64_t(o.weight_bits);
-    const uint64_t in_bytes = op.in == kNone ? uint64_t(g.in_h) * g.in_w * g.in_c : m.tensor(op.in).bytes();
-    o.picojoules =
-        double(g.macs) * energy_of(g.product) + double(o.weight_bytes + in_bytes + o.out_bytes) / 4 * kSram32;
+    o.in_bytes = op.in == kNone ? uint64_t(g.in_h) * g.in_w * g.in_c : m.tensor(op.in).bytes();
+    for (uint32_t s = 0; s < op.n_stages; ++s)
+      if (stages[s].tensor != kNone) o.in_bytes += m.tensor(stages[s].tensor).bytes();
+    o.picojoules = double(g.macs) * energy_of(g.product) + double(o.moved_bytes()) / 4 * kSram32;
     report.model_bytes += aligned(g.model_bytes);
     report.macs += o.macs, report.bit_operations += o.bit_operations, report.picojoules += o.picojoules;
     report.ops.push_back(std::move(o));
@@ -204,6 +206,7 @@ Json packed_json(const PackedReport& report) {
     ops.push(Json::object({{"name", o.name},
                            {"product", o.product},
                            {"weight_bits", o.weight_bits},
+                           {"in_bytes", o.in_bytes},
                            {"weight_bytes", o.weight_bytes},
                            {"laid_out_bytes", o.laid_out_bytes},
                            {"macs", o.macs},

@@ -16,9 +16,13 @@ struct PackedOp {
   std::string requantized;  // how codes follow from sums: "thresholds", "f32", or "" where none do
   std::string shape;        // of the output: "32x32x16"
   int weight_bits = 0;
+  int tensors = 0;        // that it makes: one or two, in the order in which bnt_run_traced shows them
+  uint64_t in_bytes = 0;  // of what it reads besides its weights: its tensor or the image, and tensors that it adds
   uint64_t weight_bytes = 0, laid_out_bytes = 0, out_bytes = 0, scratch_bytes = 0;
   uint64_t macs = 0, bit_operations = 0;  // macs times the bits of both operands
   double picojoules = 0;
+
+  uint64_t moved_bytes() const { return weight_bytes + in_bytes + out_bytes; }  // read and written, each once
 };
 
 struct PackedReport {

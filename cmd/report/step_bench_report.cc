@@ -36,27 +36,6 @@ Json node_json(const NodeTimes& n) {
                        {"weight_gradient", text(n.weight_gradient)}});
 }
 
-// One line in a table.
-std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
-  std::string s = "|";
-  for (size_t i = 0; i < cells.size(); ++i)
-    s += " " + (i == 0 ? pad_right(cells[i], widths[i]) : pad_left(cells[i], widths[i])) + " |";
-  return s + "\n";
-}
-
-// Markdown that also reads well as it is.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows[0].size(), 3);
-  for (const auto& r : rows)
-    for (size_t i = 0; i < r.size(); ++i) widths[i] = std::max(widths[i], r[i].size());
-  std::string s = line(rows[0], widths) + "|";
-  for (size_t i = 0; i < widths.size(); ++i)
-    s += (i == 0 ? ":" : "-") + std::string(widths[i], '-') + (i == 0 ? "-|" : ":|");
-  s += "\n";
-  for (size_t i = 1; i < rows.size(); ++i) s += line(rows[i], widths);
-  return s;
-}
-
 std::string ms(double v) { return fixed(v, v < 1 ? 4 : v < 10 ? 3 : v < 100 ? 2 : 1); }
 
 std::string row_text(const StepBenchRow& r) {
@@ -71,7 +50,7 @@ std::string row_text(const StepBenchRow& r) {
   for (const NodeTimes& k : by_kind(r.nodes))
     kinds.push_back(
         {k.kind, ms(k.forward_ms), ms(k.backward_ms), fixed(100 * (k.forward_ms + k.backward_ms) / observed, 1)});
-  s += table(kinds) + "\n";
+  s += markdown_table(kinds) + "\n";
   std::vector<std::vector<std::string>> nodes{
       {"products", "forward ms", "backward ms", "GFLOP/s", "forward", "input gradient", "weight gradient"}};
   for (const NodeTimes& n : r.nodes) {
@@ -82,7 +61,7 @@ std::string row_text(const StepBenchRow& r) {
                      fixed(2e-6 * double(n.macs) * passes / (n.forward_ms + n.backward_ms), 0), n.forward,
                      name(n.input_gradient), name(n.weight_gradient)});
   }
-  return s + table(nodes);
+  return s + markdown_table(nodes);
 }
 
 }  // namespace
@@ -160,7 +139,7 @@ std::string step_bench_markdown(const StepBenchReport& report) {
                     ms(r.median_ms), ms(r.min_ms), ms(r.max_ms), ms(r.cpu_ms), std::to_string(r.options.runs),
                     fixed(r.images_per_s(), 0), fixed(r.gflops(), 1), fixed(100 * r.peak_share(), 1),
                     bytes_text(r.pool_high_water_bytes)});
-  std::string s = table(rows) + "\nFused multiply-adds from registers before: " + probe_text(report.before) +
+  std::string s = markdown_table(rows) + "\nFused multiply-adds from registers before: " + probe_text(report.before) +
                   "; after: " + probe_text(report.after) +
                   ".\nGFLOP/s count two for each multiply-add of a direct convolution in each pass that is done.\n";
   for (const StepBenchRow& r : report.rows) s += "\n" + row_text(r);

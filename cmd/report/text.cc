@@ -18,6 +18,13 @@ std::string scaled(double v, double base, const char* const* units, int n_units)
   return fixed(v, v < 9.995 ? 2 : v < 99.95 ? 1 : 0) + units[unit];
 }
 
+std::string table_line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
+  std::string s = "|";
+  for (size_t i = 0; i < cells.size(); ++i)
+    s += " " + (i == 0 ? pad_right(cells[i], widths[i]) : pad_left(cells[i], widths[i])) + " |";
+  return s + "\n";
+}
+
 }  // namespace
 
 std::string fixed(double v, int decimals) {
@@ -80,6 +87,18 @@ std::string wrapped(const std::string& first, const std::string& text, size_t in
     line_begins = false;
   }
   return out + "\n";
+}
+
+std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths(rows[0].size(), 3);
+  for (const auto& r : rows)
+    for (size_t i = 0; i < r.size(); ++i) widths[i] = std::max(widths[i], r[i].size());
+  std::string s = table_line(rows[0], widths) + "|";
+  for (size_t i = 0; i < widths.size(); ++i)
+    s += (i == 0 ? ":" : "-") + std::string(widths[i], '-') + (i == 0 ? "-|" : ":|");
+  s += "\n";
+  for (size_t i = 1; i < rows.size(); ++i) s += table_line(rows[i], widths);
+  return s;
 }
 
 }  // namespace bantam

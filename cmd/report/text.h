@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace bantam {
 
@@ -16,5 +17,8 @@ std::string pad_right(const std::string& s, size_t width);
 
 // `first` and then the words of `text`, in lines of at most `width` columns; further lines begin with `indent` blanks.
 std::string wrapped(const std::string& first, const std::string& text, size_t indent, size_t width = 100);
+
+// A table in Markdown that also reads well as it is; the first row is the head, the first column stands to the left.
+std::string markdown_table(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace bantam

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cmd/report/machine.h"
+#include "cmd/report/median.h"
 #include "cmd/report/terminal.h"
 #include "cmd/run/recipe_step.h"
 #include "cmd/run/work_times.h"
@@ -84,11 +85,6 @@ std::vector<NodeTimes> nodes_of(const NetSpec& spec, const StepBenchOptions& o, 
     nodes.push_back(n);
   }
   return nodes;
-}
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return (v[(v.size() - 1) / 2] + v[v.size() / 2]) / 2;
 }
 
 // Times of observed steps, which all do the same, dealt to the nodes; what has no node is an entry of its own.

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "compress/runtime/format.h"
+#include "core/parallel.h"
 #include "core/tensor.h"
 
 namespace bantam {
@@ -37,23 +38,34 @@ PackedModel::PackedModel(const std::vector<uint8_t>& file)
   check(s, where);
   shared_->weights = std::make_unique<Memory>(info_.model_bytes);
   check(bnt_load(shared_->data, file.size(), shared_->weights->data, info_.model_bytes, &model_, nullptr));
-  open();
+  open(nullptr);
 }
 
-PackedModel::PackedModel(const PackedModel& other, int)
+PackedModel::PackedModel(const PackedModel& other, const bnt_parallel* parallel)
     : shared_(other.shared_), file_bytes_(other.file_bytes_), info_(other.info_), model_(other.model_) {
-  open();
+  open(parallel);
 }
 
 PackedModel::~PackedModel() = default;
 
-void PackedModel::open() {
-  arena_ = std::make_unique<Memory>(arena_bytes());
-  check(bnt_open(&model_, arena_->data, arena_bytes(), nullptr, &session_));
+void PackedModel::open(const bnt_parallel* parallel) {
+  const size_t bytes = info_.arena_base + size_t(parallel ? parallel->lanes : 1) * info_.arena_per_lane;
+  arena_ = std::make_unique<Memory>(bytes);
+  check(bnt_open(&model_, arena_->data, bytes, parallel, &session_));
 }
 
 std::unique_ptr<PackedModel> PackedModel::another_session() const {
-  return std::unique_ptr<PackedModel>(new PackedModel(*this, 0));
+  return std::unique_ptr<PackedModel>(new PackedModel(*this, nullptr));
+}
+
+std::unique_ptr<PackedModel> PackedModel::parallel_session() const {
+  const bnt_parallel parallel = {nullptr, uint32_t(threads()),
+                                 [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                   parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
+                                     for (int64_t t = begin; t < end; ++t) task(context, uint32_t(t), uint32_t(lane));
+                                   });
+                                 }};
+  return std::unique_ptr<PackedModel>(new PackedModel(*this, &parallel));
 }
 
 std::string PackedModel::class_name(uint32_t i) const {

@@ -30,16 +30,18 @@ class PackedModel {
   std::vector<float> run(const uint8_t* images, size_t n);
   // One image, each tensor shown to `tap`.
   std::vector<float> run_traced(const uint8_t* image, const std::function<void(const bnt_view&)>& tap);
-  // A second session on the same model, with an arena of its own.
+  // A second session on the same model, with an arena of its own: on this thread, or with as many lanes as threads()
+  // now says. The latter runs while threads() is that number, outside of any parallel_for.
   std::unique_ptr<PackedModel> another_session() const;
+  std::unique_ptr<PackedModel> parallel_session() const;
 
   // Is this file one? Looks at its first bytes.
   static bool is_packed(const uint8_t* data, size_t size);
 
  private:
   struct Memory;
-  explicit PackedModel(const PackedModel& other, int);
-  void open();
+  explicit PackedModel(const PackedModel& other, const bnt_parallel* parallel);
+  void open(const bnt_parallel* parallel);
 
   std::shared_ptr<Memory> shared_;  // file and weights
   std::unique_ptr<Memory> arena_;

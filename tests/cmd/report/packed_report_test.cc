@@ -56,6 +56,7 @@ TEST_CASE("packed report: a net of known layers by hand") {
   CHECK(real.out == "4 bits");
   CHECK(real.requantized == "f32");
   CHECK(real.out_bytes == 64);
+  CHECK(real.tensors == 1);
   const PackedOp& codes = op_of(report, "codes x codes");
   CHECK(codes.macs == 8 * 4 * 16);
   CHECK(codes.weight_bits == 3);
@@ -64,6 +65,8 @@ TEST_CASE("packed report: a net of known layers by hand") {
   CHECK(codes.out == "bits");
   CHECK(codes.requantized == "thresholds");
   CHECK(codes.out_bytes == 16 * 8);  // a word a pixel
+  CHECK(codes.in_bytes == 64);
+  CHECK(codes.moved_bytes() == 16 + 64 + 128);
   const PackedOp& bits = op_of(report, "bits x bits");
   CHECK(bits.macs == 16 * 8 * 9 * 16);
   CHECK(bits.weight_bits == 1);
@@ -80,6 +83,23 @@ TEST_CASE("packed report: a net of known layers by hand") {
   const double moved = double(codes.weight_bytes + real.out_bytes + codes.out_bytes) / 4 * 5;
   CHECK(codes.picojoules == doctest::Approx(0.3 * double(codes.macs) + moved));
   CHECK(real.picojoules > 4.6 * double(real.macs));
+}
+
+TEST_CASE("packed report: an operation reads the tensor that it adds, too, and says how many tensors it makes") {
+  NetBuilder g(4, 4, 2, 3);
+  const int real = g.conv("real", g.input(), {.out_channels = 8, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1});
+  int x = g.quantize("sign", real, {.quant = {.scheme = Scheme::kSign}});
+  x = g.conv("bits", x, {.out_channels = 8, .weight = {.scheme = Scheme::kSign}});
+  x = g.unary(Kind::kFlatten, "flat", g.add("sum", x, real));
+  g.linear("fc", x, {.out_features = 3});
+  const PackedReport report = report_of(packed(g.build(), 3));
+  const PackedOp& first = op_of(report, "f32 x f32");
+  CHECK(first.tensors == 2);
+  CHECK(first.in_bytes == 4 * 4 * 2 * 4);
+  CHECK(first.out_bytes == 16 * 8 * 4 + 16 * 8);
+  const PackedOp& bits = op_of(report, "bits x bits");
+  CHECK(bits.tensors == 1);
+  CHECK(bits.in_bytes == 16 * 8 + 16 * 8 * 4);
 }
 
 TEST_CASE("packed report: sums over the operations are the totals, and memory is what a session asks for") {
