@@ -19,12 +19,17 @@ struct ModelState {
   size_t size;
   const uint8_t* mem;
 };
+struct Poll {
+  int (*keep_going)(void*);  // or null
+  void* user;
+};
 struct SessionState {
   uint64_t tag;
   ModelState model;
   uint8_t* arena;
   bnt_parallel parallel;
   uint32_t busy;  // set while a call runs
+  Poll poll;
 };
 static_assert(sizeof(ModelState) <= sizeof(bnt_model) && sizeof(SessionState) <= sizeof(bnt_session));
 constexpr uint64_t kModelTag = 0x6C65646F6D746E62, kSessionTag = 0x6E6F6973736573;
@@ -72,11 +77,12 @@ class Claim {
 
 bnt_status run_images(const SessionState& s, const uint8_t* images, size_t n, float* scores, bnt_tap tap, void* user) {
   const Reader m = reader_of(s.model);
-  const packed::Execution e = {&m, s.model.mem, s.arena, &s.parallel, tap, user};
+  const packed::Execution e = {&m, s.model.mem, s.arena, &s.parallel, tap, user, s.poll.keep_going, s.poll.user};
   const size_t image = size_t(m.header().h) * m.header().w * m.header().c;
-  for (size_t i = 0; i < n; ++i)
-    if (!packed::execute(e, images + i * image, scores + i * m.header().n_classes)) return BNT_BAD_PARALLEL;
-  return BNT_OK;
+  bnt_status status = BNT_OK;
+  for (size_t i = 0; i < n && status == BNT_OK; ++i)
+    status = packed::execute(e, images + i * image, scores + i * m.header().n_classes);
+  return status;
 }
 
 }  // namespace
@@ -112,7 +118,8 @@ bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, cons
   if (parallel && (parallel->lanes == 0 || !parallel->run)) return BNT_BAD_ARGUMENT;
   if (!aligned_64(arena)) return BNT_MISALIGNED;
   if (!packed::rounds_as_promised()) return BNT_BAD_ROUNDING;
-  SessionState s = {kSessionTag, state_of(model), static_cast<uint8_t*>(arena), {nullptr, 1, nullptr}, 0};
+  SessionState s = {};
+  s.tag = kSessionTag, s.model = state_of(model), s.arena = static_cast<uint8_t*>(arena), s.parallel.lanes = 1;
   if (parallel) s.parallel = *parallel;
   const Reader m = reader_of(s.model);
   if (arena_size < m.header().arena_base ||
@@ -153,6 +160,15 @@ bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* sco
   if (n_scores != reader_of(s.model).header().n_classes) return BNT_BAD_ARGUMENT;
   const Claim claim(session);
   return claim ? run_images(s, image, 1, scores, tap, user) : BNT_BUSY;
+}
+
+bnt_status bnt_set_poll(bnt_session* session, int (*keep_going)(void*), void* user) noexcept {
+  if (!opened(session)) return BNT_BAD_ARGUMENT;
+  const Claim claim(session);
+  if (!claim) return BNT_BUSY;
+  const Poll poll = {keep_going, user};
+  memcpy(reinterpret_cast<uint8_t*>(session) + offsetof(SessionState, poll), &poll, sizeof poll);
+  return BNT_OK;
 }
 
 bnt_status bnt_self_test(bnt_session* session) noexcept {
@@ -210,6 +226,7 @@ const char* bnt_status_text(bnt_status status) noexcept {
     case BNT_BAD_PARALLEL: return "the caller's parallel run left out tasks, or ran some twice";
     case BNT_BAD_ROUNDING: return "floats are not rounded to the nearest here, or small ones become 0";
     case BNT_MISSING_FAMILY: return "the program's list of families leaves out what this model needs";
+    case BNT_CANCELLED: return "the run was ended by the caller's poll";
     case BNT_SELF_TEST_FAILED: return "self test failed: this machine computes something else than the packer did";
   }
   return "unknown status";

@@ -53,7 +53,8 @@ typedef enum bnt_status {
   BNT_BUSY = 12,         /* another call is running on this session (from a signal handler, say) */
   BNT_BAD_PARALLEL = 13, /* bnt_parallel.run left out tasks or ran some twice: the scores are not valid */
   BNT_BAD_ROUNDING = 14, /* this thread does not round to the nearest, or flushes small numbers to 0: other scores */
-  BNT_MISSING_FAMILY = 15 /* the program's bnt_families leaves out what the model needs */
+  BNT_MISSING_FAMILY = 15, /* the program's bnt_families leaves out what the model needs */
+  BNT_CANCELLED = 16     /* the caller's poll said to stop: see bnt_set_poll */
 } bnt_status;
 
 /* Where in the file a check failed. */
@@ -159,6 +160,14 @@ BNT_API bnt_status bnt_run(bnt_session* session, const uint8_t* images, size_t n
 /* The same for one image, and calls tap with each tensor that the net materializes, in order. */
 BNT_API bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, float* scores, size_t n_scores,
                                   bnt_tap tap, void* user) BNT_NOEXCEPT;
+
+/* Lets a run end early: on a deadline, or because its result is no longer wanted. keep_going(user) is called on the
+   caller's thread before each operation of each image, never while tasks run; when it answers 0, the run returns
+   BNT_CANCELLED. So whoever wants to stop waits for one operation at most: `bantam bench NET.bnt --ops` shows the
+   longest. The scores of the image that was under way, and of those after it, stay as they were; the session runs again
+   as if nothing had happened. It holds for bnt_run, bnt_run_traced and bnt_self_test, until it is set anew; null:
+   nobody is asked. */
+BNT_API bnt_status bnt_set_poll(bnt_session* session, int (*keep_going)(void* user), void* user) BNT_NOEXCEPT;
 
 /* Does this build compute what the packer's did? Runs the file's stored image, if it has one, and compares the scores
    bit for bit; checks the kernels' arithmetic on a few values otherwise. At boot, say: costs about one run. */

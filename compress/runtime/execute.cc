@@ -128,13 +128,14 @@ bnt_status lay_out_weights(const Reader& model, uint8_t* mem, bnt_where* where) 
   return BNT_OK;
 }
 
-bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
+bnt_status execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
   const Reader& m = *e.model;
   StageRecord stages[kMaxStages];
   const uint8_t* weights = e.mem;
   uint8_t* const scratch = e.arena + m.header().arena_base;
   const FamilySet families;
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
+    if (e.poll && !e.poll(e.poll_user)) return BNT_CANCELLED;
     const OpRecord op = m.op(i);
     const Geometry g = m.geometry(op, stages);
     const uint8_t* laid_out = g.model_bytes || !op.is_conv() ? weights : m.payload<uint8_t>(op.weights);
@@ -143,7 +144,7 @@ bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
       Lanes lanes = {&run, scratch, e.parallel->lanes, m.header().arena_per_lane, 0};
       e.parallel->run(e.parallel->user, uint32_t(g.tasks), lane_task, &lanes);
       for (uint32_t t = 0; t < g.tasks; ++t) lanes.sum -= mark(t);
-      if (lanes.sum) return false;
+      if (lanes.sum) return BNT_BAD_PARALLEL;
     } else {
       for (uint32_t t = 0; t < g.tasks; ++t) run.task(t, scratch);
     }
@@ -153,7 +154,7 @@ bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept {
   }
   const TensorRecord out = m.tensor(m.header().output);
   memmove(scores, e.arena + out.arena, size_t(m.header().n_classes) * 4);  // the self test keeps them where they are
-  return true;
+  return BNT_OK;
 }
 
 bool kernels_are_sane() noexcept {

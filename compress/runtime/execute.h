@@ -19,10 +19,13 @@ struct Execution {
   const bnt_parallel* parallel;  // lanes >= 1; run is null for one lane
   bnt_tap tap;                   // or null
   void* tap_user;
+  int (*poll)(void*);            // or null
+  void* poll_user;
 };
 
-// One image [h][w][c] -> scores [classes]. False if the caller's `run` did not run each task once.
-bool execute(const Execution& e, const uint8_t* image, float* scores) noexcept;
+// One image [h][w][c] -> scores [classes]. BNT_BAD_PARALLEL if the caller's `run` did not run each task once,
+// BNT_CANCELLED if `poll` said to stop before an op; then the scores are as they were.
+bnt_status execute(const Execution& e, const uint8_t* image, float* scores) noexcept;
 
 // The arithmetic of the program's families, on values whose results are known by hand: a fused multiply-add and the
 // order of a sum, signs, rounding, thresholds.

@@ -1,9 +1,11 @@
 // The C interface: memory to the byte, arguments, lanes, self test.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <set>
 
 #include "compress/pack/pack.h"
 #include "compress/pack/packed_file.h"
@@ -157,7 +159,96 @@ TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
   bnt_input_spec in;
   CHECK(bnt_get_input_spec(&l.model, &in) == BNT_OK);
   CHECK(in.lut[256 + 7] == random_lut(3, 1)[256 + 7]);
-  for (int i = 0; i < 13; ++i) CHECK(strlen(bnt_status_text(bnt_status(i))) > 1);
+  std::set<std::string> texts;
+  for (int i = 0; i <= int(BNT_CANCELLED); ++i) texts.insert(bnt_status_text(bnt_status(i)));
+  CHECK(texts.size() == 1 + size_t(BNT_CANCELLED));
+  CHECK(texts.count("unknown status") == 0);
+  CHECK(bnt_set_poll(&session, nullptr, nullptr) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_set_poll(nullptr, nullptr, nullptr) == BNT_BAD_ARGUMENT);
+}
+
+namespace {
+
+// Answers 1 so many times, then 0.
+struct Countdown {
+  uint32_t left, asked = 0;
+  static int ask(void* user) {
+    Countdown& c = *static_cast<Countdown*>(user);
+    ++c.asked;
+    return c.left > 0 ? (--c.left, 1) : 0;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("runtime: a poll ends a run before any operation of any image, and the session runs again") {
+  const std::vector<uint8_t> test_image = random_bytes(3072, 9);
+  Loaded l(packed_net(Form::kBnn, test_image));
+  const std::vector<uint8_t> x = random_bytes(2 * 3072, 5);
+  for (uint32_t lanes : {1u, 2u}) {
+    set_threads(int(lanes));
+    Guarded arena(l.info.arena_base + size_t(lanes) * l.info.arena_per_lane);
+    const bnt_parallel parallel = {nullptr, lanes,
+                                   [](void*, uint32_t tasks, void (*task)(void*, uint32_t, uint32_t), void* context) {
+                                     parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int lane) {
+                                       for (int64_t t = begin; t < end; ++t) task(context, uint32_t(t), uint32_t(lane));
+                                     });
+                                   }};
+    bnt_session session;
+    REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), &parallel, &session) == BNT_OK);
+    std::vector<float> want(20);
+    REQUIRE(bnt_run(&session, x.data(), 2, want.data(), 20) == BNT_OK);
+    for (uint32_t stop = 0; stop < 2 * l.info.ops; ++stop) {
+      Countdown countdown{stop};
+      REQUIRE(bnt_set_poll(&session, Countdown::ask, &countdown) == BNT_OK);
+      std::vector<float> scores(20, -1.0f);
+      REQUIRE(bnt_run(&session, x.data(), 2, scores.data(), 20) == BNT_CANCELLED);
+      CHECK(countdown.asked == stop + 1);
+      const size_t done = stop < l.info.ops ? 0 : 10;
+      CHECK(std::equal(scores.begin(), scores.begin() + std::ptrdiff_t(done), want.begin()));
+      CHECK(std::count(scores.begin() + std::ptrdiff_t(done), scores.end(), -1.0f) == std::ptrdiff_t(20 - done));
+    }
+    Countdown enough{2 * l.info.ops};
+    std::vector<float> scores(20);
+    REQUIRE(bnt_set_poll(&session, Countdown::ask, &enough) == BNT_OK);
+    REQUIRE(bnt_run(&session, x.data(), 2, scores.data(), 20) == BNT_OK);
+    CHECK(scores == want);
+    CHECK(enough.asked == 2 * l.info.ops);
+    CHECK(bnt_self_test(&session) == BNT_CANCELLED);  // nothing is left of the countdown
+    REQUIRE(bnt_set_poll(&session, nullptr, nullptr) == BNT_OK);
+    CHECK(bnt_self_test(&session) == BNT_OK);
+    CHECK(enough.asked == 2 * l.info.ops + 1);
+    CHECK(arena.intact());
+  }
+  set_threads(0);
+}
+
+TEST_CASE("runtime: a traced run that a poll ends shows what was done before, and no poll is set while a run lasts") {
+  Loaded l(packed_net(Form::kBnn));
+  Guarded arena(l.info.arena_base + l.info.arena_per_lane);
+  bnt_session session;
+  REQUIRE(bnt_open(&l.model, arena.data(), arena.size(), nullptr, &session) == BNT_OK);
+  const std::vector<uint8_t> x = random_bytes(3072, 5);
+  struct Call {
+    bnt_session* session;
+    int shown = 0, left = 3;
+    bnt_status nested = BNT_OK;
+  } call = {&session};
+  float scores[10];
+  std::fill(scores, scores + 10, -1.0f);
+  const auto keep_going = [](void* user) -> int {
+    Call& c = *static_cast<Call*>(user);
+    c.nested = bnt_set_poll(c.session, nullptr, nullptr);
+    return c.left-- > 0;
+  };
+  REQUIRE(bnt_set_poll(&session, keep_going, &call) == BNT_OK);
+  CHECK(bnt_run_traced(
+            &session, x.data(), scores, 10, [](void* user, const bnt_view*) { ++static_cast<Call*>(user)->shown; },
+            &call) == BNT_CANCELLED);
+  CHECK(call.nested == BNT_BUSY);
+  CHECK(call.shown >= 3);
+  CHECK(call.shown <= 6);  // three operations, of one or two tensors
+  CHECK(scores[9] == -1.0f);
 }
 
 TEST_CASE("runtime: 1 to 8 lanes on real threads give the same bytes") {
