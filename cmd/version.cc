@@ -1,5 +1,6 @@
 // bantam --version: what a bug report needs to say.
 #include "cmd/commands.h"
+#include "compress/runtime/bnt.h"
 #include "core/parallel.h"
 #include "data/image.h"
 #include "ops/kernels/targets.h"
@@ -26,10 +27,11 @@ std::string version_text() {
   set_threads(0);
   return "bantam " BANTAM_VERSION
          "\n"
-         "compiler      " +
-         compiler + "\n" + "SIMD targets  " + targets + "\n" + "SIMD in use   " + target_name(best_target()) + " (" +
-         dispatch + ")\n" + "threads       " + std::to_string(threads()) + " (" + threads_backend() + ")\n" +
-         "images        JPEG by " + jpeg_decoder() + ", PNG by " + png_decoder() + "\n";
+         "runtime       " +
+         std::string(bnt_version()) + "\n" + "compiler      " + compiler + "\n" + "SIMD targets  " + targets + "\n" +
+         "SIMD in use   " + target_name(best_target()) + " (" + dispatch + ")\n" + "threads       " +
+         std::to_string(threads()) + " (" + threads_backend() + ")\n" + "images        JPEG by " + jpeg_decoder() +
+         ", PNG by " + png_decoder() + "\n";
 }
 
 }  // namespace bantam

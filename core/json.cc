@@ -3,11 +3,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "bantam_fault.h"
+#include "core/base/utf8.h"
 #include "core/file.h"
 
 namespace bantam {
@@ -397,30 +397,6 @@ std::string json_quote(std::string_view text) {
   return out;
 }
 
-bool valid_utf8(std::string_view text) {
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* end = p + text.size();
-  auto tail = [&](int n, unsigned lowest, unsigned highest) {  // n continuation bytes, the first within bounds
-    if (end - p < n + 1 || p[1] < lowest || p[1] > highest) return false;
-    for (int i = 2; i <= n; ++i)
-      if ((p[i] & 0xC0) != 0x80) return false;
-    p += n + 1;
-    return true;
-  };
-  while (p < end) {
-    bool ok = true;
-    if (*p < 0x80) ++p;
-    else if (*p >= 0xC2 && *p <= 0xDF) ok = tail(1, 0x80, 0xBF);
-    else if (*p == 0xE0) ok = tail(2, 0xA0, 0xBF);  // below: overlong
-    else if (*p == 0xED) ok = tail(2, 0x80, 0x9F);  // above: surrogates
-    else if (*p >= 0xE1 && *p <= 0xEF) ok = tail(2, 0x80, 0xBF);
-    else if (*p == 0xF0) ok = tail(3, 0x90, 0xBF);  // below: overlong
-    else if (*p >= 0xF1 && *p <= 0xF3) ok = tail(3, 0x80, 0xBF);
-    else if (*p == 0xF4) ok = tail(3, 0x80, 0x8F);  // above: beyond U+10FFFF
-    else ok = false;
-    if (!ok) return false;
-  }
-  return true;
-}
+bool valid_utf8(std::string_view text) { return is_utf8(text.data(), text.size()); }
 
 }  // namespace bantam

@@ -105,6 +105,10 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
   report.file_bytes = file.size();
   report.arena_bytes = uint64_t(m.header().arena_base) + m.header().arena_per_lane;
   report.version = std::to_string(m.header().version);
+  for (uint32_t i = 0; i < m.header().n_metadata; ++i) {
+    const MetadataRecord r = m.metadata(i);
+    report.metadata.emplace_back(m.string(r.key), m.string(r.value));
+  }
   StageRecord stages[kMaxStages];
   uint32_t families = 0;
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
@@ -197,6 +201,7 @@ std::string packed_text(const PackedReport& report) {
   out += "families         ";
   for (size_t i = 0; i < report.families.size(); ++i) out += (i ? ", " : "") + report.families[i];
   out += "\n";
+  for (const auto& [key, value] : report.metadata) out += pad_right("metadata", 17) + key + " = " + value + "\n";
   return out;
 }
 
@@ -219,6 +224,8 @@ Json packed_json(const PackedReport& report) {
                            {"picojoules", o.picojoules}}));
   Json families = Json::array();
   for (const std::string& f : report.families) families.push(f);
+  Json metadata = Json::object();
+  for (const auto& [key, value] : report.metadata) metadata.set(key, value);
   return Json::object({{"file_bytes", report.file_bytes},
                        {"model_bytes", report.model_bytes},
                        {"arena_bytes", report.arena_bytes},
@@ -226,6 +233,7 @@ Json packed_json(const PackedReport& report) {
                        {"bit_operations", report.bit_operations},
                        {"picojoules", report.picojoules},
                        {"families", families},
+                       {"metadata", metadata},
                        {"ops", ops}});
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/json.h"
@@ -32,6 +33,7 @@ struct PackedReport {
   double picojoules = 0;
   std::string version;
   std::vector<std::string> families;  // of the runtime, that it needs: "binary_conv", ...
+  std::vector<std::pair<std::string, std::string>> metadata;  // the user's own, by key
 
   // What must be writable: the arena, and the weights that are laid out.
   uint64_t ram() const { return arena_bytes + model_bytes; }

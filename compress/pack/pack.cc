@@ -8,6 +8,8 @@
 #include "compress/pack/lower.h"
 #include "compress/pack/packed_model.h"
 #include "compress/pack/self_check.h"
+#include "compress/runtime/metadata.h"
+#include "core/file.h"
 
 namespace bantam {
 namespace {
@@ -44,6 +46,13 @@ void describe(PackState* s, const PackOptions& options) {
   for (int64_t i = 0; i < classes; ++i)
     file.classes.push_back(file.string(names.empty() ? std::to_string(i) : names[size_t(i)]));
   file.switches.push_back(full_width(*s));
+  static_assert(kMaxPackMetadata == kMaxMetadata);
+  if (options.metadata.size() > kMaxPackMetadata)
+    throw Error("pack: more than " + std::to_string(kMaxPackMetadata) + " entries of metadata");
+  for (const auto& [key, value] : options.metadata) {
+    if (const std::string fault = metadata_fault(key, value); !fault.empty()) throw Error("pack: metadata: " + fault);
+    file.metadata.push_back({file.string(key), file.string(value)});
+  }
 }
 
 // The bytes, with the self test's scores if there is an image.
@@ -62,6 +71,19 @@ std::vector<uint8_t> finish(PackState* s, const std::vector<uint8_t>& image) {
 }
 
 }  // namespace
+
+std::string metadata_fault(const std::string& key, const std::string& value) {
+  if (key.empty()) return "a key is empty";
+  if (!is_metadata_key(key.data(), key.size()))
+    return "a key is of at most " + std::to_string(kMaxKeyBytes) + " letters, digits, '.', '_' and '-', not " +
+           quote_name(key);
+  if (value.size() > kMaxValueBytes)
+    return key + " has a value of " + std::to_string(value.size()) + " bytes, at most " +
+           std::to_string(kMaxValueBytes) + " fit";
+  if (!is_metadata_value(value.data(), value.size()))
+    return key + " has a value that is no UTF-8 or holds control characters";
+  return "";
+}
 
 std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const PackOptions& options) {
   const TrainedNet net(plan, parameters);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,14 @@ struct PackOptions {
   std::vector<float> lut = {};                // [c][256]: what the evaluation transform makes of each byte
   std::vector<std::string> class_names = {};  // of every class; or empty: "0", "1", ...
   std::vector<uint8_t> test_image = {};       // [h][w][c], or empty: stored with its scores for bnt_self_test
+  std::map<std::string, std::string> metadata = {};  // the user's own, for bnt_metadata
 };
+
+constexpr size_t kMaxPackMetadata = 64;  // entries of metadata
+
+// What is wrong with an entry of metadata, or "": keys are of 1 to 64 letters, digits, '.', '_' and '-', values of up
+// to 1024 bytes of UTF-8 without control characters.
+std::string metadata_fault(const std::string& key, const std::string& value);
 
 // The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold, and Error naming
 // the tensor if the packed net then computes anything else than the trained one in the canonical order [self_check.h].

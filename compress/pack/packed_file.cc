@@ -36,6 +36,7 @@ std::vector<uint8_t> FileBuilder::bytes() const {
   h.n_stages = uint32_t(stages.size());
   h.n_classes = uint32_t(classes.size());
   h.n_switches = uint32_t(switches.size());
+  h.n_metadata = uint32_t(metadata.size());
   h.strings_bytes = uint32_t(strings_.size());
   const Places p = places_of(h);
   const uint64_t total = p.payloads + payloads_.size() - kAlign;
@@ -75,6 +76,8 @@ std::vector<uint8_t> FileBuilder::bytes() const {
     }
     write_record(s, &file[p.switches + i * SwitchRecord::kBytes]);
   }
+  for (size_t i = 0; i < metadata.size(); ++i)
+    write_record(metadata[i], &file[p.metadata + i * MetadataRecord::kBytes]);
   memcpy(&file[p.strings], strings_.data(), strings_.size());
   memcpy(&file[p.payloads], payloads_.data() + kAlign, payloads_.size() - kAlign);
   seal(&file);

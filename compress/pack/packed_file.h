@@ -19,6 +19,7 @@ class FileBuilder {
   std::vector<StageRecord> stages;
   std::vector<uint32_t> classes;  // strings
   std::vector<SwitchRecord> switches;  // without ops: one of all of them
+  std::vector<MetadataRecord> metadata;  // by key
 
   // Offset of this text among the strings; the same text gives the same offset.
   uint32_t string(const std::string& text);

@@ -209,6 +209,27 @@ const char* bnt_op_name(const bnt_model* model, uint32_t op) noexcept {
   return op < m.header().n_ops ? m.string(m.op(op).name) : nullptr;
 }
 
+const char* bnt_metadata(const bnt_model* model, const char* key) noexcept {
+  if (!loaded(model) || !key) return nullptr;
+  const Reader m = reader_of(state_of(model));
+  for (uint32_t i = 0; i < m.header().n_metadata; ++i) {
+    const packed::MetadataRecord r = m.metadata(i);
+    const char* have = m.string(r.key);
+    size_t n = 0;
+    while (have[n] && have[n] == key[n]) ++n;
+    if (have[n] == key[n]) return m.string(r.value);
+  }
+  return nullptr;
+}
+
+const char* bnt_metadata_key(const bnt_model* model, uint32_t index) noexcept {
+  if (!loaded(model)) return nullptr;
+  const Reader m = reader_of(state_of(model));
+  return index < m.header().n_metadata ? m.string(m.metadata(index).key) : nullptr;
+}
+
+const char* bnt_version(void) noexcept { return BNT_VERSION; }
+
 const char* bnt_status_text(bnt_status status) noexcept {
   switch (status) {
     case BNT_OK: return "ok";

@@ -35,6 +35,7 @@ extern "C" {
 #define BNT_DATA
 #endif
 
+#define BNT_VERSION "0.1.0" /* of this header; of the library: bnt_version */
 #define BNT_ALIGN 64u /* of file, mem and arena */
 
 typedef enum bnt_status {
@@ -176,6 +177,11 @@ BNT_API bnt_status bnt_self_test(bnt_session* session) BNT_NOEXCEPT;
 BNT_API bnt_status bnt_get_input_spec(const bnt_model* model, bnt_input_spec* out) BNT_NOEXCEPT;
 BNT_API const char* bnt_class_name(const bnt_model* model, uint32_t index) BNT_NOEXCEPT; /* null if there is none */
 BNT_API const char* bnt_op_name(const bnt_model* model, uint32_t op) BNT_NOEXCEPT;       /* null if there is none */
+/* What whoever packed the net wrote into it (`bantam pack --meta KEY=VALUE`): the value of this key, UTF-8 without
+   control characters, or null if there is none; and the keys, ascending, by index, null behind the last. */
+BNT_API const char* bnt_metadata(const bnt_model* model, const char* key) BNT_NOEXCEPT;
+BNT_API const char* bnt_metadata_key(const bnt_model* model, uint32_t index) BNT_NOEXCEPT;
+BNT_API const char* bnt_version(void) BNT_NOEXCEPT; /* of the runtime that is linked: BNT_VERSION when it was built */
 BNT_API const char* bnt_status_text(bnt_status status) BNT_NOEXCEPT; /* one line, never null */
 
 #ifdef __cplusplus

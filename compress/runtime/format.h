@@ -1,7 +1,7 @@
 // The packed model, byte for byte: what docs/packed_format.md describes, as constants and records. The packer writes
 // through the same field lists that the runtime reads through, so the two cannot disagree.
 //
-//   header | tensors | ops | stages | classes | switches | strings | payloads (each 64-byte aligned)
+//   header | tensors | ops | stages | classes | switches | metadata | strings | payloads (each 64-byte aligned)
 //
 // Everything is little-endian. The tables lie in this order without gaps: their places follow from their counts.
 #pragma once
@@ -33,6 +33,9 @@ constexpr uint32_t kMaxInputChannels = 64;
 constexpr uint32_t kMaxWindow = 64;      // of a pool
 constexpr uint32_t kMaxKernel = 1024;    // of a convolution
 constexpr uint64_t kMaxMacs = uint64_t(1) << 44;
+constexpr uint32_t kMaxMetadata = 64;    // the user's own entries
+constexpr uint32_t kMaxKeyBytes = 64;    // of such an entry, without its zero byte
+constexpr uint32_t kMaxValueBytes = 1024;
 
 enum class Type : uint8_t { kF32 = 0, kBits = 2, kCodes = 3 };  // numbers of bnt_dtype
 
@@ -146,7 +149,7 @@ struct Header {
   enum At : uint32_t {
     kAtVersion = 8, kAtTotal = 16, kAtArenaBase = 20, kAtPerLane = 24, kAtTensors = 28, kAtOps = 32, kAtStages = 36,
     kAtClasses = 40, kAtSwitches = 44, kAtStrings = 48, kAtH = 52, kAtW = 56, kAtC = 60, kAtLut = 64, kAtOutput = 68,
-    kAtSelfTest = 72, kAtReserved = 76,
+    kAtSelfTest = 72, kAtMetadata = 76, kAtReserved = 80,
   };
   uint32_t magic[2] = {};
   uint32_t version = 0;         // 8
@@ -164,13 +167,14 @@ struct Header {
   uint32_t lut = 0;             // 64: payload f32 [c][256]
   uint32_t output = 0;          // 68: tensor of the scores
   uint32_t self_test = 0;       // 72: payload u8 [h][w][c], then (4-byte aligned) f32 [classes]; or 0
-  uint32_t reserved[13] = {};   // 76
+  uint32_t n_metadata = 0;      // 76: the user's own entries
+  uint32_t reserved[12] = {};   // 80
 
   template <class IO> void fields(IO&& io) {
     io.u32(magic[0]), io.u32(magic[1]), io.u32(version), io.u32(crc), io.u32(total_bytes);
     io.u32(arena_base), io.u32(arena_per_lane), io.u32(n_tensors), io.u32(n_ops), io.u32(n_stages);
     io.u32(n_classes), io.u32(n_switches), io.u32(strings_bytes), io.u32(h), io.u32(w), io.u32(c);
-    io.u32(lut), io.u32(output), io.u32(self_test);
+    io.u32(lut), io.u32(output), io.u32(self_test), io.u32(n_metadata);
     for (uint32_t& r : reserved) io.u32(r);
   }
 };
@@ -319,6 +323,15 @@ constexpr uint64_t threshold_masks(uint64_t k, const Elements& out) {  // where 
   return (numbers * k * 4 + 7) / 8 * 8;
 }
 
+// What the user wrote into the file: a key and its value, offsets in the strings. Keys ascend, byte by byte.
+struct MetadataRecord {
+  static constexpr uint32_t kBytes = 8;
+  enum At : uint32_t { kAtKey = 0, kAtValue = 4 };
+  uint32_t key = 0, value = 0;
+
+  template <class IO> void fields(IO&& io) { io.u32(key), io.u32(value); }
+};
+
 constexpr uint32_t kClassBytes = 4;  // a class: the offset of its name in the strings
 
 template <class Record> Record read_record(const uint8_t* p) {
@@ -330,7 +343,7 @@ template <class Record> void write_record(Record r, uint8_t* p) { r.fields(Recor
 
 // Places of the tables. 64-bit: counts come from the file.
 struct Places {
-  uint64_t tensors, ops, stages, classes, switches, strings, payloads;
+  uint64_t tensors, ops, stages, classes, switches, metadata, strings, payloads;
 };
 inline Places places_of(const Header& h) {
   Places p;
@@ -339,7 +352,8 @@ inline Places places_of(const Header& h) {
   p.stages = p.ops + uint64_t(h.n_ops) * OpRecord::kBytes;
   p.classes = p.stages + uint64_t(h.n_stages) * StageRecord::kBytes;
   p.switches = p.classes + uint64_t(h.n_classes) * kClassBytes;
-  p.strings = p.switches + uint64_t(h.n_switches) * SwitchRecord::kBytes;
+  p.metadata = p.switches + uint64_t(h.n_switches) * SwitchRecord::kBytes;
+  p.strings = p.metadata + uint64_t(h.n_metadata) * MetadataRecord::kBytes;
   p.payloads = (p.strings + h.strings_bytes + kAlign - 1) / kAlign * kAlign;
   return p;
 }

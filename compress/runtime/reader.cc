@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "compress/runtime/metadata.h"
 #include "core/base/crc32.h"
 #include "ops/kernels/conv_codes.h"
 
@@ -29,6 +30,17 @@ bool is_type(uint8_t type) {
   return false;
 }
 
+// Bytes before a text's zero byte, or `most` if there are more. A file's strings end in one.
+size_t length(const char* text, size_t most) {
+  size_t n = 0;
+  while (n < most && text[n]) ++n;
+  return n;
+}
+bool before(const char* a, size_t a_size, const char* b, size_t b_size) {
+  const int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+  return order < 0 || (order == 0 && a_size < b_size);
+}
+
 // Checks the parts of a file in the order of their tables. Each check returns true, or sets the failure and returns
 // false.
 class Checker {
@@ -36,7 +48,7 @@ class Checker {
   explicit Checker(const Reader& m) : m_(m), h_(m.header()), p_(places_of(m.header())) {}
 
   bool all(bnt_info* info) {
-    if (!limits() || !strings() || !tensors() || !classes() || !switches() || !inputs()) return false;
+    if (!limits() || !strings() || !tensors() || !classes() || !switches() || !metadata() || !inputs()) return false;
     if (!ops() || !outputs()) return false;
     info->model_bytes = uint32_t(model_bytes_);
     info->arena_base = h_.arena_base;
@@ -73,6 +85,7 @@ class Checker {
     if (h_.n_switches != 1) return fail(Header::kAtSwitches);
     if (h_.arena_base > kMaxArenaBytes || h_.arena_base % kAlign) return fail(Header::kAtArenaBase);
     if (h_.arena_per_lane > kMaxArenaBytes || h_.arena_per_lane % kAlign) return fail(Header::kAtPerLane);
+    if (h_.n_metadata > kMaxMetadata) return fail(Header::kAtMetadata, BNT_TOO_LARGE);
     if (p_.payloads > m_.size()) return fail(Header::kAtStrings);
     if (h_.h == 0 || h_.h > kMaxSide) return fail(Header::kAtH);
     if (h_.w == 0 || h_.w > kMaxSide) return fail(Header::kAtW);
@@ -146,6 +159,26 @@ class Checker {
     if (s.arena_per_lane != h_.arena_per_lane) return fail(p_.switches + SwitchRecord::kAtPerLane);
     for (uint32_t i = 0; i < 4; ++i)
       if (s.reserved[i]) return fail(p_.switches + SwitchRecord::kAtReserved + 4 * i);
+    return true;
+  }
+
+  // Keys ascend, so that none is there twice. What is too long is not read to its end.
+  bool metadata() {
+    const char* last = nullptr;
+    size_t last_size = 0;
+    for (uint32_t i = 0; i < h_.n_metadata; ++i) {
+      const uint64_t at = p_.metadata + uint64_t(i) * MetadataRecord::kBytes;
+      const MetadataRecord r = m_.metadata(i);
+      if (r.key >= h_.strings_bytes) return fail(at + MetadataRecord::kAtKey);
+      if (r.value >= h_.strings_bytes) return fail(at + MetadataRecord::kAtValue);
+      const char* key = m_.string(r.key);
+      const char* value = m_.string(r.value);
+      const size_t key_size = length(key, kMaxKeyBytes + 1);
+      if (!is_metadata_key(key, key_size)) return fail(at + MetadataRecord::kAtKey);
+      if (!is_metadata_value(value, length(value, kMaxValueBytes + 1))) return fail(at + MetadataRecord::kAtValue);
+      if (last && !before(last, last_size, key, key_size)) return fail(at + MetadataRecord::kAtKey);
+      last = key, last_size = key_size;
+    }
     return true;
   }
 

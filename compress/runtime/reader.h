@@ -31,6 +31,9 @@ class Reader {
   SwitchRecord switch_at(uint32_t i) const {
     return read_record<SwitchRecord>(file_ + places_.switches + i * SwitchRecord::kBytes);
   }
+  MetadataRecord metadata(uint32_t i) const {
+    return read_record<MetadataRecord>(file_ + places_.metadata + i * MetadataRecord::kBytes);
+  }
   const char* string(uint32_t offset) const { return reinterpret_cast<const char*>(file_ + places_.strings + offset); }
   const char* class_name(uint32_t i) const { return string(load_le32(file_ + places_.classes + i * kClassBytes)); }
   // Payloads start on 64 bytes and the machine is little-endian.

@@ -415,3 +415,39 @@ TEST_CASE("pack: the golden net packs to the committed bytes, and the committed 
   PackedModel packed(want);
   CHECK(compare(model, packed, golden_image(), lut).differing == 0);
 }
+
+TEST_CASE("pack: metadata is what the runtime reads back, whatever its order, and what breaks its rules is refused") {
+  NetBuilder g(5, 5, 1, 2);
+  g.linear("fc", g.unary(Kind::kFlatten, "flat", g.input()), {.out_features = 2});
+  Net net(g.build());
+  randomize(&net, 3);
+  PackOptions options{.lut = random_lut(1, 3)};
+  const std::vector<uint8_t> without = pack(net, options);
+  options.metadata = {{"b", "2"}, {"B", "\xC3\xBC"}, {"a", ""}, {"a.1", "fc"}};
+  const std::vector<uint8_t> file = pack(net, options);
+  const PackedModel model(file);
+  for (const auto& [key, value] : options.metadata) CHECK(bnt_metadata(&model.model(), key.c_str()) == value);
+  const char* const keys[] = {"B", "a", "a.1", "b"};  // by their bytes
+  for (uint32_t i = 0; i < 4; ++i) CHECK(std::string(bnt_metadata_key(&model.model(), i)) == keys[i]);
+  CHECK(bnt_metadata_key(&model.model(), 4) == nullptr);
+  CHECK(file.size() >= without.size());
+  CHECK(PackedModel(without).info().arena_base == model.info().arena_base);
+
+  const auto refused = [&](const std::string& key, const std::string& value) {
+    PackOptions wrong = options;
+    wrong.metadata = {{key, value}};
+    CHECK(metadata_fault(key, value) != "");
+    CHECK_THROWS_AS(pack(net, wrong), Error);
+  };
+  refused("", "x");
+  refused("a b", "x");
+  refused("a=b", "x");
+  refused(std::string(65, 'a'), "x");
+  refused("a", std::string(1025, 'x'));
+  refused("a", "line\n");
+  refused("a", "\xFF");
+  refused("a", std::string("a\0b", 3));
+  CHECK(metadata_fault(std::string(64, 'a'), std::string(1024, 'x')) == "");
+  for (size_t i = 0; i <= kMaxPackMetadata; ++i) options.metadata["k" + std::to_string(i)] = "v";
+  CHECK_THROWS_AS(pack(net, options), Error);
+}

@@ -47,6 +47,10 @@ uint32_t stage_at(uint32_t i) {
   return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).stages) + i * StageRecord::kBytes;
 }
 uint32_t switch_at() { return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).switches); }
+uint32_t metadata_at(uint32_t i) {
+  return uint32_t(places_of(read_record<Header>(sample_builder().bytes().data())).metadata) +
+         i * MetadataRecord::kBytes;
+}
 uint32_t tensor_at(uint32_t i) { return Header::kBytes + i * TensorRecord::kBytes; }
 
 struct Rule {
@@ -108,7 +112,8 @@ TEST_CASE("reader: records written and read again are the same bytes") {
   same(p.tensors, p.ops, TensorRecord());
   same(p.ops, p.stages, OpRecord());
   same(p.stages, p.classes, StageRecord());
-  same(p.switches, p.strings, SwitchRecord());
+  same(p.switches, p.metadata, SwitchRecord());
+  same(p.metadata, p.strings, MetadataRecord());
 }
 
 TEST_CASE("reader: a file cut off at any byte is refused") {
@@ -148,6 +153,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
   using O = OpRecord;
   using T = TensorRecord;
   using S = SwitchRecord;
+  using M = MetadataRecord;
   // A switch that says what the file says, but for one thing.
   const auto switched = [](FileBuilder& f, void (*change)(S&)) {
     S& s = f.switches[0];
@@ -205,6 +211,38 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        switch_at() + S::kAtPerLane},
       {"switch: reserved field", [](FileBuilder& f) { f.switches[0].reserved[3] = 1; }, BNT_NO_OP,
        switch_at() + S::kAtReserved + 12},
+      {"too many entries of metadata", [](FileBuilder& f) { f.metadata.resize(kMaxMetadata + 1); }, BNT_NO_OP,
+       Header::kAtMetadata, BNT_TOO_LARGE},
+      {"more metadata than the file holds", [](FileBuilder& f) { f.metadata.resize(kMaxMetadata); }, BNT_NO_OP,
+       metadata_at(3) + M::kAtKey},
+      {"metadata: key outside the strings", [](FileBuilder& f) { f.metadata[1].key = 1000; }, BNT_NO_OP,
+       metadata_at(1) + M::kAtKey},
+      {"metadata: value outside the strings", [](FileBuilder& f) { f.metadata[1].value = 1000; }, BNT_NO_OP,
+       metadata_at(1) + M::kAtValue},
+      {"metadata: empty key", [](FileBuilder& f) { f.metadata[0].key = f.string(""); }, BNT_NO_OP,
+       metadata_at(0) + M::kAtKey},
+      {"metadata: key with a blank", [](FileBuilder& f) { f.metadata[2].key = f.string("note 2"); }, BNT_NO_OP,
+       metadata_at(2) + M::kAtKey},
+      {"metadata: key with another letter", [](FileBuilder& f) { f.metadata[2].key = f.string("note\xC3\xA9"); },
+       BNT_NO_OP, metadata_at(2) + M::kAtKey},
+      {"metadata: key too long",
+       [](FileBuilder& f) { f.metadata[2].key = f.string(std::string(kMaxKeyBytes + 1, 'o')); }, BNT_NO_OP,
+       metadata_at(2) + M::kAtKey},
+      {"metadata: a key twice", [](FileBuilder& f) { f.metadata[2].key = f.metadata[1].key; }, BNT_NO_OP,
+       metadata_at(2) + M::kAtKey},
+      {"metadata: a key before its shorter self", [](FileBuilder& f) { std::swap(f.metadata[1], f.metadata[2]); },
+       BNT_NO_OP, metadata_at(2) + M::kAtKey},
+      {"metadata: keys that fall", [](FileBuilder& f) { f.metadata[2].key = f.string("b"); }, BNT_NO_OP,
+       metadata_at(2) + M::kAtKey},
+      {"metadata: value too long",
+       [](FileBuilder& f) { f.metadata[0].value = f.string(std::string(kMaxValueBytes + 1, 'o')); }, BNT_NO_OP,
+       metadata_at(0) + M::kAtValue},
+      {"metadata: value that is no UTF-8", [](FileBuilder& f) { f.metadata[0].value = f.string("\xC3("); }, BNT_NO_OP,
+       metadata_at(0) + M::kAtValue},
+      {"metadata: value cut off in a character", [](FileBuilder& f) { f.metadata[0].value = f.string("\xC2"); },
+       BNT_NO_OP, metadata_at(0) + M::kAtValue},
+      {"metadata: value with a control character of two bytes",
+       [](FileBuilder& f) { f.metadata[0].value = f.string("a\xC2\x9B"); }, BNT_NO_OP, metadata_at(0) + M::kAtValue},
       {"output is no tensor", [](FileBuilder& f) { f.header.output = 99; }, BNT_NO_OP, Header::kAtOutput},
       {"output of another size than the classes", [](FileBuilder& f) { f.header.output = 6; }, BNT_NO_OP,
        Header::kAtOutput},
@@ -486,6 +524,19 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
     CHECK(v.where.offset == rule.offset);
   }
   MESSAGE("rules of packed files: ", std::size(rules));
+}
+
+TEST_CASE("reader: metadata at its bounds is accepted") {
+  FileBuilder f = sample_builder();
+  f.metadata = {{f.string(std::string(kMaxKeyBytes, 'K')), f.string(std::string(kMaxValueBytes, '='))},
+                {f.string("a-Z_0.9"), f.string("\xC2\xA0\xF4\x8F\xBF\xBF")}};
+  CHECK(check(f.bytes()).status == BNT_OK);
+  f.metadata.clear();
+  for (uint32_t i = 0; i < kMaxMetadata; ++i) f.metadata.push_back({f.string(std::to_string(10 + i)), f.string("x")});
+  CHECK(check(f.bytes()).status == BNT_OK);
+  f.metadata.clear();
+  CHECK(read_record<Header>(f.bytes().data()).n_metadata == 0);
+  CHECK(check(f.bytes()).status == BNT_OK);
 }
 
 TEST_CASE("geometry: limits that only sizes beyond a small file reach are held, and named") {

@@ -165,6 +165,25 @@ TEST_CASE("runtime: calls with wrong arguments or out of order are refused") {
   CHECK(texts.count("unknown status") == 0);
   CHECK(bnt_set_poll(&session, nullptr, nullptr) == BNT_BAD_ARGUMENT);
   CHECK(bnt_set_poll(nullptr, nullptr, nullptr) == BNT_BAD_ARGUMENT);
+  CHECK(bnt_metadata(&nothing, "board") == nullptr);
+  CHECK(bnt_metadata(&l.model, nullptr) == nullptr);
+  CHECK(bnt_metadata(&l.model, "board") == nullptr);
+  CHECK(bnt_metadata_key(&nothing, 0) == nullptr);
+  CHECK(bnt_metadata_key(&l.model, 0) == nullptr);
+  CHECK(std::string(bnt_version()) == BNT_VERSION);
+}
+
+TEST_CASE("runtime: metadata is found by its key, and its keys by their index") {
+  Loaded l(packed::sample_builder().bytes());
+  CHECK(std::string(bnt_metadata(&l.model, "board")) == "v");
+  CHECK(std::string(bnt_metadata(&l.model, "note")) ==
+        "25 \xC2\xB0"
+        "C, \xE2\x9C\x93");
+  CHECK(std::string(bnt_metadata(&l.model, "note.2")).empty());
+  for (const char* key : {"", "boar", "boards", "note.", "note.22", "v"}) CHECK(bnt_metadata(&l.model, key) == nullptr);
+  CHECK(std::string(bnt_metadata_key(&l.model, 0)) == "board");
+  CHECK(std::string(bnt_metadata_key(&l.model, 2)) == "note.2");
+  CHECK(bnt_metadata_key(&l.model, 3) == nullptr);
 }
 
 namespace {

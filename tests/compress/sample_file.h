@@ -168,6 +168,11 @@ inline FileBuilder sample_builder() {
   f.header.output = y;
   for (const char* name : {"zero", "one", "two"}) f.classes.push_back(f.string(name));
   f.switches.push_back({.weight_bits = 1, .act_bits = 1});
+  // "v" is a tensor's name, too: the same text stands in the strings once.
+  f.metadata = {{f.string("board"), f.string("v")},
+                {f.string("note"), f.string("25 \xC2\xB0"
+                                            "C, \xE2\x9C\x93")},
+                {f.string("note.2"), f.string("")}};
   return f;
 }
 

@@ -158,6 +158,9 @@ void try_file(const std::vector<uint8_t>& bytes) {
   }
   FUZZ_CHECK(memcmp(scores[0].data(), scores[1].data(), info.classes * sizeof(float)) == 0);
   for (uint32_t i = 0; i < info.classes; ++i) FUZZ_CHECK(bnt_class_name(&model, i) != nullptr);
+  const char* key;
+  for (uint32_t i = 0; (key = bnt_metadata_key(&model, i)) != nullptr; ++i)
+    FUZZ_CHECK(i < 64 && strlen(key) <= 64 && strlen(bnt_metadata(&model, key)) <= 1024);
 }
 
 }  // namespace

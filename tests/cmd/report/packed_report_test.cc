@@ -102,6 +102,19 @@ TEST_CASE("packed report: an operation reads the tensor that it adds, too, and s
   CHECK(bits.in_bytes == 16 * 8 + 16 * 8 * 4);
 }
 
+TEST_CASE("packed report: metadata, by key") {
+  Net net(known_net());
+  randomize(&net, 3);
+  PackOptions options{.lut = random_lut(2, 3)};
+  options.metadata = {{"site", "north"}, {"lot", "7 = 7"}};
+  const PackedReport report = report_of(pack(net, options));
+  REQUIRE(report.metadata.size() == 2);
+  CHECK(report.metadata[0].first == "lot");
+  CHECK(packed_json(report).at("metadata").at("lot").as_string() == "7 = 7");
+  CHECK(packed_text(report).find("metadata         site = north\n") != std::string::npos);
+  CHECK(packed_json(report_of(packed(known_net(), 3))).at("metadata").size() == 0);
+}
+
 TEST_CASE("packed report: sums over the operations are the totals, and memory is what a session asks for") {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
