@@ -11,10 +11,15 @@ void add_pack(Subcommands* to) {
   Sub& s =
       to->add("pack", "turn a checkpoint into a packed model", "pack runs/bnn/best.safetensors -o net.bnt",
               "Writes the model that the small runtime (bnt.h) runs: bits, thresholds, one arena. Before, both run\n"
-              "on a few images: if a value of any tensor differs from the checkpoint's, nothing is written.");
+              "on a few images: if a value of any tensor differs from the checkpoint's, nothing is written.\n"
+              "For a device without files, --c-array net.c writes it as an array net_bnt, as xxd -i net.bnt\n"
+              "calls it, with net.h, which says how much memory it needs; of a packed model, too.");
   s.required.push_back(
       s.app->add_option("CHECKPOINT", pack.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
-  s.required.push_back(s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt"));
+  s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt");
+  s.app->add_option("--c-array", pack.c_array, "C source to write, and its header beside it")->type_name("NET.c");
+  add_repeated(s.app, "--meta", pack.meta, "KEY=VALUE",
+               "text to keep in the model, for inspect and bnt_metadata; may be repeated");
   add_common(s.app, pack.common, false);
   s.command = [args] { return Command(*args); };
 }

@@ -55,7 +55,8 @@ int run_info(const InfoArgs& args);
 
 struct PackArgs {
   CommonArgs common;
-  std::string checkpoint, out;
+  std::string checkpoint, out, c_array;  // at least one of out and c_array
+  std::vector<std::string> meta;         // "key=value"
 };
 int run_pack(const PackArgs& args);
 

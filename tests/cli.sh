@@ -210,6 +210,36 @@ accepted "95 % interval" eval run --data data
 accepted "confusion matrix" eval run/best.safetensors --data data --confusion c.csv
 [ "$(wc -l <c.csv)" = 11 ] && ok || bad "confusion.csv has not 11 lines"
 accepted "packed model" pack run -o net.bnt
+# The same model as C source, and with text of the user's.
+accepted "-> net.bnt, net.c" pack run -o net.bnt --c-array net.c --meta site=north --meta lot=7=7
+accepted "metadata         site = north" inspect net.bnt
+grep -qx "metadata         lot = 7=7" out && ok || bad "inspect does not show the metadata: $(cat out)"
+accepted "-> again.c" pack net.bnt --c-array again.c
+sed 's/again/net/g; s/AGAIN/NET/g; s/from net.bnt/from last.safetensors/' again.c | cmp -s - net.c && ok || bad "C source of a packed model differs: $(diff again.c net.c | head -n 5)"
+if grep -qF "$work" net.c net.h; then bad "a path of this machine in C source"; else ok; fi
+for compiler in "gcc -std=c99" "gcc -std=c11" "g++ -std=c++11 -x c++" "clang-14 -std=c99"; do
+  command -v "${compiler%% *}" >/dev/null || continue
+  # shellcheck disable=SC2086  # words on purpose
+  $compiler -Wall -Wextra -Wpedantic -Wconversion -Werror -c net.c -o net.o 2>err && ok || bad "$compiler does not compile net.c: $(head -n 3 err)"
+done
+accepted "-> x.c" pack run --c-array x.c
+[ ! -e x.bnt ] && [ -s x.h ] && ok || bad "pack --c-array alone"
+rm x.c x.h
+refused 2 "must end in .c" pack run --c-array x.h
+refused 2 "must end in .c" pack run -o x --c-array .c
+refused 2 "no #include can name" pack run -o x --c-array 'a".c'
+refused 2 "net.bnt is packed already: all that it takes is --c-array FILE.c" pack net.bnt -o x
+refused 2 "is packed already" pack net.bnt --c-array x.c --meta a=b
+refused 2 "--meta: write key=value, not 'a'" pack run -o x --meta a
+refused 2 "--meta: a key is empty" pack run -o x --meta =b
+refused 2 "letters, digits, '.', '_' and '-', not 'a b'" pack run -o x --meta "a b=c"
+refused 2 "--meta: a is given twice" pack run -o x --meta a=1 --meta a=2
+refused 2 "a has a value that is no UTF-8 or holds control characters" pack run -o x --meta "a=$(printf '\033')"
+refused 2 "a has a value of 1025 bytes, at most 1024 fit" pack run -o x --meta "a=$(head -c 1025 /dev/zero | tr '\0' x)"
+# shellcheck disable=SC2046  # words on purpose
+refused 2 "at most 64 keys fit" pack run -o x $(seq -f "--meta k%g=v" 65)
+refused 5 "nofolder/x.h" pack run --c-array nofolder/x.c
+[ ! -e x ] && ok || bad "a refused pack has left a file"
 accepted "0 differ; 0 predictions differ" verify run net.bnt --data data
 accepted "0 differ; 0 predictions differ" verify run net.bnt --data data --images 7 --threads 2
 accepted "top-1" eval net.bnt --data data --kind fashion-mnist
@@ -323,6 +353,7 @@ printf 'a\nb\n' >names.txt
 [ ! -e x ] && ok || bad "a refused conversion has left a file"
 
 accepted "SIMD in use" --version
+grep -qx "runtime       $(sed -n '1s/^bantam //p' out)" out && ok || bad "--version: the runtime is of another version: $(head -n 2 out)"
 accepted "Example: bantam" --help
 for command in train eval predict info pack quantize inspect convert verify bench batches images; do
   accepted "Example: bantam $command" $command --help
@@ -345,6 +376,8 @@ json top1 eval run --data data
 json packed_bytes pack run -o net.bnt
 json ranges quantize real --data data --images 20 -o int8.safetensors
 json ops inspect net.bnt
+json metadata inspect net.bnt
+json c_array pack net.bnt --c-array again.c
 # shellcheck disable=SC2086
 json wanted convert $narrow $weights -o c.safetensors
 json differing_values verify run net.bnt --data data
