@@ -103,6 +103,9 @@ golden='golden.ppm: elk  \[-3.7082 -0.1815 -4.3155 -1.6084 1.6509\]$'
 classifies() { # PROGRAM
   "$1" tests/compress/golden.bnt tests/compress/golden.ppm | grep -q "$golden"
 }
+profiles() { # PROGRAM
+  sh tests/embed/profile.sh "$1" tests/compress/golden.bnt
+}
 # The net is right more often than not, and its packed form as often.
 trains() { # PROGRAM OUT
   "$1" "$data" "$2" >"$2.txt" 2>&1 || { cat "$2.txt"; return 1; }
@@ -118,6 +121,7 @@ run_path="LDFLAGS=-Wl,-rpath,$lib"
 for pair in gcc:g++ clang-14:clang++-14; do
   check "classify by make, ${pair%:*}, shared" of_make embed "CC=${pair%:*}" "$run_path"
   check "classify by make, ${pair%:*}, shared: runs" classifies "$work/make/classify"
+  check "profile by make, ${pair%:*}, shared: runs" profiles "$work/make/profile"
   check "train by make, ${pair#*:}, shared" of_make train "CXX=${pair#*:}" "$run_path"
   check "train by make, ${pair#*:}, shared: runs" trains "$work/make/train" "$work/shared"
 done
@@ -144,6 +148,7 @@ of_cmake() { # FOLDER
 }
 check "classify by CMake" of_cmake embed
 check "classify by CMake: runs" classifies "$work/cmake-embed/classify"
+check "profile by CMake: runs" profiles "$work/cmake-embed/profile"
 check "train by CMake" of_cmake train
 check "train by CMake: runs" trains "$work/cmake-train/train" "$work/cmake"
 

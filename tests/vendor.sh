@@ -29,7 +29,7 @@ mkdir -p core ops compress
 cp -r "$root/core/base" core/
 cp -r "$root/ops/kernels" ops/
 cp -r "$root/compress/runtime" compress/
-cp "$root/examples/embed/classify.c" "$root/tests/embed/vendor_main.c" .
+cp "$root/examples/embed/"*.[ch] "$root/tests/embed/vendor_main.c" .
 cp "$root/tests/compress/golden.bnt" "$root/tests/compress/golden.ppm" .
 
 # The one line.
@@ -78,7 +78,7 @@ for build in "g++ -DHWY_COMPILE_ONLY_STATIC $cpu" "g++ -DHWY_COMPILE_ONLY_STATIC
   'g++ -DHWY_COMPILE_ONLY_SCALAR -DBANTAM_SCALAR_BUILD=1' "clang++-14 -DHWY_COMPILE_ONLY_STATIC $cpu"; do
   compiler=${build%% *} flags=${build#* }
   command -v "$compiler" >/dev/null || continue
-  rm -f ./*.o linked classify vendor_main small
+  rm -f ./*.o linked classify profile vendor_main small
   # shellcheck disable=SC2086
   check "$build: compiles with one line" compile "$compiler" $flags
   check "$build: needs nothing but mem*" only_mem
@@ -87,6 +87,8 @@ for build in "g++ -DHWY_COMPILE_ONLY_STATIC $cpu" "g++ -DHWY_COMPILE_ONLY_STATIC
   check "$build: links into a C program with gcc" gcc -std=c99 -D_POSIX_C_SOURCE=200112L -O2 -Wall -Wextra -pedantic -Werror -I. classify.c ./*.o -o classify
   check "$build: classifies the golden image as everywhere" classifies
   check "$build: refuses what is broken, with its exit codes" refuses
+  check "$build: links into a C program with threads" gcc -std=c99 -D_POSIX_C_SOURCE=200112L -O2 -Wall -Wextra -pedantic -Werror -pthread -I. profile.c thread_pool.c ./*.o -o profile
+  check "$build: any number of threads gives the same scores, and a deadline ends a run" sh "$root/tests/embed/profile.sh" ./profile golden.bnt
   check "$build: builds the allocation trap" gcc -std=c99 -D_POSIX_C_SOURCE=200112L -O2 -Wall -Wextra -Werror -I. -fno-builtin vendor_main.c ./*.o -o vendor_main
   check "$build: the trap does spring" springs
   check "$build: allocates nothing from probe to the last run; N bytes work, N - 1 do not" ./vendor_main golden.bnt
