@@ -57,6 +57,7 @@ struct PackArgs {
   CommonArgs common;
   std::string checkpoint, out, c_array;  // at least one of out and c_array
   std::vector<std::string> meta;         // "key=value"
+  std::string order = "any";             // a WeightOrder
 };
 int run_pack(const PackArgs& args);
 

@@ -10,6 +10,7 @@
 #include "cmd/report/text.h"
 #include "compress/pack/pack.h"
 #include "core/file.h"
+#include "core/nearest.h"
 #include "core/parallel.h"
 
 namespace bantam {
@@ -28,6 +29,12 @@ std::map<std::string, std::string> parse_metadata(const std::vector<std::string>
   if (metadata.size() > kMaxPackMetadata)
     throw UsageError("pack: --meta: at most " + std::to_string(kMaxPackMetadata) + " keys fit");
   return metadata;
+}
+
+WeightOrder order_of(const std::string& word) {
+  if (const std::optional<WeightOrder> order = from_name<WeightOrder>(word)) return *order;
+  throw UsageError("pack: --for " + word + ": unknown" + did_you_mean(word, all_names<WeightOrder>()) +
+                   ", known: " + one_of(all_names<WeightOrder>()).text());
 }
 
 // "x/net.c" -> "net".
@@ -64,7 +71,7 @@ std::string sizes_text(const PackedModel& packed) {
 
 // A model that is packed already can still become C source.
 int convert_packed(const PackArgs& args, const Bytes& bytes) {
-  if (args.c_array.empty() || !args.out.empty() || !args.meta.empty())
+  if (args.c_array.empty() || !args.out.empty() || !args.meta.empty() || args.order != "any")
     throw UsageError("pack: " + args.checkpoint + " is packed already: all that it takes is --c-array FILE.c");
   const std::unique_ptr<PackedModel> packed = parse_packed(bytes, args.checkpoint);
   write_c_array(args.c_array, bytes, packed->info(), args.checkpoint);
@@ -94,6 +101,7 @@ int run_pack(const PackArgs& args) {
   const NetCheckpoint net = load_net(args.checkpoint);
   PackOptions options = pack_options(net.info);
   options.metadata = metadata;
+  options.order = order_of(args.order);
   const Bytes bytes = pack(*net.net, options);
   const PackedModel packed(bytes);  // read back before it is written: what stands on the disk has been checked
   if (!args.out.empty()) atomic_write(args.out, as_text(bytes));

@@ -39,7 +39,9 @@ int weight_bits_of(const OpRecord& op) {
       return 32;
     case WeightForm::kSignColumns:
     case WeightForm::kSignRows:
+    case WeightForm::kSignPanels:
       return 1;
+    case WeightForm::kCodePanels:
     case WeightForm::kCodes:
       return op.weight_bits;
   }

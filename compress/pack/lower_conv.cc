@@ -4,7 +4,9 @@
 #include "compress/pack/lower.h"
 #include "compress/pack/weights.h"
 #include "core/autograd.h"
+#include "ops/kernels/conv_codes.h"
 #include "ops/kernels/depthwise.h"
+#include "ops/kernels/gemm_xnor.h"
 #include "ops/quant/quantize.h"
 
 namespace bantam::packed {
@@ -81,14 +83,33 @@ std::vector<float> kernel_scales(const Tensor& scale, int64_t k, int64_t c) {
   return scales;
 }
 
-// Weights as numbers, with what they mean.
+// As far as weights' places depend on it.
+ConvShape window_of(const ConvConfig& c, Dims in) {
+  ConvShape s;
+  s.h = in.h, s.w = in.w, s.c = in.c, s.k = c.out_channels, s.kh = c.kernel_h, s.kw = c.kernel_w;
+  s.stride_h = c.stride_h, s.stride_w = c.stride_w, s.pad_h = c.pad_h, s.pad_w = c.pad_w;
+  s.dilation_h = c.dilation_h, s.dilation_w = c.dilation_w, s.groups = c.groups;
+  return s;
+}
+
+// Weights as numbers, with what they mean; of an integer layer that is packed for a target, its panels of codes.
 void use_numbers(PackState* s, Chain* chain, const Codes& codes, const ConvConfig& c) {
   OpRecord& op = chain->op;
   op.weight_form = uint8_t(WeightForm::kCodes);
   op.weight_bits = uint8_t(std::bit_width(unsigned(codes.grid.levels - 1)));
   op.weight_top = uint8_t(codes.grid.levels - 1);
   op.weight_mul = uint8_t(codes.grid.mul), op.weight_add = int16_t(codes.grid.add);
-  op.weights = s->file.payload(pack_numbers(codes, c.out_channels, op.weight_bits));
+  const std::vector<uint8_t> numbers = pack_numbers(codes, c.out_channels, op.weight_bits);
+  if (!s->panel || s->net.arithmetic(chain->root) != Arithmetic::kCodes) {
+    op.weights = s->file.payload(numbers);
+    return;
+  }
+  const ConvShape shape = window_of(c, chain->in);
+  const int32_t reach = op.weight_codes().reach();
+  std::vector<uint8_t> panels(codes_packed_bytes(shape, reach));
+  codes_pack_numbers(shape, {numbers.data(), op.weight_bits, op.weight_mul, op.weight_add, reach}, panels.data());
+  op.weight_form = uint8_t(WeightForm::kCodePanels);
+  op.weights = s->file.payload(panels);
 }
 
 // The form in which the weights are kept, by how the layer multiplies.
@@ -118,10 +139,16 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
     case Arithmetic::kCodedWeights:
       if (q.codes.is_bits()) return keep(WeightForm::kSignColumns, pack_weight_signs(w, c.groups, depth, cols));
       return use_numbers(s, chain, q.codes, c);
-    case Arithmetic::kBits:
-      return keep(WeightForm::kSignRows, pack_weight_bits(w, c.out_channels * c.kernel_h * c.kernel_w, chain->in.c));
-    case Arithmetic::kCodes:
-      return use_numbers(s, chain, q.codes, c);
+    case Arithmetic::kBits: {
+      const auto rows = pack_weight_bits(w, c.out_channels * c.kernel_h * c.kernel_w, chain->in.c);
+      if (!s->panel) return keep(WeightForm::kSignRows, rows);
+      const ConvShape shape = window_of(c, chain->in);
+      std::vector<uint64_t> panels(xnor_panel_bytes(shape) / sizeof(uint64_t));
+      xnor_pack_panels(shape, rows.data(), s->panel, panels.data());
+      op.panel = uint32_t(s->panel);
+      return keep(WeightForm::kSignPanels, panels);
+    }
+    case Arithmetic::kCodes: return use_numbers(s, chain, q.codes, c);
   }
   refuse(*s, chain->root, "the packed format has no such weights");
 }

@@ -55,6 +55,19 @@ void describe(PackState* s, const PackOptions& options) {
   }
 }
 
+// Of binary layers [ops/kernels/gemm_xnor.h]; panels of codes are the same everywhere.
+int panel_of(WeightOrder order) {
+  switch (order) {
+    case WeightOrder::kAny: return 0;
+    case WeightOrder::kAvx512: return 16;
+    case WeightOrder::kAvx2:
+    case WeightOrder::kNeon: return 4;
+    case WeightOrder::kArmv7: return 2;
+    case WeightOrder::kScalar: return 1;
+  }
+  return 0;
+}
+
 // The bytes, with the self test's scores if there is an image.
 std::vector<uint8_t> finish(PackState* s, const std::vector<uint8_t>& image) {
   FileBuilder& file = s->file;
@@ -90,6 +103,7 @@ std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const 
   if (!net.is_f32()) throw Error("pack: the model must be f32");
   PackState s(net);
   describe(&s, options);
+  s.panel = panel_of(options.order);
   for (int i = 0; i < s.nodes(); ++i)
     if (!s.covered[size_t(i)] && !s.vanishes(i)) lower(&s, i);
   s.file.header.output = f32_of(&s, s.output());

@@ -16,11 +16,33 @@
 
 namespace bantam {
 
+// Whose order the weights of integer layers are stored in. A target of that order uses them where they lie, in flash, with
+// no copy in RAM; any other lays them out anew, as all do with kAny, which takes the fewest bytes.
+enum class WeightOrder : uint8_t { kAny, kAvx512, kAvx2, kNeon, kArmv7, kScalar };
+constexpr const char* name_of(WeightOrder order) {
+  switch (order) {
+    case WeightOrder::kAny:
+      return "any";
+    case WeightOrder::kAvx512:
+      return "avx512";
+    case WeightOrder::kAvx2:
+      return "avx2";
+    case WeightOrder::kNeon:
+      return "neon";
+    case WeightOrder::kArmv7:
+      return "armv7";
+    case WeightOrder::kScalar:
+      return "scalar";
+  }
+  return nullptr;
+}
+
 struct PackOptions {
   std::vector<float> lut = {};                // [c][256]: what the evaluation transform makes of each byte
   std::vector<std::string> class_names = {};  // of every class; or empty: "0", "1", ...
   std::vector<uint8_t> test_image = {};       // [h][w][c], or empty: stored with its scores for bnt_self_test
   std::map<std::string, std::string> metadata = {};  // the user's own, for bnt_metadata
+  WeightOrder order = WeightOrder::kAny;
 };
 
 constexpr size_t kMaxPackMetadata = 64;  // entries of metadata

@@ -28,6 +28,8 @@ struct PackState {
   std::vector<bool> covered;                 // is the node part of an op?
   std::vector<std::vector<int>> consumers;   // of every node's value, past the nodes that vanish
   FileBuilder file;
+  // Integer layers' weights in panels of so many channels, as the target that they are for reads them; 0: as rows.
+  int panel = 0;
 
   int nodes() const { return int(spec.nodes.size()); }
   const NodeSpec& node(int i) const { return spec.nodes[size_t(i)]; }

@@ -9,6 +9,7 @@ namespace {
 bool by_planes(const Geometry& g) { return g.planes.x && planes_pay(g.conv, g.planes); }
 
 void lay_out(const Reader& m, const OpRecord& op, const Geometry& g, uint8_t* mem) {
+  if (WeightForm(op.weight_form) == WeightForm::kCodePanels) return;  // used where they lie
   const PackedNumbers numbers = {m.payload<uint8_t>(op.weights), op.weight_bits, op.weight_mul, op.weight_add,
                                  op.weight_codes().reach()};
   if (by_planes(g)) return planes_pack_numbers(g.conv, g.planes, numbers, mem);

@@ -73,8 +73,10 @@ enum class WeightForm : uint8_t {
   kSignColumns = 3,  // per group: bits [depth][round_up(cols, 16)], bit n % 8 of byte n / 8 of a row is column n
   kSignRows = 4,     // u64 [K][kh][kw][words_for(C)]
   kCodes = 5,        // [K] rows of depth codes of weight_bits bits, least significant first, each row from a byte on
+  kSignPanels = 6,   // kSignRows in panels of OpRecord::panel channels [ops/kernels/gemm_xnor.h]: used where they lie
+  kCodePanels = 7,   // kCodes, a byte (reach up to 127) or two each, in panels [ops/kernels/conv_codes.h]: likewise
 };
-constexpr uint8_t kWeightForms = 6;
+constexpr uint8_t kWeightForms = 8;
 
 // How a convolution multiplies.
 enum class Product : uint8_t {
@@ -91,7 +93,9 @@ constexpr Product product_of(Type in, WeightForm weights) {
     case WeightForm::kPanels: return in == Type::kF32 ? Product::kFloats : Product::kNone;
     case WeightForm::kDepthwise: return in == Type::kF32 ? Product::kDepthwise : Product::kNone;
     case WeightForm::kSignColumns: return in == Type::kF32 ? Product::kSigns : Product::kNone;
-    case WeightForm::kSignRows: return in == Type::kBits ? Product::kXnor : Product::kNone;
+    case WeightForm::kSignRows:
+    case WeightForm::kSignPanels: return in == Type::kBits ? Product::kXnor : Product::kNone;
+    case WeightForm::kCodePanels: return in == Type::kF32 ? Product::kNone : Product::kCodes;
     case WeightForm::kCodes: return in == Type::kF32 ? Product::kFloats : Product::kCodes;
   }
   return Product::kNone;  // no form: the reader refuses it
@@ -231,7 +235,7 @@ struct OpRecord {
     kAtName = 0, kAtSource = 4, kAtPadValue = 5, kAtGroups = 6, kAtIn = 8, kAtOutF32 = 12, kAtOutCodes = 16, kAtK = 20,
     kAtKernel = 24, kAtStride = 28, kAtPad = 32, kAtDilation = 36, kAtWeights = 40, kAtThresholds = 44,
     kAtFirstStage = 48, kAtStages = 52, kAtBand = 56, kAtWeightForm = 60, kAtWeightBits = 61, kAtWeightMul = 62,
-    kAtWeightTop = 63, kAtWeightAdd = 64, kAtPart = 66, kAtTable = 68, kAtScales = 72, kAtReserved = 76,
+    kAtWeightTop = 63, kAtWeightAdd = 64, kAtPart = 66, kAtTable = 68, kAtScales = 72, kAtPanel = 76,
   };
   uint32_t name = 0;                      // 0: offset in the strings
   uint8_t source = 0;                     // 4: Source
@@ -251,21 +255,21 @@ struct OpRecord {
   uint32_t n_stages = 0;                  // 52
   uint32_t band = 0;                      // 56: output rows of a task
   uint8_t weight_form = 0;                // 60: WeightForm
-  uint8_t weight_bits = 0;                // 61: of kCodes: 1 to 8; else 0, and so the next three
+  uint8_t weight_bits = 0;                // 61: of kCodes, kCodePanels: 1 to 8; else 0, and so the next three
   uint8_t weight_mul = 0;                 // 62: code = weight_mul * number + weight_add
   uint8_t weight_top = 0;                 // 63: the largest number
   int16_t weight_add = 0;                 // 64
   uint16_t part = 0;                      // 66: output channels of a task in words of 64; or 0: all
   uint32_t table = 0;                     // 68: of kCodes on floats: payload f32 [2^weight_bits] of values; or 0
   uint32_t scales = 0;                    // 72: likewise: payload f32 [K][C/groups], what each kernel is times; or 0
-  uint32_t reserved = 0;                  // 76
+  uint32_t panel = 0;                     // 76: of kSignPanels: output channels of a panel; else 0
 
   template <class IO> void fields(IO&& io) {
     io.u32(name), io.u8(source), io.i8(pad_value), io.u16(groups), io.u32(in), io.u32(out_f32), io.u32(out_codes);
     io.u32(k), io.u16(kh), io.u16(kw), io.u16(stride_h), io.u16(stride_w), io.u16(pad_h), io.u16(pad_w);
     io.u16(dilation_h), io.u16(dilation_w), io.u32(weights), io.u32(thresholds), io.u32(first_stage);
     io.u32(n_stages), io.u32(band), io.u8(weight_form), io.u8(weight_bits), io.u8(weight_mul), io.u8(weight_top);
-    io.i16(weight_add), io.u16(part), io.u32(table), io.u32(scales), io.u32(reserved);
+    io.i16(weight_add), io.u16(part), io.u32(table), io.u32(scales), io.u32(panel);
   }
   bool is_conv() const { return Source(source) == Source::kConv; }
   Product product(Type in_type) const {

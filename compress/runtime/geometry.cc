@@ -37,13 +37,19 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   const WeightForm form = WeightForm(op.weight_form);
   g->product = op.product(g->in.type);
   if (g->product == Product::kNone) return bad(OpRecord::kAtWeightForm);
-  const bool coded = form == WeightForm::kCodes, integer = is_integer(g->product);
+  const bool coded = form == WeightForm::kCodes || form == WeightForm::kCodePanels, integer = is_integer(g->product);
   if (coded ? op.weight_bits == 0 || op.weight_bits > 8 : op.weight_bits != 0) return bad(OpRecord::kAtWeightBits);
   if (coded ? op.weight_mul == 0 || op.weight_mul > 2 : op.weight_mul != 0) return bad(OpRecord::kAtWeightMul);
   if (coded ? op.weight_top == 0 || op.weight_top >> op.weight_bits : op.weight_top != 0)
     return bad(OpRecord::kAtWeightTop);
   if (coded ? op.weight_add < -kMaxCode || op.weight_codes().reach() > kMaxCode : op.weight_add != 0)
     return bad(OpRecord::kAtWeightAdd);
+  bool panel_known = op.panel == 0;
+  if (form == WeightForm::kSignPanels) {
+    panel_known = false;
+    for (int width : kXnorPanels) panel_known = panel_known || int64_t(op.panel) == width;
+  }
+  if (!panel_known) return bad(OpRecord::kAtPanel);
   if (op.table && (!coded || integer)) return bad(OpRecord::kAtTable);
   if (op.scales && (!coded || integer)) return bad(OpRecord::kAtScales);
   if (op.k == 0 || op.k > kMaxDepth) return bad(OpRecord::kAtK);
@@ -77,6 +83,10 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     case WeightForm::kSignColumns: g->weight_bytes = op.groups * depth * padded_cols / 8; break;
     case WeightForm::kDepthwise: g->weight_bytes = depth * round_up(op.k, 16) * 4; break;
     case WeightForm::kSignRows: g->weight_bytes = uint64_t(op.k) * op.kh * op.kw * words_for(g->in_c) * 8; break;
+    case WeightForm::kSignPanels:
+      g->weight_bytes = round_up(op.k, 16) * op.kh * op.kw * words_for(g->in_c) * 8;
+      break;
+    case WeightForm::kCodePanels: break;  // below
     case WeightForm::kCodes: g->weight_bytes = op.k * ((depth * op.weight_bits + 7) / 8); break;
     case WeightForm::kNone: return bad(OpRecord::kAtWeightForm);
   }
@@ -94,11 +104,12 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     if (rows > kMaxArenaBytes / 2 || op.k * (depth + 2 * uint64_t(op.kh) * op.kw) > kMaxArenaBytes / 16)
       return bad(OpRecord::kAtKernel);
     g->kernel_bytes = codes_scratch_bytes(s);
-    g->model_bytes = codes_packed_bytes(s, op.weight_codes().reach());
+    const uint64_t panels = codes_packed_bytes(s, op.weight_codes().reach());
+    (form == WeightForm::kCodePanels ? g->weight_bytes : g->model_bytes) = panels;
     // Which of two kernels is taken depends on the machine; what either needs is there on all.
     const Planes p = planes_of(op, g->in);
     const uint64_t classes = (2 * uint64_t(op.pad_h) + 2) * (2 * uint64_t(op.pad_w) + 2) * round_up(op.k, 16);
-    if (p.x && planes_may_pay(s, p, op.weight_mul, op.weight_add) && classes * 4 <= kMaxArenaBytes / 16) {
+    if (form == WeightForm::kCodes && p.x && planes_may_pay(s, p, op.weight_mul, op.weight_add) && classes * 4 <= kMaxArenaBytes / 16) {
       g->planes = p;
       const uint64_t scratch = planes_scratch_bytes(s, p), packed = planes_packed_bytes(s, p);
       if (scratch > g->kernel_bytes) g->kernel_bytes = scratch;
@@ -116,7 +127,8 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     if (words * 8 > kMaxArenaBytes || classes * round_up(op.k, 16) * 4 > kMaxArenaBytes)
       return bad(OpRecord::kAtKernel);
     g->kernel_bytes = xnor_scratch_bytes(s);
-    g->model_bytes = xnor_packed_bytes(s, op.pad_value);
+    const bool in_place = form == WeightForm::kSignPanels && int64_t(op.panel) == xnor_panel();
+    g->model_bytes = in_place ? xnor_table_bytes(s, op.pad_value) : xnor_packed_bytes(s, op.pad_value);
   }
   return true;
 }
@@ -155,6 +167,7 @@ bool derive_source(const OpRecord& op, const StageRecord* stages, Geometry* g, F
   if (op.weight_add) return bad(OpRecord::kAtWeightAdd);
   if (op.table) return bad(OpRecord::kAtTable);
   if (op.scales) return bad(OpRecord::kAtScales);
+  if (op.panel) return bad(OpRecord::kAtPanel);
   g->h = g->in_h, g->w = g->in_w, g->c = g->in_c;
   switch (Source(op.source)) {
     case Source::kPixels:
@@ -255,7 +268,6 @@ bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord*
   if (op.thresholds && (op.out_f32 != kNone || op.out_codes == kNone)) return bad(OpRecord::kAtOutF32);
   if (!derive_stages(op, stages, g, fault)) return false;
   if (op.band == 0 || op.band > g->out_h) return bad(OpRecord::kAtBand);
-  if (op.reserved) return bad(OpRecord::kAtReserved);
   // A convolution of one group may be cut into parts of its channels, each of whole words of bits.
   g->part_c = op.part ? uint64_t(op.part) * kWordBits : g->c;
   if (op.part && (!op.is_conv() || op.groups != 1 || g->part_c >= g->c)) return bad(OpRecord::kAtPart);

@@ -214,6 +214,19 @@ class Checker {
     return true;
   }
 
+  // Pad bits of each channel's words, and words of channels that do not exist, are 0.
+  bool sign_panels(uint64_t field, const OpRecord& op, const Geometry& g) {
+    const uint64_t* w = m_.payload<uint64_t>(op.weights);
+    const uint64_t words = words_for(g.in_c), steps = uint64_t(op.kh) * op.kw * words, width = op.panel;
+    const uint64_t pads = g.in_c % kWordBits ? ~uint64_t(0) << (g.in_c % kWordBits) : 0;
+    for (uint64_t k = 0; k < round_up(op.k, 16); ++k)
+      for (uint64_t i = 0; i < steps; ++i) {
+        const uint64_t word = w[k / width * width * steps + i * width + k % width];
+        if (word & (k >= op.k ? ~uint64_t(0) : i % words + 1 == words ? pads : 0)) return fail(field);
+      }
+    return true;
+  }
+
   // A tensor that the op reads: computed by an earlier op, and nothing has been written over it since.
   bool readable(uint64_t field, uint32_t i) { return (i < h_.n_tensors && valid_.has(i)) || fail(field); }
   bool readable(uint64_t field, uint32_t i, Type type) {
@@ -271,6 +284,13 @@ class Checker {
     switch (WeightForm(op.weight_form)) {
       case WeightForm::kSignRows:
         if (!pad_bits(at + OpRecord::kAtWeights, op.weights, uint64_t(op.k) * op.kh * op.kw, g.in_c)) return false;
+        break;
+      case WeightForm::kSignPanels:
+        if (!sign_panels(at + OpRecord::kAtWeights, op, g)) return false;
+        break;
+      case WeightForm::kCodePanels:
+        if (!codes_panels_are_sound(g.conv, op.weight_codes().reach(), m_.file() + op.weights))
+          return fail(at + OpRecord::kAtWeights);
         break;
       case WeightForm::kCodes:
         if (!numbers(at + OpRecord::kAtWeights, op, depth)) return false;

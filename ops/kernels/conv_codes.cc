@@ -335,13 +335,13 @@ int64_t codes_block_rows(const ConvShape& s) noexcept { return sizes_of(s).block
 
 namespace {
 
-// code(k, i): of output channel k, i counting (ky, kx, c).
-template <class W, class Code>
-void pack_as(const ConvShape& s, W* to, const Code& code) {
+// Visits each code's place in the panels: visit(place, k, i), of output channel k, i counting (ky, kx, c).
+template <class W, class Visit>
+void each_place(const ConvShape& s, W* to, const Visit& visit) {
   const Sizes z = sizes_of(s);
   if (is_depthwise(s)) {
     for (int64_t k = 0; k < s.k; ++k)
-      for (int64_t t = 0; t < s.taps(); ++t) to[t * z.padded_k + k] = W(code(k, t));
+      for (int64_t t = 0; t < s.taps(); ++t) visit(to[t * z.padded_k + k], k, t);
     return;
   }
   const int64_t runs = s.kh * z.runs_w;
@@ -351,9 +351,29 @@ void pack_as(const ConvShape& s, W* to, const Code& code) {
       for (int64_t n = 0; n < width && first + n < s.group_k(); ++n)
         for (int64_t r = 0; r < runs; ++r)
           for (int64_t i = 0; i < z.run; ++i)
-            to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2] = W(code(g * s.group_k() + first + n, r * z.run + i));
+            visit(to[((r * z.pairs + i / 2) * width + n) * 2 + i % 2], g * s.group_k() + first + n, r * z.run + i);
       to += 2 * z.steps * width;
     }
+}
+
+template <class W, class Code>
+void pack_as(const ConvShape& s, W* to, const Code& code) {
+  each_place(s, to, [&](W& place, int64_t k, int64_t i) { place = W(code(k, i)); });
+}
+
+template <class W>
+bool are_sound(const ConvShape& s, int32_t reach, const W* panels) {
+  // What lies outside of the codes' places is 0 if it adds nothing to the sum of all magnitudes.
+  uint64_t all = 0, codes = 0;
+  bool within = true;
+  const int64_t n = int64_t(codes_packed_bytes(s, reach) / sizeof(W));
+  for (int64_t i = 0; i < n; ++i) all += uint64_t(panels[i] < 0 ? -int32_t(panels[i]) : int32_t(panels[i]));
+  each_place(s, panels, [&](const W& place, int64_t, int64_t) {
+    const int32_t magnitude = place < 0 ? -int32_t(place) : int32_t(place);
+    codes += uint64_t(magnitude);
+    within = within && magnitude <= reach;
+  });
+  return within && all == codes;
 }
 
 template <class Code>
@@ -375,6 +395,11 @@ void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed
   pack_weights(s, w.reach, packed, [&](int64_t k, int64_t i) {
     return int16_t(w.mul * packed_number(w.rows + k * row, i, w.bits) + w.add);
   });
+}
+
+bool codes_panels_are_sound(const ConvShape& s, int32_t reach, const void* packed) noexcept {
+  return is_narrow(reach) ? are_sound(s, reach, static_cast<const int8_t*>(packed))
+                          : are_sound(s, reach, static_cast<const int16_t*>(packed));
 }
 
 void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,

@@ -61,6 +61,9 @@ struct PackedNumbers {
 };
 void codes_pack_numbers(const ConvShape& s, const PackedNumbers& w, void* packed) noexcept;
 
+// Are panels from a file such as these functions make: codes of at most `reach`, and 0 where there are none?
+bool codes_panels_are_sound(const ConvShape& s, int32_t reach, const void* packed) noexcept;
+
 void codes_conv_i32(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
                     int64_t row_end, void* scratch, int32_t* out, ChannelRange part = {}) noexcept;
 

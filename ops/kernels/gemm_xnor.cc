@@ -61,19 +61,17 @@ struct Pixel {
   uint32_t base;   // of its row of base values
 };
 
-// Packed weights: panels, then tables, then base values.
-struct Packed {
-  uint64_t* panels;       // [padded_k / panel][steps][panel]
+// Offsets and places, then base values.
+struct Tables {
   uint32_t* offsets;      // [steps]: from a pixel's first word to the step's
   uint32_t* row_base;     // [out_h] and
   uint32_t* column_base;  // [out_w]: added up, where the base values of a pixel start
   int32_t* bases;         // [row classes][column classes][padded_k]
 };
 
-inline Packed packed_of(const ConvShape& s, const Sizes& z, void* memory) {
-  Packed p;
-  p.panels = static_cast<uint64_t*>(memory);
-  p.offsets = reinterpret_cast<uint32_t*>(p.panels + z.panel_words);
+inline Tables tables_of(const ConvShape& s, const Sizes& z, void* memory) {
+  Tables p;
+  p.offsets = static_cast<uint32_t*>(memory);
   p.row_base = p.offsets + z.steps;
   p.column_base = p.row_base + s.out_h();
   p.bases = reinterpret_cast<int32_t*>(p.column_base + s.out_w());
@@ -205,10 +203,11 @@ void gather(const ConvShape& s, const Sizes& z, uint64_t pad_word, uint64_t last
   }
 }
 
-void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed_memory, int64_t row_begin,
+void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, int64_t row_begin,
               int64_t row_end, void* scratch, const Output& out, ChannelRange part) {
   const Sizes z = sizes_of(s);
-  const Packed packed = packed_of(s, z, const_cast<void*>(packed_memory));  // read only
+  const Tables packed = tables_of(s, z, const_cast<void*>(w.tables));  // read only
+  const uint64_t* const panels = static_cast<const uint64_t*>(w.panels);
   uint64_t* copied = static_cast<uint64_t*>(scratch);
   Pixel* pixels = reinterpret_cast<Pixel*>(copied + z.block_rows * z.row_words);
   const uint64_t ones = pad_value > 0 ? ~uint64_t(0) : 0;
@@ -234,7 +233,7 @@ void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* 
                        packed.offsets,
                        z.steps,
                        packed.bases + k,
-                       packed.panels + k * z.steps,
+                       panels + k * z.steps,
                        &out,
                        k_total,
                        words_out,
@@ -248,13 +247,6 @@ void XnorConv(const ConvShape& s, int pad_value, const uint64_t* x, const void* 
       }
       for (; p < count; ++p) tile<1>(t, p, q0 + p);
     }
-  }
-}
-
-void pack_panels(const ConvShape& s, const Sizes& z, const uint64_t* w, uint64_t* panels) {
-  for (int64_t k = 0; k < z.padded_k; ++k) {
-    uint64_t* lane = panels + k / kPanel * kPanel * z.steps + k % kPanel;
-    for (int64_t i = 0; i < z.steps; ++i) lane[i * kPanel] = k < s.k ? w[k * z.steps + i] : 0;
   }
 }
 
@@ -280,11 +272,12 @@ void pack_base(const ConvShape& s, const Sizes& z, Taps y, Taps x, const uint64_
   }
 }
 
-void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* memory) {
-  const Sizes z = sizes_of(s);
-  const Packed packed = packed_of(s, z, memory);
-  pack_panels(s, z, w, packed.panels);
+int Panel() { return kPanel; }
 
+void PackTables(const ConvShape& s, int pad_value, const void* panels_memory, void* memory) {
+  const Sizes z = sizes_of(s);
+  const Tables packed = tables_of(s, z, memory);
+  const uint64_t* const panels = static_cast<const uint64_t*>(panels_memory);
   uint32_t* offset = packed.offsets;
   for (int64_t ky = 0; ky < s.kh; ++ky)
     for (int64_t kx = 0; kx < s.kw; ++kx)
@@ -305,12 +298,12 @@ void PackWeights(const ConvShape& s, int pad_value, const uint64_t* w, void* mem
     packed.row_base[oy] = row_base;
     if (!first && !change) continue;
     if (!zero) {
-      pack_base(s, z, {0, s.kh}, {0, s.kw}, packed.panels, packed.bases);
+      pack_base(s, z, {0, s.kh}, {0, s.kw}, panels, packed.bases);
       continue;
     }
     for (int64_t ox = 0; ox < columns.out; ++ox)
       if (ox == 0 || packed.column_base[ox] != packed.column_base[ox - 1])
-        pack_base(s, z, rows.taps(oy), columns.taps(ox), packed.panels,
+        pack_base(s, z, rows.taps(oy), columns.taps(ox), panels,
                   packed.bases + row_base + packed.column_base[ox]);
   }
 }
@@ -323,14 +316,17 @@ HWY_AFTER_NAMESPACE();
 namespace bantam {
 
 HWY_EXPORT(XnorConv);
-HWY_EXPORT(PackWeights);
+HWY_EXPORT(PackTables);
+HWY_EXPORT(Panel);
 
-size_t xnor_packed_bytes(const ConvShape& s, int pad_value) noexcept {
+size_t xnor_panel_bytes(const ConvShape& s) noexcept {
+  return round_up(size_t(sizes_of(s).panel_words) * sizeof(uint64_t), 64);
+}
+
+size_t xnor_table_bytes(const ConvShape& s, int pad_value) noexcept {
   const Sizes z = sizes_of(s);
   const int64_t classes = classes_of(rows_of(s), pad_value) * classes_of(columns_of(s), pad_value);
-  return round_up(size_t(z.panel_words) * sizeof(uint64_t) +
-                      size_t(z.steps + s.out_h() + s.out_w() + classes * z.padded_k) * sizeof(uint32_t),
-                  64);
+  return round_up(size_t(z.steps + s.out_h() + s.out_w() + classes * z.padded_k) * sizeof(uint32_t), 64);
 }
 
 size_t xnor_scratch_bytes(const ConvShape& s) noexcept {
@@ -340,24 +336,51 @@ size_t xnor_scratch_bytes(const ConvShape& s) noexcept {
 
 int64_t xnor_block_rows(const ConvShape& s) noexcept { return sizes_of(s).block_rows; }
 
-void xnor_pack_weights(const ConvShape& s, int pad_value, const uint64_t* w, void* packed) noexcept {
-  HWY_DYNAMIC_DISPATCH(PackWeights)(s, pad_value, w, packed);
+int xnor_panel() noexcept { return HWY_DYNAMIC_DISPATCH(Panel)(); }
+
+namespace {
+
+// word(k, i): of channel k.
+template <class Word> void put_panels(const ConvShape& s, int64_t panel, uint64_t* panels, const Word& word) {
+  const Sizes z = sizes_of(s);
+  for (int64_t k = 0; k < z.padded_k; ++k) {
+    uint64_t* lane = panels + k / panel * panel * z.steps + k % panel;
+    for (int64_t i = 0; i < z.steps; ++i) lane[i * panel] = k < s.k ? word(k, i) : 0;
+  }
 }
 
-void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin,
+}  // namespace
+
+void xnor_pack_panels(const ConvShape& s, const uint64_t* w, int panel, void* panels) noexcept {
+  const int64_t steps = sizes_of(s).steps;
+  put_panels(s, panel, static_cast<uint64_t*>(panels), [&](int64_t k, int64_t i) { return w[k * steps + i]; });
+}
+
+void xnor_repack_panels(const ConvShape& s, const void* from, int from_panel, void* panels) noexcept {
+  const int64_t steps = sizes_of(s).steps, width = from_panel;
+  const uint64_t* const w = static_cast<const uint64_t*>(from);
+  put_panels(s, xnor_panel(), static_cast<uint64_t*>(panels),
+             [&](int64_t k, int64_t i) { return w[k / width * width * steps + i * width + k % width]; });
+}
+
+void xnor_pack_tables(const ConvShape& s, int pad_value, const void* panels, void* tables) noexcept {
+  HWY_DYNAMIC_DISPATCH(PackTables)(s, pad_value, panels, tables);
+}
+
+void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, int64_t row_begin,
                    int64_t row_end, void* scratch, int32_t* out, ChannelRange part) noexcept {
   const Output o{Store::kI32, out, nullptr, nullptr};
-  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o, part);
+  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, w, row_begin, row_end, scratch, o, part);
 }
-void xnor_conv_f32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const float* bias,
+void xnor_conv_f32(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, const float* bias,
                    int64_t row_begin, int64_t row_end, void* scratch, float* out, ChannelRange part) noexcept {
   const Output o{Store::kF32, out, bias, nullptr};
-  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o, part);
+  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, w, row_begin, row_end, scratch, o, part);
 }
-void xnor_conv_bits(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const Thresholds& t,
+void xnor_conv_bits(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, const Thresholds& t,
                     int64_t row_begin, int64_t row_end, void* scratch, uint64_t* out, ChannelRange part) noexcept {
   const Output o{Store::kBits, out, nullptr, &t};
-  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, packed, row_begin, row_end, scratch, o, part);
+  HWY_DYNAMIC_DISPATCH(XnorConv)(s, pad_value, x, w, row_begin, row_end, scratch, o, part);
 }
 
 }  // namespace bantam

@@ -11,13 +11,13 @@
 //
 //   s        sizes; groups = 1; taps * c < 2^24 (so that the sum is exact in f32, too). n >= 1.
 //   x        [n, h, w, words] bits, words = words_for(c), pad bits 0
-//   packed   weights as xnor_pack_weights makes them
+//   w        weights: panels as xnor_pack_panels makes them, and the tables that xnor_pack_tables makes of them
 //   rows     of the output, counted through the batch: row r is row r % out_h of image r / out_h
 //   part     output channels, from a multiple of 64 on; K is their number in what follows, and bias and thresholds
 //            begin with theirs
 //   out      the first row's first element: [row_end - row_begin, out_w, K or its words]
 //   scratch  xnor_scratch_bytes(s), one for each thread
-// Buffers for `packed` and `scratch` are 64-byte aligned. Definition: gemm_xnor_ref.h, equal on every target.
+// Panels, tables and scratch are 64-byte aligned. Definition: gemm_xnor_ref.h, equal on every target.
 #pragma once
 
 #include <cstddef>
@@ -28,26 +28,53 @@
 
 namespace bantam {
 
-// Sizes, the same on every target. They grow with every field of s: who takes s from a file bounds it first. Both must
+// Packed weights: panels of xnor_panel() output channels, and what follows from them, shape and padding.
+struct XnorWeights {
+  const void* panels;
+  const void* tables;
+};
+
+// Sizes, the same on every target. They grow with every field of s: who takes s from a file bounds it first. All must
 // be below 4 GiB, because places in them are 32-bit numbers.
-size_t xnor_packed_bytes(const ConvShape& s, int pad_value) noexcept;
+size_t xnor_panel_bytes(const ConvShape& s) noexcept;
+size_t xnor_table_bytes(const ConvShape& s, int pad_value) noexcept;
 size_t xnor_scratch_bytes(const ConvShape& s) noexcept;
+// Of panels and tables one after the other.
+inline size_t xnor_packed_bytes(const ConvShape& s, int pad_value) {
+  return xnor_panel_bytes(s) + xnor_table_bytes(s, pad_value);
+}
+inline XnorWeights xnor_weights(const ConvShape& s, const void* packed) {
+  return {packed, static_cast<const uint8_t*>(packed) + xnor_panel_bytes(s)};
+}
 
 // Output rows that the kernel works on at a time: ranges of a multiple of it waste nothing.
 int64_t xnor_block_rows(const ConvShape& s) noexcept;
 
-// w [K, kh, kw, words] bits, pad bits 0 -> the running target's order of words. Not to be stored: the order differs
-// from target to target.
-void xnor_pack_weights(const ConvShape& s, int pad_value, const uint64_t* w, void* packed) noexcept;
+// Output channels of a panel on the running target: 1, 2, 4 or 16. Panels are [K rounded up to 16, in panels][kh kw
+// words][panel]: word i of channel k is that of (ky, kx, c / 64) = i; those of channels beyond K are 0.
+int xnor_panel() noexcept;
+constexpr int kXnorPanels[] = {1, 2, 4, 16};
+
+// w [K, kh, kw, words] bits, pad bits 0 -> panels of `panel` channels, the running target's or another's.
+void xnor_pack_panels(const ConvShape& s, const uint64_t* w, int panel, void* panels) noexcept;
+// Panels of another width -> those of the running target.
+void xnor_repack_panels(const ConvShape& s, const void* from, int from_panel, void* panels) noexcept;
+// The tables that go with the running target's panels.
+void xnor_pack_tables(const ConvShape& s, int pad_value, const void* panels, void* tables) noexcept;
+// Panels and tables into memory of xnor_packed_bytes.
+inline void xnor_pack_weights(const ConvShape& s, int pad_value, const uint64_t* w, void* packed) {
+  xnor_pack_panels(s, w, xnor_panel(), packed);
+  xnor_pack_tables(s, pad_value, packed, static_cast<uint8_t*>(packed) + xnor_panel_bytes(s));
+}
 
 // The sums.
-void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, int64_t row_begin,
+void xnor_conv_i32(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, int64_t row_begin,
                    int64_t row_end, void* scratch, int32_t* out, ChannelRange part = {}) noexcept;
 // float(sum) + bias[k] (one f32 addition), or float(sum) if bias is null.
-void xnor_conv_f32(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const float* bias,
+void xnor_conv_f32(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, const float* bias,
                    int64_t row_begin, int64_t row_end, void* scratch, float* out, ChannelRange part = {}) noexcept;
 // Thresholded: equals xnor_conv_i32 followed by threshold_bits.
-void xnor_conv_bits(const ConvShape& s, int pad_value, const uint64_t* x, const void* packed, const Thresholds& t,
+void xnor_conv_bits(const ConvShape& s, int pad_value, const uint64_t* x, const XnorWeights& w, const Thresholds& t,
                     int64_t row_begin, int64_t row_end, void* scratch, uint64_t* out,
                     ChannelRange part = {}) noexcept;
 

@@ -41,7 +41,7 @@ Tensor forward(const ConvShape& s, int pad_value, const Tensor& codes, const Ten
   float* out = y.mutable_data<float>();
   uint8_t* memory = scratch.mutable_data<uint8_t>();
   parallel_for(rows, grain, [&](int64_t begin, int64_t end, int lane) {
-    xnor_conv_f32(s, pad_value, bits, packed.raw(), b, begin, end, memory + lane * scratch_bytes,
+    xnor_conv_f32(s, pad_value, bits, xnor_weights(s, packed.raw()), b, begin, end, memory + lane * scratch_bytes,
                   out + begin * s.out_w() * s.k);
   });
   return y;

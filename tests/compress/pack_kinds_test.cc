@@ -1,8 +1,10 @@
 // Nets of the kinds that mobile and densely connected nets are made of, and of layers that are cut into parts of their
 // channels: packed, against the reference.
 #include <cstring>
+#include <iterator>
 
 #include "compress/runtime/reader.h"
+#include "ops/kernels/gemm_xnor.h"
 #include "tests/compress/pack_compare.h"
 #include "tests/compress/random_kinds_net.h"
 
@@ -108,4 +110,48 @@ TEST_CASE("pack: layers that are cut into parts of their channels, in every form
         }
   CHECK(parted > 100);
   MESSAGE(parted, " nets with a layer in parts");
+}
+
+TEST_CASE("pack: for a target's order the same values, and on that target no copy of the weights") {
+  const WeightOrder orders[] = {WeightOrder::kAvx512, WeightOrder::kAvx2, WeightOrder::kNeon, WeightOrder::kArmv7,
+                                WeightOrder::kScalar};
+  const int widths[] = {16, 4, 4, 2, 1};
+  int in_place = 0;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    CAPTURE(seed);
+    const NetSpec spec = random_net(seed);
+    Net model(spec);
+    randomize(&model, seed);
+    const std::vector<float> lut = random_lut(std::get<InputConfig>(spec.nodes[0].config).c, seed);
+    const std::vector<uint8_t> image = random_image(spec, seed);
+    const std::vector<uint8_t> rows = pack(model, {lut, {}, {}});
+    PackedModel by_rows(rows);
+    const std::vector<float> want = by_rows.run(image.data(), 1);
+    for (size_t i = 0; i < std::size(orders); ++i) {
+      CAPTURE(i);
+      PackOptions options{.lut = lut};
+      options.order = orders[i];
+      const std::vector<uint8_t> file = pack(model, options);
+      PackedModel packed(file);
+      const Comparison r = compare(model, packed, image, lut);
+      CAPTURE(r.first);
+      REQUIRE(r.differing == 0);
+      const std::vector<float> got = packed.run(image.data(), 1);
+      REQUIRE(memcmp(got.data(), want.data(), want.size() * sizeof(float)) == 0);
+      // What is left to lay out: tables of binary layers, and weights of products of floats that are kept as codes.
+      const Reader m(file.data(), file.size());
+      StageRecord stages[kMaxStages];
+      for (uint32_t o = 0; o < m.header().n_ops; ++o) {
+        const OpRecord op = m.op(o);
+        const Geometry g = m.geometry(op, stages);
+        if (g.product == Product::kCodes) CHECK(g.model_bytes == 0);
+        if (g.product != Product::kXnor) continue;
+        CHECK(op.panel == uint32_t(widths[i]));
+        const bool here = widths[i] == xnor_panel();
+        CHECK(g.model_bytes == (here ? 0 : xnor_panel_bytes(g.conv)) + xnor_table_bytes(g.conv, op.pad_value));
+        in_place += here;
+      }
+    }
+  }
+  CHECK(in_place > 10);
 }

@@ -69,14 +69,14 @@ TEST_CASE("reader: the sample file, which uses every source, weight form, produc
   bnt_info info;
   bnt_where where;
   REQUIRE(Reader(b.data, b.size).check(&info, &where) == BNT_OK);
-  CHECK(info.ops == 22);
+  CHECK(info.ops == 26);
   CHECK(info.classes == 3);
   CHECK(info.h == 4);
   CHECK(info.c == 2);
   CHECK(info.align == 64);
   // conv 4x4x3 x 9x2, xnor 3x3x3 x 9x3, xnor 3x3x3 x 4x3, conv 2x2x3 x 3, depthwise 27, then codes: 4x4x5 x 4x3,
-  // 3x3x3 x 5, 3 x 9, 3 x 3, 3 x 3, then 24 x 70 and 70 x 3.
-  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 960 + 135 + 27 + 9 + 9 + 24 * 70 + 70 * 3);
+  // 3x3x3 x 5, 3 x 9, 3 x 3, 3 x 3, then 24 x 70, 70 x 3, 70 x 2, 70 x 3.
+  CHECK(info.macs == 864 + 729 + 324 + 36 + 27 + 960 + 135 + 27 + 9 + 9 + 24 * 70 + 70 * 3 + 70 * 2 + 70 * 3);
   const Reader m(b.data, b.size);
   std::set<int> sources, forms, products, kinds, made;  // made: of each op, its outputs, pool and thresholds
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
@@ -292,7 +292,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"tensor: its sizes multiply past the arena",
        [](FileBuilder& f) { f.tensors[1].h = f.tensors[1].w = kMaxSide, f.tensors[1].c = kMaxDepth; }, BNT_NO_OP,
        tensor_at(1) + 20},
-      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(24)},
+      {"tensor: nobody makes it", [](FileBuilder& f) { f.tensors.push_back(f.tensors[0]); }, BNT_NO_OP, tensor_at(28)},
 
       {"op: name outside the strings", [](FileBuilder& f) { f.ops[2].name = 1000; }, 2, op_at(2)},
       {"op: unknown source", [](FileBuilder& f) { f.ops[2].source = kSources; }, 2, op_at(2) + O::kAtSource},
@@ -455,12 +455,43 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
        op_at(2) + O::kAtOutF32},
       {"op: too many stages", [](FileBuilder& f) { f.ops[2].n_stages = kMaxStages + 1; }, 2, op_at(2) + O::kAtStages},
       {"op: stages out of order", [](FileBuilder& f) { f.ops[2].first_stage = 0; }, 2, op_at(2) + O::kAtFirstStage},
-      {"op: stages behind the table", [](FileBuilder& f) { f.ops[21].n_stages = 2; }, 21, op_at(21) + O::kAtFirstStage},
+      {"op: stages behind the table", [](FileBuilder& f) { f.ops[25].n_stages = 2; }, 25, op_at(25) + O::kAtFirstStage},
       {"stages that no op has", [](FileBuilder& f) { f.stages.push_back(f.stages[0]); }, BNT_NO_OP, Header::kAtStages},
       {"op: no band", [](FileBuilder& f) { f.ops[1].band = 0; }, 1, op_at(1) + O::kAtBand},
       {"op: band of more rows than there are", [](FileBuilder& f) { f.ops[1].band = 4; }, 1, op_at(1) + O::kAtBand},
       {"op: as many channels a task as there are", [](FileBuilder& f) { f.ops[1].part = 1; }, 1, op_at(1) + O::kAtPart},
-      {"op: reserved field", [](FileBuilder& f) { f.ops[6].reserved = 1; }, 6, op_at(6) + O::kAtReserved},
+      {"op: panels of what is no convolution", [](FileBuilder& f) { f.ops[6].panel = 1; }, 6, op_at(6) + O::kAtPanel},
+      {"op: panels of rows", [](FileBuilder& f) { f.ops[4].panel = 4; }, 4, op_at(4) + O::kAtPanel},
+      {"op: panels of no width that there is", [](FileBuilder& f) { f.ops[25].panel = 3; }, 25, op_at(25) + O::kAtPanel},
+      {"op: pad bits in its panels",
+       [](FileBuilder& f) {
+         std::vector<uint64_t> w(32);
+         w[2] = 64;  // channel 0's second word has 6 bits
+         f.ops[25].weights = f.payload(w);
+       },
+       25, op_at(25) + O::kAtWeights},
+      {"op: bits of channels that do not exist",
+       [](FileBuilder& f) {
+         std::vector<uint64_t> w(32);
+         w[5] = 1;  // of channel 3
+         f.ops[25].weights = f.payload(w);
+       },
+       25, op_at(25) + O::kAtWeights},
+      {"op: a code in its panels beyond its reach",
+       [](FileBuilder& f) {
+         std::vector<uint8_t> w(70 * 16);
+         w[0] = 4;
+         f.ops[23].weights = f.payload(w);
+       },
+       23, op_at(23) + O::kAtWeights},
+      {"op: codes of channels that do not exist",
+       [](FileBuilder& f) {
+         std::vector<uint8_t> w(70 * 16);
+         w[4] = 1;  // of channel 2
+         f.ops[23].weights = f.payload(w);
+       },
+       23, op_at(23) + O::kAtWeights},
+      {"op: panels of codes on floats", [](FileBuilder& f) { f.ops[23].in = 23; }, 23, op_at(23) + O::kAtWeightForm},
 
       {"stage: unknown kind", [](FileBuilder& f) { f.stages[0].kind = kStageKinds; }, 1, stage_at(0)},
       {"stage: reserved field", [](FileBuilder& f) { f.stages[0].reserved = 1; }, 1, stage_at(0) + 7},

@@ -26,7 +26,8 @@ inline std::vector<float> sample_scales() { return {1.25f, 0.5f, -2.0f, 3.0f, 0.
 // 8 depthwise; 9 load -> codes; 10 codes * codes with thresholds and pool -> codes; 11 codes * codes with thresholds
 // -> bits; 12 bits * codes in groups + affine -> f32 and codes; 13 codes * codes with thresholds -> codes; 14 load of
 // codes + add; 15 floats * codes with a table and scales; 16 means of parts + sigmoid + mul; 17 load + tanh + pool of
-// means; 18 concat + softmax; 19 features; 20 floats in two parts of their channels; 21 full-window conv -> scores.
+// means; 18 concat + softmax; 19 features + quantizers; 20 floats in two parts of their channels; 21 full-window conv -> scores;
+// 22 load -> codes; 23 codes in panels; 24 load -> bits; 25 bits in panels of 2.
 inline FileBuilder sample_builder() {
   FileBuilder f;
   f.header.h = 4, f.header.w = 4, f.header.c = 2;
@@ -92,7 +93,7 @@ inline FileBuilder sample_builder() {
   const uint32_t b_bits = tensor("b.sign", Type::kBits, 2, 2, 3, 2, 4), b = tensor("b", Type::kF32, 2, 2, 3, 3, 5);
   const uint32_t c = tensor("c", Type::kF32, 3, 3, 3, 4, 16), d = tensor("d", Type::kF32, 2, 2, 3, 5, 7);
   const uint32_t e = tensor("e", Type::kBits, 3, 3, 3, 6, 6), g = tensor("mean", Type::kF32, 1, 1, 3, 7, 8);
-  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 21, 22),
+  const uint32_t y = tensor("fc", Type::kF32, 1, 1, kSampleClasses, 21, 26),
                  dw = tensor("dw", Type::kF32, 1, 1, 3, 8, 14);
   const uint32_t p = codes("p", 3, 3, 3, 3, 0, 3.0f, 9, 10), q = codes("q", 3, 3, 5, 2, -1, 1.0f, 10, 11);
   const uint32_t r = tensor("r.sign", Type::kBits, 3, 3, 3, 11, 12), s = tensor("s", Type::kF32, 1, 1, 3, 12, 12);
@@ -103,7 +104,11 @@ inline FileBuilder sample_builder() {
                  pooled = tensor("pooled", Type::kF32, 1, 4, 3, 17, 18);
   const uint32_t joined = tensor("joined", Type::kF32, 1, 4, 6, 18, 19),
                  features = tensor("features", Type::kF32, 1, 1, 24, 19, 20);
-  const uint32_t wide = tensor("wide", Type::kF32, 1, 1, 70, 20, 21);
+  const uint32_t wide = tensor("wide", Type::kF32, 1, 1, 70, 20, 24);
+  const uint32_t wide_codes = codes("wide.codes", 1, 1, 70, 3, 0, 3.0f, 22, 23),
+                 paneled = tensor("paneled", Type::kF32, 1, 1, 2, 23, 23);
+  const uint32_t wide_bits = tensor("wide.sign", Type::kBits, 1, 1, 70, 24, 25),
+                 sign_paneled = tensor("sign.paneled", Type::kF32, 1, 1, 3, 25, 25);
   f.tensors[p].flags = TensorRecord::kFirstAboveZero;
 
   op("input", Source::kPixels, kNone, x, kNone);
@@ -149,6 +154,16 @@ inline FileBuilder sample_builder() {
   conv("wide", features, wide, kNone, WeightForm::kPanels, floats(24 * 80, 0.5f), 1, 0, 70), f.ops.back().part = 1;
   close();
   conv("fc", wide, y, kNone, WeightForm::kPanels, floats(70 * 16, 2.0f), 1, 0, kSampleClasses), close();
+  op("wide.codes", Source::kLoad, wide, kNone, wide_codes), close();
+  std::vector<uint8_t> panels(70 * 16);  // [35 pairs][16 channels][2], of which 2 channels exist
+  for (size_t i = 0; i < 35; ++i) panels[i * 32] = panels[i * 32 + 3] = uint8_t(i % 2 ? 3 : -2);
+  conv("paneled", wide_codes, paneled, kNone, WeightForm::kCodePanels, f.payload(panels), 1, 0, 2);
+  weight_codes(3, 1, -3), f.ops.back().weight_top = 6, close();
+  op("wide.sign", Source::kLoad, wide, kNone, wide_bits), close();
+  std::vector<uint64_t> sign_panels(2 * 16);  // [8 panels][2 words][2 channels], of which 3 channels exist
+  sign_panels[0] = 5, sign_panels[1] = ~uint64_t(0), sign_panels[2] = 1, sign_panels[3] = 63, sign_panels[4] = 9;
+  conv("sign.paneled", wide_bits, sign_paneled, kNone, WeightForm::kSignPanels, f.payload(sign_panels), 1, 0);
+  f.ops.back().panel = 2, close();
 
   const ArenaPlan plan = plan_arena(lives, kAlign);
   for (size_t i = 0; i < f.tensors.size(); ++i) f.tensors[i].arena = uint32_t(plan.offsets[i]);

@@ -47,21 +47,21 @@ void check(const ConvShape& s, int pad_value) {
   xnor_pack_weights(s, pad_value, w.data(), packed.data());
 
   std::vector<int32_t> sums(want.size() + 1, 77);
-  xnor_conv_i32(s, pad_value, x.data(), packed.data(), 0, rows, scratch.data(), sums.data());
+  xnor_conv_i32(s, pad_value, x.data(), xnor_weights(s, packed.data()), 0, rows, scratch.data(), sums.data());
   REQUIRE(sums.back() == 77);
   sums.pop_back();
   REQUIRE(sums == want);
   const int64_t split = rows / 2;
   sums.assign(want.size(), 77);
-  xnor_conv_i32(s, pad_value, x.data(), packed.data(), 0, split, scratch.data(), sums.data());
-  xnor_conv_i32(s, pad_value, x.data(), packed.data(), split, rows, scratch.data(), sums.data() + split * row_size);
+  xnor_conv_i32(s, pad_value, x.data(), xnor_weights(s, packed.data()), 0, split, scratch.data(), sums.data());
+  xnor_conv_i32(s, pad_value, x.data(), xnor_weights(s, packed.data()), split, rows, scratch.data(), sums.data() + split * row_size);
   REQUIRE(sums == want);
 
   const Rng rng(3, kRngTest);
   std::vector<float> bias(size_t(s.k)), values(want.size() + 1, 77.0f);
   for (size_t i = 0; i < bias.size(); ++i) bias[i] = float(rng.normal(i));
   for (const float* b : {static_cast<const float*>(nullptr), static_cast<const float*>(bias.data())}) {
-    xnor_conv_f32(s, pad_value, x.data(), packed.data(), b, 0, rows, scratch.data(), values.data());
+    xnor_conv_f32(s, pad_value, x.data(), xnor_weights(s, packed.data()), b, 0, rows, scratch.data(), values.data());
     for (size_t i = 0; i < want.size(); ++i)
       REQUIRE(values[i] == (b ? float(want[i]) + b[i % size_t(s.k)] : float(want[i])));
     REQUIRE(values.back() == 77.0f);
@@ -75,7 +75,7 @@ void check(const ConvShape& s, int pad_value) {
   }
   const Thresholds t{lo.data(), hi.data(), flip.data()};
   std::vector<uint64_t> bits(size_t(rows * s.out_w() * words) + 1, ~uint64_t(0)), want_bits = bits;
-  xnor_conv_bits(s, pad_value, x.data(), packed.data(), t, 0, rows, scratch.data(), bits.data());
+  xnor_conv_bits(s, pad_value, x.data(), xnor_weights(s, packed.data()), t, 0, rows, scratch.data(), bits.data());
   ref::threshold_bits(want.data(), rows * s.out_w(), s.k, t, want_bits.data());
   REQUIRE(bits == want_bits);
   REQUIRE(packed.guards_stand());
@@ -94,7 +94,7 @@ TEST_CASE("xnor_conv: two channels, by hand: padding of 0 adds nothing, -1 and +
       GuardedMemory packed(xnor_packed_bytes(s, pad)), scratch(xnor_scratch_bytes(s));
       xnor_pack_weights(s, pad, w.data(), packed.data());
       int32_t out[2];
-      xnor_conv_i32(s, pad, x.data(), packed.data(), 0, 1, scratch.data(), out);
+      xnor_conv_i32(s, pad, x.data(), xnor_weights(s, packed.data()), 0, 1, scratch.data(), out);
       CHECK(out[0] == 2 * pad + 0 + 2);
       CHECK(out[1] == 0 + 0 + 0 * pad);
     }
@@ -161,7 +161,7 @@ TEST_CASE("xnor_conv: more steps than byte counters hold, with all bits differin
     GuardedMemory packed(xnor_packed_bytes(s, 0)), scratch(xnor_scratch_bytes(s));
     xnor_pack_weights(s, 0, w.data(), packed.data());
     std::vector<int32_t> out(17);
-    xnor_conv_i32(s, 0, x.data(), packed.data(), 0, 1, scratch.data(), out.data());
+    xnor_conv_i32(s, 0, x.data(), xnor_weights(s, packed.data()), 0, 1, scratch.data(), out.data());
     CHECK(out == std::vector<int32_t>(17, -64 * 12 * 9));
     check(s, 0);
   });
