@@ -47,6 +47,7 @@ enum RngPurpose : uint32_t {
   kRngDropout = 4,
   kRngCrop = 5,   // random resized crops
   kRngColor = 6,  // color jitter, lighting
+  kRngQuantize = 7,  // stochastic quantizers
   kRngTest = 99,
 };
 

@@ -51,14 +51,14 @@ bool pooled_in_blocks(const Pass& pass, size_t conv) {
 
 // The convolution, and the pool unless that is -1.
 Piece piece_of(const Pass& pass, size_t conv, int pool) {
-  return [plan = &pass.plan, conv, pool, order = pass.context.order, values = pass.byte_values](
-             const Quantized& images, const Tensors& parameters) {
+  return [plan = &pass.plan, conv, pool, order = pass.context.order, draws = Draws(pass.context),
+          values = pass.byte_values](const Quantized& images, const Tensors& parameters) {
     const std::vector<NodeSpec>& nodes = plan->spec().nodes;
     const auto convolved = [&] {
       const WorkScope work({name_of(Kind::kConv), &nodes[conv].name});
-      if (images.value.dtype() != DType::kU8) return convolve(*plan, conv, images, parameters[0], parameters[1], order);
+      if (images.value.dtype() != DType::kU8) return convolve(*plan, conv, images, parameters, draws, order);
       // Values of a few images, that need not be made once more within the piece.
-      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters[0], parameters[1], order);
+      return convolve(*plan, conv, {byte_values(images.value, values).detach()}, parameters, draws, order);
     };
     if (pool < 0) return convolved();
     const WorkScope work({name_of(Kind::kMaxPool), &nodes[size_t(pool)].name});
@@ -103,8 +103,7 @@ Tensor run_group(const NormGroup& g, const Pass& pass, const List<Quantized>& va
   if (g.conv < 0) return norm_act(pass.real(x.value), form, in, remake);
   const size_t conv = size_t(g.conv);
   return norm_in_batch_blocks("conv_norm", block_of(pass.plan, conv, x.value.dim(0), dtype_of(pass, conv)), x,
-                              {pass.parameter(conv, Role::kWeight), pass.parameter(conv, Role::kBias)},
-                              piece_of(pass, conv, g.pool), form, in, remake);
+                              layer_parameters(pass, conv), piece_of(pass, conv, g.pool), form, in, remake);
 }
 
 Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values) {
@@ -114,8 +113,8 @@ Quantized run_node(size_t index, const Pass& pass, const List<Quantized>& values
   if (node.kind == Kind::kMaxPool && pooled_in_blocks(pass, first)) {
     const int64_t block = block_of(pass.plan, first, pass.images, dtype_of(pass, first));
     return real(in_batch_blocks("conv_max_pool", block, values[size_t(pass.plan.spec().nodes[first].inputs[0])],
-                                {pass.parameter(first, Role::kWeight), pass.parameter(first, Role::kBias)},
-                                piece_of(pass, first, int(index)), pass.plan.is_binary(first)));
+                                layer_parameters(pass, first), piece_of(pass, first, int(index)),
+                                pass.plan.is_binary(first)));
   }
   const Quantized& source = values[first];
   const bool as_it_is = room.takes_bytes || source.codes.defined();

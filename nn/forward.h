@@ -22,9 +22,11 @@ struct Input {
 
 // What a pass is told: there is no global mode. Each part stands for itself; training() sets those of a training step.
 struct Context {
-  // Norms use the batch's statistics and move their running ones; else the running ones.
+  // Norms use the batch's statistics and move their running ones; else the running ones. Likewise the ranges of
+  // activations that are not fixed (ops/quant/range.h), and learned scales of activations are started.
   bool batch_statistics = false;
   bool dropout = false;
+  bool stochastic = false;  // stochastic quantizers draw; else they take the sign
   // A backward pass follows: what need not be kept for it is not (pieces that run as one and are computed again, inputs
   // of bytes). Values and gradients are the same, bit for bit, but for the order of sums of a slope's gradient.
   bool for_backward = false;
@@ -45,7 +47,7 @@ struct Context {
 
   static Context training(uint64_t seed = 0, int64_t step = 0, SumOrder order = SumOrder::kAny) {
     Context c;
-    c.batch_statistics = c.dropout = c.for_backward = true;
+    c.batch_statistics = c.dropout = c.stochastic = c.for_backward = true;
     c.seed = seed;
     c.step = step;
     c.order = order;

@@ -82,6 +82,9 @@ int NetBuilder::prelu(const std::string& name, int x, const PReluConfig& config)
 int NetBuilder::quantize(const std::string& name, int x, const QuantizeConfig& config) {
   return push({name, Kind::kQuantize, {x}, config});
 }
+int NetBuilder::input_scale(const std::string& name, int layer, int x, const InputScaleConfig& config) {
+  return push({name, Kind::kInputScale, {layer, x}, config});
+}
 int NetBuilder::max_pool(const std::string& name, int x, const PoolConfig& config) {
   return push({name, Kind::kMaxPool, {x}, config});
 }

@@ -53,6 +53,10 @@ struct AdaptivePoolConfig {
 struct QuantizeConfig {
   QuantSpec quant{.scheme = Scheme::kSign, .surrogate = Surrogate::kClip};
 };
+// The window of the layer before it (ops/quant/input_scale.h).
+struct InputScaleConfig {
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
+};
 struct DropoutConfig {
   double p = 0.5;
 };
@@ -66,7 +70,7 @@ const char* name_of(Kind kind);  // "conv", "batch_norm", ...
 bool kind_from_name(const std::string& name, Kind* kind);  // false if there is none
 
 using Config = std::variant<NoConfig, InputConfig, ConvConfig, LinearConfig, BatchNormConfig, PReluConfig, PoolConfig,
-                            AdaptivePoolConfig, QuantizeConfig, DropoutConfig>;
+                            AdaptivePoolConfig, QuantizeConfig, InputScaleConfig, DropoutConfig>;
 
 Config default_config(Kind kind);  // of the type that a node of this kind has
 
@@ -128,6 +132,7 @@ class NetBuilder {
   int batch_norm(const std::string& name, int x, const BatchNormConfig& config = {});
   int prelu(const std::string& name, int x, const PReluConfig& config);
   int quantize(const std::string& name, int x, const QuantizeConfig& config = {});
+  int input_scale(const std::string& name, int layer, int x, const InputScaleConfig& config);
   int max_pool(const std::string& name, int x, const PoolConfig& config = {});
   int avg_pool(const std::string& name, int x, const PoolConfig& config = {});
   int adaptive_avg_pool(const std::string& name, int x, const AdaptivePoolConfig& config);

@@ -25,9 +25,11 @@ void fields(QuantSpec& q, const std::string& name, FieldList& f) {
       .without_effect_at(std::string(name_of(Granularity::kLayer)));
   f.add((name + ".scale").c_str(), &q.scale, "where the scale comes from")
       .without_effect_at(std::string(name_of(ScaleRule::kNone)));
-  f.add((name + ".low").c_str(), &q.low, "least of the values that codes reach", between(-1e30, 0))
+  f.add((name + ".low").c_str(), &q.low, "least of the values that codes reach", between(-1e30, 1e30))
       .without_effect_at(0.0);
   f.add((name + ".high").c_str(), &q.high, "largest of them", between(0, 1e30)).without_effect_at(0.0);
+  f.add((name + ".set").c_str(), &q.set, "which set of learned scales or ranges", between(0, 1023))
+      .without_effect_at(int64_t(0));
 }
 void fields(ConvConfig& c, FieldList& f) {
   f.add("out_channels", &c.out_channels, "channels of the output");
@@ -72,6 +74,16 @@ void fields(AdaptivePoolConfig& c, FieldList& f) {
   f.add("out_w", &c.out_w, "columns of the output");
 }
 void fields(QuantizeConfig& c, FieldList& f) { fields(c.quant, "quant", f); }
+void fields(InputScaleConfig& c, FieldList& f) {
+  f.add("kernel_h", &c.kernel_h, "rows of the window");
+  f.add("kernel_w", &c.kernel_w, "columns of the window");
+  f.add("stride_h", &c.stride_h, "rows from window to window");
+  f.add("stride_w", &c.stride_w, "columns from window to window");
+  f.add("pad_h", &c.pad_h, "rows of padding above, and below");
+  f.add("pad_w", &c.pad_w, "columns of padding on the left, and on the right");
+  f.add("dilation_h", &c.dilation_h, "rows from value to value");
+  f.add("dilation_w", &c.dilation_w, "columns from value to value");
+}
 void fields(DropoutConfig& c, FieldList& f) { f.add("p", &c.p, "probability that a value is dropped"); }
 void fields(NoConfig&, FieldList&) {}
 

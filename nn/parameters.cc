@@ -8,6 +8,8 @@
 #include "nn/kinds/kind.h"
 #include "nn/plan.h"
 #include "ops/batch_norm.h"
+#include "ops/quant/learned_scale.h"
+#include "ops/quant/range.h"
 
 namespace bantam {
 namespace {
@@ -64,6 +66,10 @@ void widen(ParameterSpec* all, const ParameterSpec& p) {
 
 }  // namespace
 
+std::string quant_name(const NodeSpec& node, const char* what, const QuantSpec& quant) {
+  return node.name + "." + what + (quant.set == 0 ? "" : ".set" + std::to_string(quant.set));
+}
+
 Initial initial_bias(Init init, int64_t fan_in) {
   if (init == Init::kSmallNormal) return {Initial::kConstant, 0};
   return {Initial::kUniform, 1 / std::sqrt(double(fan_in))};
@@ -91,7 +97,7 @@ std::vector<NodeParameters> node_parameters(const NetSpec& spec, const std::vect
 Parameters::Parameters(std::span<const NetSpec> specs, DType dtype) : dtype_(dtype) {
   std::vector<const std::string*> order;
   std::map<std::string, int64_t> norms;
-  std::map<std::string, const std::string*> labels;
+  std::map<std::string, const std::string*> labels, ranges;
   for (const NetSpec& spec : specs) {
     const std::vector<NodeParameters> nodes = node_parameters(spec, infer_shapes(spec));
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -105,6 +111,7 @@ Parameters::Parameters(std::span<const NetSpec> specs, DType dtype) : dtype_(dty
         order.push_back(&it->first);
         labels[p.name] = &spec.nodes[i].name;
       }
+      if (!nodes[i].range.empty()) ranges.emplace(nodes[i].range, &spec.nodes[i].name);
       if (nodes[i].norm.empty()) continue;
       int64_t& channels = norms[nodes[i].norm];
       channels = std::max(channels, nodes[i].norm_channels);
@@ -122,6 +129,10 @@ Parameters::Parameters(std::span<const NetSpec> specs, DType dtype) : dtype_(dty
     const AllocLabel label("parameter", labels.at(name));
     norms_[name] = std::make_unique<NormStatistics>(
         NormStatistics{Tensor::zeros({channels}, dtype_), Tensor::full({channels}, 1, dtype_), 0});
+  }
+  for (const auto& [name, node] : ranges) {
+    const AllocLabel label("parameter", node);
+    ranges_[name] = std::make_unique<Tensor>(Tensor::zeros({2}, dtype_));
   }
 }
 
@@ -150,6 +161,32 @@ void Parameters::initialize(uint64_t seed) {
     const Shape channels = norm->mean.shape();
     *norm = {Tensor::zeros(channels, dtype_), Tensor::full(channels, 1, dtype_), 0};
   }
+  for (auto& [name, range] : ranges_) *range = Tensor::zeros({2}, dtype_);
+  for (const Parameter* p : all_)
+    if (is_scale(*p)) start_scale(p->name);
+}
+
+void Parameters::start_scale(const std::string& name) {
+  const ParameterSpec& spec = specs_.at(name);
+  Parameter* scale = find(name);
+  const Parameter* weight = spec.scale_of.empty() ? nullptr : find(spec.scale_of);
+  scale->value = weight ? first_weight_scale(weight->value, spec.quant) : Tensor::zeros(scale->value.shape(), dtype_);
+}
+
+bool Parameters::is_scale(const Parameter& p) const { return specs_.at(p.name).is_scale(); }
+
+bool Parameters::is_of_quantizer(const std::string& name) const {
+  const auto it = specs_.find(name);
+  return it == specs_.end() ? ranges_.count(name) == 1 : it->second.is_scale();
+}
+
+QuantSpec Parameters::fixed_quant(const NodeSpec& node) const {
+  const QuantSpec& quant = std::get<QuantizeConfig>(node.config).quant;
+  if (has_running_range(quant, Operand::kActivation))
+    return with_range(quant, running_range(*ranges_.at(quant_name(node, "running_range", quant)), quant));
+  if (has_learned_scale(quant, Operand::kActivation))
+    return with_scale(quant, find(quant_name(node, "scale", quant))->value.item());
+  return quant;
 }
 
 Parameters::NormAffine Parameters::norm_affine(const NodeSpec& node) const {
@@ -194,6 +231,7 @@ const Binding& Parameters::binding(const Plan& plan) const {
                     to_string(want.shape));
       node.of[r] = {find(want.name), part, part == all, all, want.shape};
     }
+    if (!wanted.range.empty()) node.range = ranges_.at(wanted.range).get();
     if (wanted.norm.empty()) continue;
     node.norm = norms_.at(wanted.norm).get();
     node.norm_channels = wanted.norm_channels;

@@ -43,17 +43,23 @@ struct ParameterSpec {
   FileLayout layout = {};
   Initial initial = {};
   bool shared = false;  // nodes may name it together
+  // Of a learned scale (ops/quant/learned_scale.h): the quantizer; the weight that it starts from, none for
+  // activations.
+  std::string scale_of = {};
+  QuantSpec quant = {};
+  bool is_scale() const { return quant.scale == ScaleRule::kLearned; }
 };
 
 // Places of a node's parameters, in the order in which an optimizer sees them.
-enum class Role : uint8_t { kWeight, kBias };
-constexpr size_t kRoles = 2;
+enum class Role : uint8_t { kWeight, kBias, kScale };
+constexpr size_t kRoles = 3;
 
 // What one node learns. Names are empty where it has none.
 struct NodeParameters {
   std::array<ParameterSpec, kRoles> of = {};
   std::string norm = {};  // its running statistics' name
   int64_t norm_channels = 0;
+  std::string range = {};  // its running range's name
 
   ParameterSpec& operator[](Role r) { return of[size_t(r)]; }
   const ParameterSpec& operator[](Role r) const { return of[size_t(r)]; }
@@ -77,6 +83,7 @@ struct BoundNode {
   std::array<Part, kRoles> of = {};
   NormStatistics* norm = nullptr;
   int64_t norm_channels = 0;
+  Tensor* range = nullptr;  // [2], running (ops/quant/range.h)
 };
 using Binding = List<BoundNode>;  // by node
 
@@ -91,17 +98,24 @@ class Parameters {
   ~Parameters();
 
   // A function of the seed and the parameters' names alone: convolutions Kaiming-normal by fan-out, linear layers and
-  // biases as NetSpec::init says, norms 1 and 0, slopes as configured.
+  // biases as NetSpec::init says, norms 1 and 0, slopes as configured, learned scales of weights from these; those of
+  // activations, and ranges, wait for the first batch.
   void initialize(uint64_t seed);
+  // Starts the learned scale of that name once more, from its weight as it is now; 0 where it waits for a batch.
+  void start_scale(const std::string& name);
+  // Whether that is a learned scale or a running range: what files of nets without them may lack.
+  bool is_of_quantizer(const std::string& name) const;
 
   DType dtype() const { return dtype_; }
   const std::vector<Parameter*>& all() const { return all_; }  // in the order of the net
   Parameter* find(const std::string& name) const;              // null if there is none
   int64_t count() const;                                       // of trained values
+  bool is_scale(const Parameter& p) const;                     // a quantizer's learned one
 
   // Weights and running statistics as files hold them, by torchvision's names: convolutions OIHW, linear layers after a
   // flatten with their inputs in CHW order. Statistics: "<norm>.running_mean", ".running_var", and the counter
-  // ".num_batches_tracked" in counters().
+  // ".num_batches_tracked" in counters(). Of quantizers: "<layer>.weight_scale", "<quantize node>.scale",
+  // "<quantize node>.running_range".
   std::vector<NamedTensor> state_dict() const;
   std::map<std::string, int64_t> counters() const;
   struct LoadReport {
@@ -113,7 +127,7 @@ class Parameters {
   LoadReport load_state_dict(const std::vector<NamedTensor>& tensors,
                              const std::map<std::string, int64_t>& counters = {});
 
-  // Running means and variances, as state_dict() has them, shared.
+  // Running means, variances and ranges, as state_dict() has them, shared.
   std::vector<NamedTensor> statistics() const;
 
   // One tensor of a parameter's shape (weight, gradient, momentum) between memory's layout and the files'.
@@ -131,6 +145,8 @@ class Parameters {
     std::vector<float> scale, shift;
   };
   NormAffine norm_affine(const NodeSpec& norm) const;
+  // A quantize node in evaluation: its range or its learned scale as constants.
+  QuantSpec fixed_quant(const NodeSpec& quantize) const;
 
   // Where the plan's nodes find what they need; found once, and remembered as long as the plan lives. Throws Error
   // naming a parameter that is missing or smaller than the plan takes it.
@@ -144,6 +160,7 @@ class Parameters {
   std::vector<Parameter*> all_;
   std::map<std::string, ParameterSpec> specs_;
   std::map<std::string, std::unique_ptr<NormStatistics>> norms_;
+  std::map<std::string, std::unique_ptr<Tensor>> ranges_;
   mutable std::vector<std::unique_ptr<Bound>> bound_;  // what binding() remembers
 };
 
@@ -152,5 +169,8 @@ std::vector<NodeParameters> node_parameters(const NetSpec& spec, const std::vect
 
 // A norm's weight, bias and statistics go by this name: the node's, or that of its set (BatchNormConfig::set).
 std::string norm_name(const NodeSpec& norm);
+// Likewise what a quantizer learns: `what` of the node, of the set that its spec names: "conv1.weight_scale",
+// "conv1.weight_scale.set1".
+std::string quant_name(const NodeSpec& node, const char* what, const QuantSpec& quant);
 
 }  // namespace bantam

@@ -67,12 +67,21 @@ std::map<int, Operands> operands_of(const NetSpec& spec, const QuantRecipe& reci
     if (!used) throw Error("quantize: no layer's name matches " + other.pattern);
   }
   for (auto& [i, operands] : all) {
-    operands = {normal(operands.weight), normal(operands.activation)};
-    operands.activation.granularity = Granularity::kLayer, operands.activation.scale = ScaleRule::kNone;
+    operands = {normal(operands.weight, Operand::kWeight), normal(operands.activation, Operand::kActivation)};
     check(spec.nodes[size_t(i)].name, operands.weight, Operand::kWeight);
     check(spec.nodes[size_t(i)].name, operands.activation, Operand::kActivation);
   }
   return all;
+}
+
+// The factor of a layer that reads a quantize node, behind it.
+NodeSpec input_scale_of(const NetSpec& spec, int layer) {
+  const NodeSpec& node = spec.nodes[size_t(layer)];
+  InputScaleConfig window;
+  if (const auto* c = std::get_if<ConvConfig>(&node.config))
+    window = {c->kernel_h, c->kernel_w, c->stride_h, c->stride_w, c->pad_h, c->pad_w, c->dilation_h, c->dilation_w};
+  const int codes = node.inputs[0];
+  return {node.name + ".input_scale", Kind::kInputScale, {layer, spec.nodes[size_t(codes)].inputs[0]}, window};
 }
 
 // Whether a value cannot be below zero, as far as the kinds of the nodes tell.
@@ -175,6 +184,7 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     const QuantizeConfig config{read};
     const bool output =
         i + 1 == int(spec.nodes.size()) || std::count(spec.extra_outputs.begin(), spec.extra_outputs.end(), i);
+    const bool scaled = quantized_input && recipe.input_scale && needs_both_signs(read_by(i).scheme);
     at[size_t(i)] = int(out.nodes.size());
     if (node.kind == Kind::kRelu && all && !output) {
       node.kind = Kind::kQuantize;
@@ -185,6 +195,10 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
     }
     const std::string name = node.name;
     out.nodes.push_back(std::move(node));
+    if (scaled) {
+      out.nodes.push_back(input_scale_of(out, at[size_t(i)]));
+      at[size_t(i)] = int(out.nodes.size()) - 1;
+    }
     if (some && !(needs_both_signs(read.scheme) && never_negative(spec, i))) {
       codes[i] = int(out.nodes.size());
       out.nodes.push_back({name + ".codes", Kind::kQuantize, {at[size_t(i)]}, config});

@@ -18,6 +18,7 @@ struct QuantRecipe {
   QuantSpec weight = {};
   QuantSpec activation{.surrogate = Surrogate::kClip};
   bool first = false, last = false;  // are the first and the last layer quantized, too?
+  bool input_scale = false;          // are the sums of layers that read signs times XNOR-Net's K [input_scale.h]?
 
   // What else the layers take whose names match a pattern, where '*' stands for any text. Later ones win, and
   // win over `first` and `last`.

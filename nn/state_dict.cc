@@ -90,6 +90,7 @@ std::vector<NamedTensor> Parameters::statistics() const {
     all.push_back({name + ".running_mean", norm->mean});
     all.push_back({name + ".running_var", norm->var});
   }
+  for (const auto& [name, range] : ranges_) all.push_back({name, *range});
   return all;
 }
 
@@ -106,6 +107,10 @@ Parameters::LoadReport Parameters::load_state_dict(const std::vector<NamedTensor
   for (const NamedTensor& named : tensors) {
     if (Parameter* p = find(named.name)) {
       p->value = from_file_layout(named.name, named.tensor).to(dtype_);
+    } else if (const auto range = ranges_.find(named.name); range != ranges_.end()) {
+      if (!(named.tensor.shape() == Shape{2}))
+        throw Error(named.name + ": the net has [2], the file " + to_string(named.tensor.shape()));
+      *range->second = named.tensor.clone().to(dtype_);
     } else {
       const size_t dot = named.name.rfind('.');
       const auto it = dot == std::string::npos ? norms_.end() : norms_.find(named.name.substr(0, dot));
@@ -136,6 +141,7 @@ Parameters::LoadReport Parameters::load_state_dict(const std::vector<NamedTensor
   };
   for (const Parameter* p : all_) want(p->name);
   for (const auto& [name, norm] : norms_) want(name + ".running_mean"), want(name + ".running_var");
+  for (const auto& [name, range] : ranges_) want(name);
   return report;
 }
 

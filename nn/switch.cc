@@ -21,6 +21,12 @@ bool is_depthwise(const NodeSpec& node, int64_t in, int64_t out) {
   return c && c->groups > 1 && c->groups == in && in == out;
 }
 
+// Learned scales and ranges are of a set as norms are.
+void take_set(QuantSpec* quant, Operand operand, int64_t set) {
+  quant->set = int(set);
+  *quant = normal(*quant, operand);
+}
+
 // For each node, whether its output keeps its channels.
 std::vector<bool> kept_nodes(const NetSpec& spec, const std::vector<Shape>& shapes) {
   // Nodes whose outputs have the same channels, one for one, lead to the same node.
@@ -32,9 +38,10 @@ std::vector<bool> kept_nodes(const NetSpec& spec, const std::vector<Shape>& shap
   };
   for (int i = 1; i < int(spec.nodes.size()); ++i) {
     const NodeSpec& node = spec.nodes[size_t(i)];
-    if (room_of(node.kind).channels == Channels::kSame ||
-        is_depthwise(node, shapes[size_t(node.inputs[0])][-1], shapes[size_t(i)][-1]))
+    const Channels channels = room_of(node.kind).channels;
+    if (channels == Channels::kSame || is_depthwise(node, shapes[size_t(node.inputs[0])][-1], shapes[size_t(i)][-1]))
       for (int in : node.inputs) leader[size_t(group_of(i))] = group_of(in);
+    if (channels == Channels::kFirst) leader[size_t(group_of(i))] = group_of(node.inputs[0]);
   }
   std::vector<bool> kept(spec.nodes.size());
   kept[size_t(group_of(0))] = kept[size_t(group_of(int(spec.nodes.size()) - 1))] = true;
@@ -75,7 +82,13 @@ NetSpec at(const NetSpec& spec, const Switch& s) {
     shapes.push_back(room.shape(node, in, 1));
   }
   infer_shapes(net);
-  return s.quant.changes_nothing() ? net : quantize(net, s.quant);
+  if (!s.quant.changes_nothing()) net = quantize(net, s.quant);
+  for (NodeSpec& node : net.nodes) {
+    if (auto* q = std::get_if<QuantizeConfig>(&node.config)) take_set(&q->quant, Operand::kActivation, s.set);
+    if (auto* conv = std::get_if<ConvConfig>(&node.config)) take_set(&conv->weight, Operand::kWeight, s.set);
+    if (auto* linear = std::get_if<LinearConfig>(&node.config)) take_set(&linear->weight, Operand::kWeight, s.set);
+  }
+  return net;
 }
 
 }  // namespace bantam

@@ -54,11 +54,14 @@ bool is_float(StDType t) {
 struct Wanted {
   std::vector<NamedTensor> tensors;
   std::vector<std::string> counters;
+  std::set<std::string> of_quantizers;  // tensors that files of nets without quantizers lack
   explicit Wanted(const NetSpec& spec) {
     const DryRun dry;
     const Parameters parameters(spec);
     tensors = parameters.state_dict();
     for (const auto& [name, value] : parameters.counters()) counters.push_back(name);
+    for (const NamedTensor& t : tensors)
+      if (parameters.is_of_quantizer(t.name)) of_quantizers.insert(t.name);
   }
 };
 
@@ -118,7 +121,7 @@ void WeightsFile::check(const NetSpec& spec) const {
     known.insert(t.name);
     const SafeTensor* e = find(t.name);
     if (!e) {
-      if (!matches(rules_.allow_missing, t.name)) missing.push_back(t.name);
+      if (!wanted.of_quantizers.count(t.name) && !matches(rules_.allow_missing, t.name)) missing.push_back(t.name);
       continue;
     }
     if (!same_shape(t.tensor.shape(), e->shape))
@@ -156,8 +159,11 @@ LoadedWeights WeightsFile::load(const NetSpec& spec, Parameters* parameters) con
   parameters->load_state_dict(none, counters);
   r.loaded += int64_t(counters.size());
   const Wanted wanted(spec);
-  for (const NamedTensor& t : wanted.tensors)
-    if (!find(t.name)) r.missing.push_back(t.name);
+  for (const NamedTensor& t : wanted.tensors) {
+    if (find(t.name)) continue;
+    r.missing.push_back(t.name);
+    if (wanted.of_quantizers.count(t.name) && parameters->find(t.name)) parameters->start_scale(t.name);
+  }
   if (!counters.empty())
     for (const std::string& name : wanted.counters)
       if (!counters.count(name)) r.missing.push_back(name);

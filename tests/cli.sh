@@ -69,7 +69,7 @@ refused 2 "optimizer.momentum has no effect with optimizer.name" train fashion-m
 refused 2 "optimizer.lr: -1 is out of range, it must be above 0" train fashion-mnist-bnn --out r --lr -1
 refused 2 "optimizer.fused_update = on does not go with train.clip_norm" train fashion-mnist-bnn --out r --set optimizer.fused_update=on --set train.clip_norm=1
 refused 2 "data.flip: 'maybe' is not true or false" train fashion-mnist-bnn --out r --set data.flip=maybe
-refused 2 "quant.weight: unknown value 'sing' (did you mean 'sign'?), known: none | sign | bwn | xnor | twn | ternary | dorefa | tanh | uniform" train fashion-mnist-bnn --out r --set quant.weight=sing
+refused 2 "quant.weight: unknown value 'sing' (did you mean 'sign'?), known: none | sign | stochastic | bwn | xnor | twn | ternary | dorefa | tanh | uniform" train fashion-mnist-bnn --out r --set quant.weight=sing
 refused 2 "in place of \"bnn\" write quant.weight, quant.activation and model.order" train fashion-mnist-bnn --out r --set model.form=bnn
 refused 2 "model.stem has no effect with model.name" train fashion-mnist-bnn --out r --set model.stem=cifar
 refused 2 "data.mean has 2 values, data.stddev has 1" train fashion-mnist-bnn --out r --set data.mean=1,2

@@ -51,10 +51,17 @@ NetSpec net_of(const Recipe& recipe, int64_t h, int64_t w, int64_t c, int64_t cl
   const std::string& file = recipe.model.spec;
   const NetSpec spec = file.empty() ? net_by_name(recipe.model, h, w, c, classes) : net_from_file(file, h, w, c);
   const QuantConfig& q = recipe.quant;
-  const QuantRecipe quant{q.weight, q.activation, q.first, q.last, parse_quant_layers(q.layers)};
+  const QuantRecipe quant{q.weight, q.activation, q.first, q.last, q.input_scale, parse_quant_layers(q.layers)};
   if (quant.changes_nothing()) return spec;
   try {
-    return quantize(spec, quant);
+    const NetSpec net = quantize(spec, quant);
+    for (const NodeSpec& node : net.nodes)
+      if (const auto* c = std::get_if<QuantizeConfig>(&node.config))
+        if (traits_of(c->quant.scheme).ranged && c->quant.scale == ScaleRule::kNone)
+          throw Error(node.name + ": " + name_of(c->quant.scheme) +
+                      " has no range of its own: set quant.activation_scale = max, or train a net of floats and have "
+                      "bantam quantize measure the ranges");
+    return net;
   } catch (const Error& e) {
     throw UsageError(std::string("[quant]: ") + e.what());
   }
@@ -75,8 +82,11 @@ void keep_net_file(Recipe* recipe, const std::string& folder) {
   recipe->model.spec = kKeptNetFile;
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const std::vector<Parameter*>& parameters) {
-  std::vector<ParameterGroup> groups = {{parameters, 1, c.weight_decay}};
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& c, const Parameters& parameters) {
+  ParameterGroup most{.weight_decay = c.weight_decay}, scales{.lr_scale = c.scale_lr};
+  for (Parameter* p : parameters.all()) (parameters.is_scale(*p) ? scales : most).parameters.push_back(p);
+  std::vector<ParameterGroup> groups = {most};
+  if (!scales.parameters.empty()) groups.push_back(scales);
   if (c.name == OptimizerKind::kSgd)
     return make_sgd(std::move(groups), {.momentum = c.momentum, .nesterov = c.nesterov});
   return make_adam(std::move(groups), {.beta1 = c.beta1, .beta2 = c.beta2, .delta = c.eps});

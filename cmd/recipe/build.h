@@ -23,7 +23,7 @@ NetSpec net_of(const Recipe& recipe, const Dataset& data);
 // RUN/recipe.toml means what it meant, wherever the folder goes. Does nothing where the net has a name.
 constexpr const char* kKeptNetFile = "net.json";
 void keep_net_file(Recipe* recipe, const std::string& folder);
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const Parameters& parameters);
 // Whether each parameter is updated as soon as its gradient is complete (optimizer.fused_update).
 UpdateMode update_mode(const Recipe& recipe);
 Schedule make_schedule(const Recipe& recipe, int64_t steps_per_epoch);

@@ -84,7 +84,8 @@ std::vector<std::string> schemes_where(bool (*can)(const SchemeTraits&)) {
 void fields(QuantConfig& c, FieldList& f) {
   f.section("quant");
   f.add("weight", &c.weight.scheme,
-        "codebook of each layer's weights. none: real values; sign: -1, 1; bwn, xnor: -s, s (xnor: with the scale's "
+        "codebook of each layer's weights. none: real values; sign: -1, 1; stochastic: the same, drawn at random in "
+        "training; bwn, xnor: -s, s (xnor: with the scale's "
         "derivative); twn: -s, 0, s by a threshold; ternary: -s, 0, s by rounding; dorefa, tanh: weight_bits through "
         "tanh; uniform: weight_bits in even steps; pow2: 0 and powers of two; log, log2: powers of two by logarithm; "
         "kmeans: centroids of the layer's weights; int: as bantam quantize makes them")
@@ -95,19 +96,33 @@ void fields(QuantConfig& c, FieldList& f) {
         "which weights share a scale: a layer's, an output channel's, or a kernel's (of one input and one output "
         "channel)")
       .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && t.granular; }));
-  f.add("scale", &c.weight.scale, "what that scale is: 1, mean |w|, or max |w|")
+  f.add("scale", &c.weight.scale,
+        "what that scale is. none: 1; mean: mean |w|; max: max |w|; learned: a parameter, from the mean on")
       .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && t.scaled; }));
   f.add("weight_surrogate", &c.weight.surrogate,
         "what stands in for the gradient of a weight's quantizer. identity: 1; clip: 1 where the codebook reaches (of "
         "signs within [-1, 1]), 0 outside");
   f.add("activation", &c.activation.scheme,
-        "codebook of what each layer reads. sign: -1, 1; ternary: -1, 0, 1; relu, dorefa: activation_bits in [0, 1]; "
-        "uniform: activation_bits in [-1, 1]; hwgq: activation_bits from 0 up, fit to half a normal distribution")
-      .range = one_of(schemes_where([](const SchemeTraits& t) { return t.activations && !t.ranged; }));
+        "codebook of what each layer reads. sign: -1, 1; stochastic: the same, drawn at random in training; ternary: "
+        "-1, 0, 1; relu, dorefa: activation_bits in [0, 1]; uniform: activation_bits in [-1, 1]; tanh: activation_bits "
+        "through tanh; hwgq: activation_bits from 0 up, fit to half a normal distribution; log, log2, pow2: 0 and "
+        "powers of two; int: activation_bits from the least value to the largest, with a zero point")
+      .range = one_of(schemes_where([](const SchemeTraits& t) { return t.activations; }));
   f.add("activation_bits", &c.activation.bits, "bits of an activation's code", between(1, kMaxQuantBits))
       .only_with("quant.activation",
-                 schemes_where([](const SchemeTraits& t) { return t.activations && !t.fixed_bits && !t.ranged; }));
+                 schemes_where([](const SchemeTraits& t) { return t.activations && !t.fixed_bits; }));
+  f.add("activation_scale", &c.activation.scale,
+        "up to where an activation's codebook reaches. none: as it is, [0, 1] or [-1, 1]; max: the largest magnitude "
+        "(of int the least and the largest value) of the batch in training, a running mean of it in evaluation; "
+        "learned: a parameter for each, from the first batch on")
+      .only_with("quant.activation", schemes_where([](const SchemeTraits& t) { return t.activations && t.reaches; }))
+      .range = one_of({"none", "max", "learned"});
   f.add("activation_surrogate", &c.activation.surrogate, "likewise of an activation's quantizer");
+  f.add(
+       "input_scale", &c.input_scale,
+       "are the sums of layers that read signs times the mean magnitude of what these were, as XNOR-Net's K? It is not "
+       "packed")
+      .without_effect_at(false);
   f.add("first", &c.first, "is the first layer quantized, too?");
   f.add("last", &c.last, "is the last layer quantized, too?");
   f.add("layers", &c.layers,
@@ -128,6 +143,8 @@ void fields(OptimizerConfig& c, FieldList& f) {
   f.add("eps", &c.eps, "added to the root of the mean of squares", above(0)).only_with("optimizer.name", {"adam"});
   f.add("weight_decay", &c.weight_decay, "L2 penalty's gradient is weight_decay * weight; biases and norms have none",
         at_least(0));
+  f.add("scale_lr", &c.scale_lr, "learned scales of quantizers take optimizer.lr times this", at_least(0))
+      .without_effect_at(1.0);
   f.add("fused_update", &c.fused_update,
         "each layer is updated as soon as backward has its gradient, which is then dropped: less memory, the same "
         "numbers; "

@@ -93,6 +93,7 @@ struct QuantConfig {
   QuantSpec weight{.granularity = Granularity::kChannel, .scale = ScaleRule::kMean};
   QuantSpec activation{.surrogate = Surrogate::kClip};
   bool first = false, last = false;
+  bool input_scale = false;
   std::string layers;  // parse_quant_layers
 };
 
@@ -103,6 +104,7 @@ struct OptimizerConfig {
   bool nesterov = false;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0;
+  double scale_lr = 1;
   FusedUpdate fused_update = FusedUpdate::kAuto;
 };
 

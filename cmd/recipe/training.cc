@@ -9,7 +9,7 @@
 namespace bantam {
 
 RecipeTraining::RecipeTraining(const Recipe& recipe, Net* net, List<Segment> recompute)
-    : optimizer_(make_optimizer(recipe.optimizer, net->parameters.all())) {
+    : optimizer_(make_optimizer(recipe.optimizer, net->parameters)) {
   Context context = Context::training(uint64_t(recipe.train.seed), 0, sum_order(recipe));
   context.recompute = std::move(recompute);
   const CrossEntropyOptions loss{.label_smoothing = recipe.train.label_smoothing};

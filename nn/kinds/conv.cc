@@ -6,7 +6,6 @@
 #include "ops/conv2d.h"
 #include "ops/quant/binary_conv2d.h"
 #include "ops/quant/quant_conv2d.h"
-#include "ops/quant/quantize.h"
 
 namespace bantam {
 namespace {
@@ -48,27 +47,32 @@ NodeParameters parameters_of(const NodeView& v) {
                       .shape = {c.out_channels},
                       .decay = false,
                       .initial = initial_bias(v.spec.init, c.kernel_h * c.kernel_w * in)};
+  p[Role::kScale] = scale_of_layer(v.node(), p[Role::kWeight]);
   return p;
 }
 
 }  // namespace
 
-Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias,
+Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensors& parameters, const Draws& draws,
                 SumOrder order) {
-  const auto& c = std::get<ConvConfig>(plan.spec().nodes[conv].config);
+  const NodeSpec& node = plan.spec().nodes[conv];
+  const auto& c = std::get<ConvConfig>(node.config);
+  const auto weight = [&](bool materialize_value) { return layer_weight(node, parameters, draws, materialize_value); };
+  const Tensor& bias = parameters[size_t(Role::kBias)];
   const Conv2dParams params{c.stride_h, c.stride_w, c.pad_h, c.pad_w, c.dilation_h, c.dilation_w, c.groups, order};
   const bool signs = c.weight.scheme == Scheme::kSign;
   switch (plan.arithmetic(conv)) {
     case Arithmetic::kReal:
-      return conv2d(x.value, quantize_weight(weight, c.weight, true).value, bias, params);
+      return conv2d(x.value, weight(true).value, bias, params);
     case Arithmetic::kCodedWeights:
-      if (signs) return conv2d(x.value, quantize_weight(weight, c.weight, true).value, bias, params);
-      return quant_conv2d({x.value}, quantize_weight(weight, c.weight, false), bias, params);
+      if (signs) return conv2d(x.value, weight(true).value, bias, params);
+      return quant_conv2d({x.value}, weight(false), bias, params);
     case Arithmetic::kBits:
-      if (signs) return binary_conv2d(x, weight, c.weight.surrogate, bias, params, c.pad_value);
+      if (signs)
+        return binary_conv2d(x, parameters[size_t(Role::kWeight)], c.weight.surrogate, bias, params, c.pad_value);
       [[fallthrough]];
     case Arithmetic::kCodes:
-      return quant_conv2d(x, quantize_weight(weight, c.weight, false), bias, params, c.pad_value);
+      return quant_conv2d(x, weight(false), bias, params, c.pad_value);
   }
   throw Error("conv: no such arithmetic");
 }
@@ -82,7 +86,7 @@ constinit const KindRoom kConvRoom = {
     .shape = shape_of,
     .run =
         [](const NodePass& p) {
-          return real(convolve(p.pass.plan, p.index, p.in, p.parameter(Role::kWeight), p.parameter(Role::kBias),
+          return real(convolve(p.pass.plan, p.index, p.in, layer_parameters(p.pass, p.index), Draws(p.context()),
                                p.context().order));
         },
     .channels = Channels::kNew,

@@ -32,6 +32,7 @@ struct NodeView {
 // How the channels of a node's output hang together with those of its inputs: what pruning may remove together.
 enum class Channels : uint8_t {
   kSame,    // channel c of the output is channel c of every input
+  kFirst,   // ... of the first input; the others' channels are all taken together
   kNew,     // every output channel is made of all input channels (of its group)
   kJoined,  // the inputs' channels one after the other
   kFlat,    // each input channel becomes one output channel a pixel

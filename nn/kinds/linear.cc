@@ -7,7 +7,6 @@
 #include "nn/kinds/pass.h"
 #include "ops/quant/binary_conv2d.h"
 #include "ops/quant/quant_conv2d.h"
-#include "ops/quant/quantize.h"
 
 namespace bantam {
 namespace {
@@ -40,25 +39,29 @@ NodeParameters parameters_of(const NodeView& v) {
                       .shape = {c.out_features},
                       .decay = false,
                       .initial = initial_bias(v.spec.init, in)};
+  p[Role::kScale] = scale_of_layer(v.node(), p[Role::kWeight]);
   return p;
 }
 
 Quantized run(const NodePass& p) {
   const auto& c = p.config<LinearConfig>();
-  const Tensor w = p.parameter(Role::kWeight);
-  const Tensor bias = p.parameter(Role::kBias);
+  const Tensors parameters = layer_parameters(p.pass, p.index);
+  const Tensor &w = parameters[size_t(Role::kWeight)], &bias = parameters[size_t(Role::kBias)];
+  const auto weight = [&](bool materialize_value) {
+    return layer_weight(p.node(), parameters, Draws(p.context()), materialize_value);
+  };
   const bool signs = c.weight.scheme == Scheme::kSign;
   switch (p.pass.plan.arithmetic(p.index)) {
     case Arithmetic::kReal:
-      return real(linear(p.x(), quantize_weight(w, c.weight, true).value, bias, p.dense_order()));
+      return real(linear(p.x(), weight(true).value, bias, p.dense_order()));
     case Arithmetic::kCodedWeights:
-      if (signs) return real(linear(p.x(), quantize_weight(w, c.weight, true).value, bias, p.dense_order()));
-      return real(quant_linear({p.x()}, quantize_weight(w, c.weight, false), bias, p.dense_order()));
+      if (signs) return real(linear(p.x(), weight(true).value, bias, p.dense_order()));
+      return real(quant_linear({p.x()}, weight(false), bias, p.dense_order()));
     case Arithmetic::kBits:
       if (signs) return real(binary_linear(p.in, w, c.weight.surrogate, bias));
       [[fallthrough]];
     case Arithmetic::kCodes:
-      return real(quant_linear(p.in, quantize_weight(w, c.weight, false), bias));
+      return real(quant_linear(p.in, weight(false), bias));
   }
   throw Error("linear: no such arithmetic");
 }

@@ -62,8 +62,22 @@ class NodePass {
 // Of an operation's result.
 inline Quantized real(Tensor t) { return {std::move(t)}; }
 
-// A convolution node's value; its bias may be undefined.
-Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensor& weight, const Tensor& bias,
+// What stochastic quantizers of a pass draw from.
+struct Draws {
+  explicit Draws(const Context& c) : on(c.stochastic), seed(c.seed), step(c.step) {}
+  bool on;
+  uint64_t seed;
+  int64_t step;
+};
+// A layer's parameters, by Role; its bias and its scale may be undefined.
+Tensors layer_parameters(const Pass& pass, size_t layer);
+// Its weights as codes and value (quantize_weight).
+Quantized layer_weight(const NodeSpec& layer, const Tensors& parameters, const Draws& draws, bool materialize_value);
+// Its learned scale, if it has one: for KindRoom::parameters.
+ParameterSpec scale_of_layer(const NodeSpec& layer, const ParameterSpec& weight);
+
+// A convolution node's value.
+Tensor convolve(const Plan& plan, size_t conv, const Quantized& x, const Tensors& parameters, const Draws& draws,
                 SumOrder order);
 // A norm's running statistics as a plan of fewer channels sees them: the leading ones, shared.
 struct NormView {

@@ -47,6 +47,21 @@ void CodesToF32(const uint8_t* bytes, int32_t mul, int32_t add, float* y, int64_
   for (; i < n; ++i) y[i] = float(ref::code(bytes[i], mul, add));
 }
 
+void CountThresholds(const float* x, const float* thresholds, int32_t count, uint8_t* bytes, int64_t n) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const DF d;
+  for (; i + kLanes <= n; i += kLanes) {
+    const VF v = hn::LoadU(d, x + i);
+    auto below = hn::Zero(DI());
+    for (int32_t j = 0; j < count; ++j)  // a lane of a true mask is -1
+      below = hn::Sub(below, hn::BitCast(DI(), hn::VecFromMask(d, hn::Ge(v, hn::Set(d, thresholds[j])))));
+    hn::StoreU(hn::DemoteTo(DU8(), below), DU8(), bytes + i);
+  }
+#endif
+  for (; i < n; ++i) bytes[i] = ref::count_thresholds(x[i], thresholds, count);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace bantam
 HWY_AFTER_NAMESPACE();
@@ -56,12 +71,26 @@ namespace bantam {
 
 HWY_EXPORT(RoundToCodes);
 HWY_EXPORT(CodesToF32);
+HWY_EXPORT(CountThresholds);
 
 void round_to_codes(const float* x, float factor, int32_t lo, int32_t hi, uint8_t* bytes, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(RoundToCodes)(x, factor, lo, hi, bytes, n);
 }
 void codes_to_f32(const uint8_t* bytes, int32_t mul, int32_t add, float* y, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(CodesToF32)(bytes, mul, add, y, n);
+}
+void count_thresholds_f32(const float* x, const float* thresholds, int32_t count, uint8_t* bytes, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(CountThresholds)(x, thresholds, count, bytes, n);
+}
+void steps_f32(const float* x, const float* thresholds, const float* values, int32_t count, float* y,
+               int64_t n) noexcept {
+  constexpr int64_t kBytes = 512;
+  uint8_t bytes[kBytes];
+  for (int64_t i = 0; i < n; i += kBytes) {
+    const int64_t m = n - i < kBytes ? n - i : kBytes;
+    count_thresholds_f32(x + i, thresholds, count, bytes, m);
+    for (int64_t j = 0; j < m; ++j) y[i + j] = values[bytes[j]];
+  }
 }
 
 }  // namespace bantam

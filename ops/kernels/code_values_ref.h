@@ -16,4 +16,11 @@ inline uint8_t round_to_code(T x, T factor, int32_t lo, int32_t hi) {
 }
 inline int32_t code(uint8_t byte, int32_t mul, int32_t add) { return mul * int32_t(byte) + add; }
 
+template <class T>
+inline uint8_t count_thresholds(T x, const T* thresholds, int32_t count) {
+  int32_t below = 0;
+  for (int32_t j = 0; j < count; ++j) below += thresholds[j] <= x;
+  return uint8_t(below);
+}
+
 }  // namespace bantam::ref

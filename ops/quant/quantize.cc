@@ -1,7 +1,10 @@
 #include "ops/quant/quantize.h"
 
+#include "ops/quant/learned_scale.h"
 #include "ops/quant/scaled_sign.h"
 #include "ops/quant/sign.h"
+#include "ops/quant/step_activation.h"
+#include "ops/quant/stochastic.h"
 #include "ops/quant/table_weights.h"
 #include "ops/quant/tanh_quant.h"
 #include "ops/quant/twn.h"
@@ -25,16 +28,26 @@ std::string refusal(const QuantSpec& spec, Operand operand) {
   if (!traits.fixed_bits && (spec.bits < traits.least_bits || spec.bits > kMaxQuantBits))
     return word + " takes " + std::to_string(traits.least_bits) + " to " + std::to_string(kMaxQuantBits) +
            " bits, not " + std::to_string(spec.bits);
+  const bool scaled = weight ? traits.scaled : traits.reaches;
+  if (scaled && spec.scale == ScaleRule::kMean && !weight)
+    return "the scale of activations is none, max or learned, not mean";
+  if (scaled && spec.scale == ScaleRule::kLearned && !has_learned_scale(spec, operand))
+    return word + " has no scale of activations that could be learned: it takes none or max";
   return "";
 }
 
-Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value) {
+Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value, const QuantInputs& in) {
   check(spec, Operand::kActivation);
+  if (has_learned_scale(spec, Operand::kActivation) && in.scale.defined())
+    return learned_activation(x, spec, in.scale, materialize_value);
   switch (spec.scheme) {
     case Scheme::kNone:
       return {x};
     case Scheme::kSign:
       return sign(x, spec.surrogate, materialize_value);
+    case Scheme::kStochastic:
+      return in.rng ? stochastic_sign(x, spec.surrogate, *in.rng, materialize_value)
+                    : sign(x, spec.surrogate, materialize_value);
     case Scheme::kTernary:
     case Scheme::kDorefa:
     case Scheme::kRelu:
@@ -42,27 +55,32 @@ Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool mater
     case Scheme::kHwgq:
     case Scheme::kInt:
       return uniform_activation(x, spec, materialize_value);
-    case Scheme::kBwn:
-    case Scheme::kXnor:
-    case Scheme::kTwn:
     case Scheme::kTanh:
     case Scheme::kPow2:
     case Scheme::kLog:
     case Scheme::kLog2:
+      return step_activation(x, spec, in.of_batch, materialize_value);
+    case Scheme::kBwn:
+    case Scheme::kXnor:
+    case Scheme::kTwn:
     case Scheme::kKmeans:
       break;
   }
   throw Error("quantize: no such scheme");
 }
 
-Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value) {
+Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value, const QuantInputs& in) {
   check(spec, Operand::kWeight);
+  if (has_learned_scale(spec, Operand::kWeight)) return learned_weight(w, spec, in.scale, materialize_value);
   switch (spec.scheme) {
     case Scheme::kNone:
       return {w};
     case Scheme::kSign:
       if (materialize_value) return {sign_ste(w, spec.surrogate)};
-      [[fallthrough]];  // signs of scale 1
+      return scaled_sign(w, spec, false);  // signs of scale 1
+    case Scheme::kStochastic:
+      return in.rng ? stochastic_sign(w, spec.surrogate, *in.rng, materialize_value)
+                    : scaled_sign(w, spec, materialize_value);
     case Scheme::kBwn:
     case Scheme::kXnor:
       return scaled_sign(w, spec, materialize_value);
@@ -94,7 +112,7 @@ Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, c
   const bool by_kernel =
       traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
   if (weight.scheme == Scheme::kNone || by_kernel || traits_of(weight.scheme).table) return Arithmetic::kReal;
-  if (activation.scheme == Scheme::kNone) return Arithmetic::kCodedWeights;
+  if (activation.scheme == Scheme::kNone || traits_of(activation.scheme).table) return Arithmetic::kCodedWeights;
   const bool bits =
       grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();
   if (!bits) return Arithmetic::kCodes;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/rng.h"
 #include "core/tensor.h"
 #include "ops/quant/quantized.h"
 #include "ops/quant/scheme.h"
@@ -14,13 +15,22 @@ namespace bantam {
 // where it can.
 std::string refusal(const QuantSpec& spec, Operand operand);
 
-// Of activations, x [..., C]: codes, scale and value; with kNone x itself, without codes. The value is left without
-// elements unless `materialize_value`. Throws Error where there is a refusal.
-Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value);
+// What a pass gives a quantizer besides its operand.
+struct QuantInputs {
+  const Rng* rng = nullptr;  // kStochastic draws from it, and takes the sign without one
+  Tensor scale = {};         // of ScaleRule::kLearned
+  bool of_batch = false;     // the spec's range is that of this very operand (ops/quant/range.h)
+};
+
+// Of activations, x [..., C]: codes, scale and value; with kNone x itself, without codes, and of a table of activations
+// the value alone. The value is left without elements unless `materialize_value`. A range stands in the spec. Throws
+// Error where there is a refusal.
+Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool materialize_value,
+                              const QuantInputs& in = {});
 
 // Of weights [K, ..., C]: the same. With kSign and `materialize_value` the value alone. Throws Error where there
 // is a refusal.
-Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value);
+Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materialize_value, const QuantInputs& in = {});
 
 // How a layer multiplies, by the codes of its operands.
 enum class Arithmetic : uint8_t {

@@ -6,7 +6,7 @@
 //           is mean |w|, max |w| or 1, by QuantSpec::scale
 //   kXnor   dw_i = alpha 1{|w_i| <= 1} dvalue_i + sign(w_i) / n sum_j dvalue_j sign(w_j): the derivative of
 //           alpha sign(w) with the clipped surrogate for sign, n weights sharing the scale (chapter 4)
-//   kSign   sign(w): no scale, the gradient as kBwn's
+//   kSign, and kStochastic in evaluation: sign(w), no scale, the gradient as kBwn's
 //   kDorefa of 1 bit is kBwn by layer
 #pragma once
 

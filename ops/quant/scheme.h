@@ -9,22 +9,23 @@ namespace bantam {
 
 // The codebook: of its entries the nearest is taken. [Eq. 3.8]
 enum class Scheme : uint8_t {
-  kNone,     // real values
-  kSign,     // 1 bit: sign(x), +1 for x >= 0 (BinaryConnect's and BNN's weights, BNN's activations)
-  kBwn,      // 1 bit, weights: scale * sign(w), the gradient as if nothing were there (ops/quant/scaled_sign.h)
-  kXnor,     // the same, with the derivative of the scale
-  kTwn,      // weights {-1, 0, 1} * scale, 0 for |w| <= 0.7 mean |w| (ops/quant/twn.h)
-  kTernary,  // {-1, 0, 1} * scale (ops/quant/uniform.h)
-  kDorefa,   // k bits: weights through tanh, activations clipped to [0, 1]
-  kTanh,     // k bits in [-1, 1] through tanh (ops/quant/tanh_quant.h)
-  kRelu,     // k bits in [0, 1], activations (ops/quant/uniform.h)
-  kUniform,  // k bits in [-1, 1] * scale, 0 among them (ops/quant/uniform.h)
-  kHwgq,     // k bits from 0 up, the best steps for half a normal distribution, activations (ops/quant/uniform.h)
-  kPow2,     // weights 0 and +-2^e (ops/quant/table_weights.h)
-  kLog,      // weights +-2^-l, l in even steps between the layer's least and largest
-  kLog2,     // weights +-2^-l, l an integer
-  kKmeans,   // weights from 2^k centroids
-  kInt,      // k bits: weights in even steps to their largest, activations in a range [low, high] with its zero point
+  kNone,        // real values
+  kSign,        // 1 bit: sign(x), +1 for x >= 0 (BinaryConnect's and BNN's weights, BNN's activations)
+  kStochastic,  // 1 bit: drawn in training, +1 with probability (x + 1) / 2; else sign(x) (ops/quant/stochastic.h)
+  kBwn,         // 1 bit, weights: scale * sign(w), the gradient as if nothing were there (ops/quant/scaled_sign.h)
+  kXnor,        // the same, with the derivative of the scale
+  kTwn,         // weights {-1, 0, 1} * scale, 0 for |w| <= 0.7 mean |w| (ops/quant/twn.h)
+  kTernary,     // {-1, 0, 1} * scale (ops/quant/uniform.h)
+  kDorefa,      // k bits: weights through tanh, activations clipped to [0, 1]
+  kTanh,        // k bits in [-1, 1] through tanh (ops/quant/tanh_quant.h)
+  kRelu,        // k bits in [0, 1], activations (ops/quant/uniform.h)
+  kUniform,     // k bits in [-1, 1] * scale, 0 among them (ops/quant/uniform.h)
+  kHwgq,        // k bits from 0 up, the best steps for half a normal distribution, activations (ops/quant/uniform.h)
+  kPow2,        // weights 0 and +-2^e (ops/quant/table_weights.h), activations 0 and 2^e (step_activation.h)
+  kLog,         // 2^-l, l in even steps between the layer's least and largest; weights of both signs, activations and 0
+  kLog2,        // the same with l an integer
+  kKmeans,      // weights from 2^k centroids
+  kInt,  // k bits: weights in even steps to their largest, activations in a range [low, high] with its zero point
 };
 constexpr const char* name_of(Scheme scheme) {
   switch (scheme) {
@@ -32,6 +33,8 @@ constexpr const char* name_of(Scheme scheme) {
       return "none";
     case Scheme::kSign:
       return "sign";
+    case Scheme::kStochastic:
+      return "stochastic";
     case Scheme::kBwn:
       return "bwn";
     case Scheme::kXnor:
@@ -108,11 +111,13 @@ constexpr const char* name_of(Granularity granularity) {
   return nullptr;
 }
 
-// Where a codebook's scale comes from.
+// Where a codebook's scale comes from: what its largest code stands for, or each.
 enum class ScaleRule : uint8_t {
-  kNone,  // it is 1
-  kMean,  // mean |w| of those that share it
-  kMax,   // max |w|
+  kNone,     // the codebook's own: of weights 1, of activations what it is made for, [0, 1] or [-1, 1], or low and high
+  kMean,     // mean |w| of those that share it
+  kMax,      // max |w|; of activations the range of the batch in training, a running mean of that otherwise
+             // (ops/quant/range.h)
+  kLearned,  // a parameter (ops/quant/learned_scale.h)
 };
 constexpr const char* name_of(ScaleRule rule) {
   switch (rule) {
@@ -122,6 +127,8 @@ constexpr const char* name_of(ScaleRule rule) {
       return "mean";
     case ScaleRule::kMax:
       return "max";
+    case ScaleRule::kLearned:
+      return "learned";
   }
   return nullptr;
 }
@@ -134,7 +141,8 @@ struct QuantSpec {
   int bits = 2;  // of the schemes for k bits
   Granularity granularity = Granularity::kLayer;
   ScaleRule scale = ScaleRule::kNone;
-  double low = 0, high = 0;  // of activations, low <= 0 <= high; both 0: not measured
+  double low = 0, high = 0;  // of activations: the range that codes reach; both 0: not measured, the codebook's own
+  int set = 0;  // which of its sets of a learned scale or a running range: a net with switches has one for each
   bool operator==(const QuantSpec&) const = default;
 };
 
@@ -146,16 +154,19 @@ struct SchemeTraits {
   // The codebook tells values apart by their sign alone: values that are never negative would all have one code.
   bool needs_both_signs = false;
   bool granular = false;  // takes QuantSpec::granularity, else it is by layer
-  bool scaled = false;    // takes QuantSpec::scale
+  bool scaled = false;    // weights take QuantSpec::scale
   bool clips = false;     // takes QuantSpec::surrogate, else it has one of its own
   bool table = false;     // its values are no multiples of codes: value = table[byte]
-  bool ranged = false;    // activations take QuantSpec::low and high, which have to be measured
+  bool reaches = false;   // activations take a range: kMax, or QuantSpec::low and high
+  bool learns = false;    // activations take kLearned
+  bool ranged = false;    // activations have no range of their own
 };
 constexpr SchemeTraits traits_of(Scheme scheme) {
   switch (scheme) {
     case Scheme::kNone:
       return {.weights = true, .activations = true, .fixed_bits = 32};
     case Scheme::kSign:
+    case Scheme::kStochastic:
       return {.weights = true, .activations = true, .fixed_bits = 1, .needs_both_signs = true, .clips = true};
     case Scheme::kBwn:
       return {
@@ -165,25 +176,40 @@ constexpr SchemeTraits traits_of(Scheme scheme) {
     case Scheme::kTwn:
       return {.weights = true, .fixed_bits = 2, .granular = true};
     case Scheme::kTernary:
-      return {.weights = true, .activations = true, .fixed_bits = 2, .granular = true, .scaled = true, .clips = true};
+      return {.weights = true,
+              .activations = true,
+              .fixed_bits = 2,
+              .granular = true,
+              .scaled = true,
+              .clips = true,
+              .reaches = true,
+              .learns = true};
     case Scheme::kDorefa:
-      return {.weights = true, .activations = true};
+      return {.weights = true, .activations = true, .reaches = true, .learns = true};
     case Scheme::kTanh:
-      return {.weights = true};
+      return {.weights = true, .activations = true, .reaches = true};
     case Scheme::kRelu:
-      return {.activations = true};
+      return {.activations = true, .reaches = true, .learns = true};
     case Scheme::kUniform:
-      return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .scaled = true, .clips = true};
+      return {.weights = true,
+              .activations = true,
+              .least_bits = 2,
+              .granular = true,
+              .scaled = true,
+              .clips = true,
+              .reaches = true,
+              .learns = true};
     case Scheme::kHwgq:
       return {.activations = true};
     case Scheme::kPow2:
-      return {.weights = true, .least_bits = 2, .table = true};
+      return {.weights = true, .activations = true, .least_bits = 2, .table = true, .reaches = true};
     case Scheme::kLog:
     case Scheme::kLog2:
+      return {.weights = true, .activations = true, .table = true, .reaches = true};
     case Scheme::kKmeans:
       return {.weights = true, .table = true};
     case Scheme::kInt:
-      return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .ranged = true};
+      return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .reaches = true, .ranged = true};
   }
   return {};
 }
@@ -195,15 +221,27 @@ constexpr int bits_of(const QuantSpec& spec) {
   return fixed ? fixed : spec.bits;
 }
 
+enum class Operand : uint8_t { kWeight, kActivation };
+// Does an activation have a range that training measures; an operand a scale that it learns?
+constexpr bool has_running_range(const QuantSpec& spec, Operand operand) {
+  return operand == Operand::kActivation && traits_of(spec.scheme).reaches && spec.scale == ScaleRule::kMax;
+}
+constexpr bool has_learned_scale(const QuantSpec& spec, Operand operand) {
+  const SchemeTraits traits = traits_of(spec.scheme);
+  return spec.scale == ScaleRule::kLearned && (operand == Operand::kWeight ? traits.scaled : traits.learns);
+}
+
 // Without what its scheme does not take.
-constexpr QuantSpec normal(QuantSpec spec) {
+constexpr QuantSpec normal(QuantSpec spec, Operand operand) {
   const SchemeTraits traits = traits_of(spec.scheme);
   const QuantSpec usual;
+  const bool weight = operand == Operand::kWeight;
   if (!traits.clips) spec.surrogate = usual.surrogate;
   if (traits.fixed_bits) spec.bits = usual.bits;
-  if (!traits.granular) spec.granularity = usual.granularity;
-  if (!traits.scaled) spec.scale = usual.scale;
-  if (!traits.ranged) spec.low = spec.high = 0;
+  if (!weight || !traits.granular) spec.granularity = usual.granularity;
+  if (!(weight ? traits.scaled : traits.reaches)) spec.scale = usual.scale;
+  if (weight || !traits.reaches) spec.low = spec.high = 0;
+  if (!has_running_range(spec, operand) && !has_learned_scale(spec, operand)) spec.set = 0;
   return spec;
 }
 
@@ -229,13 +267,13 @@ constexpr int zero_point(const QuantSpec& spec) {
   const double step = int_step(spec);
   return step > 0 ? int(round_half_even(-spec.low / step)) : 0;
 }
-enum class Operand : uint8_t { kWeight, kActivation };
 constexpr CodeGrid grid_of(const QuantSpec& spec, Operand operand) {
   const int all = 1 << spec.bits, odd = all - 1, half = (1 << (spec.bits - 1)) - 1;
   switch (spec.scheme) {
     case Scheme::kNone:
       return {};
     case Scheme::kSign:
+    case Scheme::kStochastic:
     case Scheme::kBwn:
     case Scheme::kXnor:
       return kSignGrid;
@@ -252,7 +290,7 @@ constexpr CodeGrid grid_of(const QuantSpec& spec, Operand operand) {
     case Scheme::kUniform:
       return {2 * half + 1, 1, -half};
     case Scheme::kPow2:
-      return {all - 1, 1, 0};
+      return operand == Operand::kWeight ? CodeGrid{all - 1, 1, 0} : CodeGrid{all, 1, 0};
     case Scheme::kLog:
     case Scheme::kLog2:
     case Scheme::kKmeans:

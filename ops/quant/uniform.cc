@@ -32,15 +32,21 @@ struct Rule {
 template <class T>
 Rule<T> rule_of(const QuantSpec& spec) {
   const int n = (1 << spec.bits) - 1, h = (1 << (spec.bits - 1)) - 1;
-  const auto symmetric = [](int most) { return Rule<T>{T(most), T(1) / T(most), -most, most, false, T(-1), T(1)}; };
+  // `most` codes from 0 up, in the codebook's own range or to the one that was found.
+  const auto steps = [&](int most, bool both) {
+    const int lo = both ? -most : 0;
+    if (!(spec.high > 0)) return Rule<T>{T(most), T(1) / T(most), lo, most, false, T(both ? -1 : 0), T(1)};
+    const T step = T(spec.high / most);
+    return Rule<T>{T(1) / step, step, lo, most, false, T(both ? -spec.high : 0), T(spec.high)};
+  };
   switch (spec.scheme) {
     case Scheme::kRelu:
     case Scheme::kDorefa:
-      return {T(n), T(1) / T(n), 0, n, false, T(0), T(1)};
+      return steps(n, false);
     case Scheme::kUniform:
-      return symmetric(h);
+      return steps(h, true);
     case Scheme::kTernary:
-      return symmetric(1);
+      return steps(1, true);
     case Scheme::kHwgq: {
       const T step = T(hwgq_step(spec.bits));
       return {T(1) / step, step, 0, n, true, T(0), T(n) * step};
@@ -53,6 +59,7 @@ Rule<T> rule_of(const QuantSpec& spec) {
     }
     case Scheme::kNone:
     case Scheme::kSign:
+    case Scheme::kStochastic:
     case Scheme::kBwn:
     case Scheme::kXnor:
     case Scheme::kTwn:

@@ -8,9 +8,11 @@
 //   kHwgq     x <= 0 ? 0 : s clip(round(x / s), 1, n), s the step that errs least on half a normal distribution
 //             (Cai et al. 2017): 0.798, 0.539, 0.322, 0.184, ... for 1, 2, 3, 4 bits
 //   kInt      s clip(round(x / s), -z, n - z), s = (high - low) / n, z = round(-low / s): a range that was measured
-// Surrogate [Eq. 5.3]: dx = dq where the codebook reaches, its bounds included, else 0: 0 <= x <= 1 for kRelu (the
-// gradient of the clip), 0 <= x <= n s for kHwgq, low <= x <= high for kInt, |x| <= 1 for the others with kClip,
-// everywhere with kIdentity.
+// With a range [QuantSpec::high] that was found, of kRelu and kDorefa s clip(round(x / s), 0, n), s = high / n, of
+// kUniform and kTernary s clip(round(x / s), -h, h), s = high / h, in place of high = 1.
+// Surrogate [Eq. 5.3]: dx = dq where the codebook reaches, its bounds included, else 0: 0 <= x <= 1 (or high) for kRelu
+// (the gradient of the clip), 0 <= x <= n s for kHwgq, low <= x <= high for kInt, |x| <= 1 (or high) for the others
+// with kClip, everywhere with kIdentity.
 //
 // Weights (kUniform, kTernary, and kInt, whose scale is max |w|): s clip(round(h w / s), -h, h) / h, s by
 // QuantSpec::scale for each of the weights that share it: 1, max |w|, or by their mean 2 sqrt(h) mean |w| (so that a

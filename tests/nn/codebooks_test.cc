@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
+#include "core/named_enum.h"
 #include "core/parallel.h"
 #include "nn/norm_groups.h"
 #include "nn/quantize.h"
@@ -48,18 +50,23 @@ NetSpec small_net() {
 std::vector<QuantSpec> specs_of(Operand operand) {
   std::vector<QuantSpec> all;
   int turn = 0;
-  for (Scheme scheme : {Scheme::kNone, Scheme::kSign, Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTernary,
-                        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq, Scheme::kPow2,
-                        Scheme::kLog, Scheme::kLog2, Scheme::kKmeans, Scheme::kInt})
+  for (Scheme scheme : all_values<Scheme>())
     for (int bits : {1, 2, 4, 8})
       for (Granularity g : {Granularity::kLayer, Granularity::kChannel, Granularity::kKernel}) {
         QuantSpec s{scheme, ++turn % 2 ? Surrogate::kClip : Surrogate::kIdentity, bits, g, ScaleRule::kNone};
-        if (operand == Operand::kWeight) s.scale = turn % 4 < 2 ? ScaleRule::kMean : ScaleRule::kMax;
-        if (operand == Operand::kActivation && traits_of(scheme).ranged) s.low = -1.5, s.high = 2;
+        constexpr ScaleRule kOfWeights[] = {ScaleRule::kMean, ScaleRule::kMax, ScaleRule::kLearned};
+        constexpr ScaleRule kOfActivations[] = {ScaleRule::kMax, ScaleRule::kLearned, ScaleRule::kNone};
+        if (operand == Operand::kWeight) s.scale = kOfWeights[turn / 2 % 3];
+        if (operand == Operand::kActivation) s.scale = kOfActivations[turn / 3 % 3];
+        if (!refusal(s, operand).empty()) s.scale = ScaleRule::kMax;
+        // One step up to the largest value: hardly any value takes it.
+        if (operand == Operand::kActivation && bits == 1 && s.scale == ScaleRule::kMax) s.scale = ScaleRule::kNone;
+        if (operand == Operand::kActivation && traits_of(scheme).ranged && s.scale == ScaleRule::kNone)
+          s.low = -1.5, s.high = 2;
         QuantSpec same = s;  // but for how the gradient goes and what the scale is
-        same.surrogate = normal(s).surrogate, same.scale = normal(s).scale;
+        same.surrogate = normal(s, operand).surrogate, same.scale = normal(s, operand).scale;
         if (operand == Operand::kActivation && g != Granularity::kLayer) continue;
-        if (same == normal(s) && refusal(s, operand).empty()) all.push_back(normal(s));
+        if (same == normal(s, operand) && refusal(s, operand).empty()) all.push_back(normal(s, operand));
       }
   return all;
 }
@@ -73,6 +80,9 @@ Tensor labels_of(int64_t n) {
   for (int64_t i = 0; i < n; ++i) y.push_back(double(i * 7 % kClasses));
   return Tensor::of({n}, y, DType::kI32);
 }
+
+// Signs that are drawn make losses that jump, and learn more slowly.
+bool is_drawn(const QuantSpec& s) { return s.scheme == Scheme::kStochastic; }
 
 // Losses of a few steps on one batch.
 std::vector<double> train(Net& net, int steps) {
@@ -108,11 +118,16 @@ TEST_CASE("codebooks: a net of every pair of them learns, and evaluates to the s
       CHECK(to_json(net_spec_from_json(to_json(spec))) == to_json(spec));
       Net net(spec);
       net.parameters.initialize(1);
-      const std::vector<double> losses = train(net, 12);
+      const bool drawn = is_drawn(w) || is_drawn(a);
+      const std::vector<double> losses = train(net, drawn ? 60 : 12);
       bool finite = true;
       for (double loss : losses) finite &= std::isfinite(loss);
       CHECK(finite);
-      CHECK(losses.back() < 0.9 * losses.front());
+      if (drawn)
+        CHECK(std::accumulate(losses.end() - 10, losses.end(), 0.0) <
+              0.9 * std::accumulate(losses.begin(), losses.begin() + 10, 0.0));
+      else
+        CHECK(losses.back() < 0.9 * losses.front());
       NoGrad off;
       const Tensor one = scores(net, {}, x);
       set_threads(4);

@@ -84,12 +84,14 @@ TEST_CASE("quantize: a codebook for the other operand, or not for so few bits, i
   const std::string first = "quantize: layer1.0.conv1: ";
   CHECK(error({.scheme = Scheme::kRelu}, {}) == first + "relu is for activations alone");
   CHECK(error({.scheme = Scheme::kHwgq}, {}) == first + "hwgq is for activations alone");
-  for (Scheme s : {Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTanh})
+  for (Scheme s : {Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kKmeans})
     CHECK(error({}, {.scheme = s}) == first + name_of(s) + " is for weights alone");
   CHECK(error({.scheme = Scheme::kUniform, .bits = 1}, {}) == first + "uniform takes 2 to 8 bits, not 1");
   CHECK(error({}, {.scheme = Scheme::kUniform, .bits = 1}) == first + "uniform takes 2 to 8 bits, not 1");
   CHECK(error({.scheme = Scheme::kTanh, .bits = 9}, {}) == first + "tanh takes 1 to 8 bits, not 9");
   CHECK(error({}, {.scheme = Scheme::kRelu, .bits = 0}) == first + "relu takes 1 to 8 bits, not 0");
+  CHECK(error({}, {.scheme = Scheme::kTanh, .scale = ScaleRule::kLearned}) ==
+        first + "tanh has no scale of activations that could be learned: it takes none or max");
   CHECK(error({}, {}, "layer2.0.conv1: weight = relu") == "quantize: layer2.0.conv1: relu is for activations alone");
   CHECK(error({}, {}, "layer2.0.conv1: weight = uniform, weight_bits = 1") ==
         "quantize: layer2.0.conv1: uniform takes 2 to 8 bits, not 1");

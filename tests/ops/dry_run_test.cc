@@ -14,9 +14,12 @@
 #include "ops/pad.h"
 #include "ops/pool.h"
 #include "ops/quant/binary_conv2d.h"
+#include "ops/quant/input_scale.h"
 #include "ops/quant/quant_conv2d.h"
 #include "ops/quant/quantize.h"
+#include "ops/quant/range.h"
 #include "ops/quant/sign.h"
+#include "ops/quant/stochastic.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
@@ -119,6 +122,31 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
   check("scaled_sign, clipped", [&](const Tensors& in) { return weights(in[0], Scheme::kBwn).value; }, {kernels});
   for (Scheme scheme : {Scheme::kPow2, Scheme::kLog, Scheme::kLog2, Scheme::kKmeans})
     check("table_weight", [&](const Tensors& in) { return weights(in[0], scheme).value; }, {kernels});
+  for (Scheme scheme : {Scheme::kBwn, Scheme::kUniform})
+    check("learned_weight",
+          [&](const Tensors& in) {
+            const QuantSpec s{scheme, Surrogate::kClip, 4, Granularity::kChannel, ScaleRule::kLearned};
+            return quantize_weight(in[0], s, false, {.scale = in[1]}).value;
+          },
+          {kernels, {16}});
+  check("learned_activation",
+        [](const Tensors& in) {
+          const QuantSpec s{.scheme = Scheme::kRelu, .bits = 4, .scale = ScaleRule::kLearned};
+          return quantize_activation(in[0], s, false, {.scale = in[1]}).value;
+        },
+        {image, {1}});
+  const auto through = [](const Tensor& x, Scheme scheme) {
+    const QuantSpec s{.scheme = scheme, .bits = 4, .scale = ScaleRule::kMax};
+    return quantize_activation(x, with_range(s, range_of(x, s)), false, {.of_batch = true}).value;
+  };
+  check("tanh_activation", [&](const Tensors& in) { return through(in[0], Scheme::kTanh); }, {image});
+  for (Scheme scheme : {Scheme::kLog, Scheme::kLog2, Scheme::kPow2})
+    check("power_activation", [&](const Tensors& in) { return through(in[0], scheme); }, {image});
+  const Rng rng(1, kRngQuantize);
+  check("stochastic_sign", [&](const Tensors& in) { return stochastic_sign(in[0], Surrogate::kClip, rng).value; },
+        {image});
+  check("input_scale", [](const Tensors& in) { return input_scale(in[0], in[1], 3, 3, {.pad_h = 1, .pad_w = 1}); },
+        {image, image});
   check("tanh_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kTanh).value; }, {kernels});
   for (Scheme scheme : {Scheme::kXnor, Scheme::kTanh}) {  // with signs, on bits
     const auto operand = [&](const Tensor& x) { return scheme == Scheme::kXnor ? signs(x) : codes(x); };

@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
+
 #include "cmd/errors.h"
+#include "cmd/recipe/build.h"
+#include "nn/net.h"
 #include "tests/core/error_text.h"
 
 using namespace bantam;
@@ -126,8 +130,10 @@ TEST_CASE("recipe: values that do not fit together are refused") {
 TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked") {
   // Weights and activations have codebooks of their own.
   const std::string weights =
-      "none | sign | bwn | xnor | twn | ternary | dorefa | tanh | uniform | pow2 | log | log2 | kmeans | int";
-  const std::string activations = "none | sign | ternary | dorefa | relu | uniform | hwgq";
+      "none | sign | stochastic | bwn | xnor | twn | ternary | dorefa | tanh | uniform | pow2 | log | log2 | kmeans | "
+      "int";
+  const std::string activations =
+      "none | sign | stochastic | ternary | dorefa | tanh | relu | uniform | hwgq | pow2 | log | log2 | int";
   CHECK(error_of("[quant]\nweight = \"sing\"\n") ==
         "r.toml:2:10: quant.weight: unknown value 'sing' (did you mean 'sign'?), known: " + weights);
   CHECK(error_of("[quant]\nweight = 1\n") == "r.toml:2:10: quant.weight: 1 is not a word (" + weights + ")");
@@ -137,7 +143,7 @@ TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked")
         "r.toml:2:14: quant.activation: 1 is not a word (" + activations + ")");
   for (const char* word : {"relu", "hwgq"})
     CHECK(error_of("", {{"quant.weight", word}}).find("known: " + weights) != std::string::npos);
-  for (const char* word : {"bwn", "xnor", "twn", "tanh"})
+  for (const char* word : {"bwn", "xnor", "twn", "kmeans"})
     CHECK(error_of("", {{"quant.activation", word}}).find("known: " + activations) != std::string::npos);
   // What a codebook does not take has no effect with it.
   for (const auto& without : std::vector<std::pair<const char*, const char*>>{{"sign", "quant.weight_bits=4"},
@@ -149,6 +155,14 @@ TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked")
     CHECK(error_of("", {{"quant.weight", without.first}, split_override(without.second)}).find("has no effect with") !=
           std::string::npos);
   }
+  // One list of rules for scales, of which activations take three; with signs there is none.
+  CHECK(error_of("", {{"quant.weight", "bwn"}, {"quant.scale", "most"}}).find("known: none | mean | max | learned") !=
+        std::string::npos);
+  CHECK(error_of("", {{"quant.activation", "relu"}, {"quant.activation_scale", "mean"}})
+            .find("known: none | max | learned") != std::string::npos);
+  CHECK(error_of("", {{"quant.activation", "sign"}, {"quant.activation_scale", "max"}}).find("has no effect with") !=
+        std::string::npos);
+  CHECK(error_of("", {{"quant.activation", "int"}, {"quant.activation_scale", "max"}}) == "accepted");
   CHECK(error_of("", {{"quant.activation", "ternary"}, {"quant.activation_bits", "4"}}).find("has no effect with") !=
         std::string::npos);
   CHECK(error_of("", {{"quant.weight", "dorefa"}, {"quant.weight_bits", "9"}}).find("it must be 1 to 8") !=
@@ -174,6 +188,46 @@ TEST_CASE("recipe: a net's file lies beside the recipe's file; on the command li
   CHECK(spec("r.toml") == "nets/n.json");
   CHECK(spec("a/b/r.toml", {{"model.spec", "m.json"}}) == "m.json");
   CHECK(parse_recipe("[model]\nspec = \"/n.json\"\n", "a/r.toml").model.spec == "/n.json");
+}
+
+TEST_CASE("recipe: learned scales are a group of the optimizer: a rate of their own, no weight decay") {
+  const Overrides keys = {{"quant.weight", "uniform"},    {"quant.scale", "learned"},
+                          {"quant.activation", "relu"},   {"quant.activation_scale", "learned"},
+                          {"optimizer.scale_lr", "0.25"}, {"optimizer.weight_decay", "0.5"}};
+  const Recipe recipe = parse_recipe("[model]\nname = \"lenet\"\n", "r.toml", keys);
+  Net net(net_of(recipe, 28, 28, 1, 10));
+  const std::unique_ptr<Optimizer> adam = make_optimizer(recipe.optimizer, net.parameters);
+  REQUIRE(adam->groups().size() == 2);
+  const ParameterGroup &most = adam->groups()[0], &scales = adam->groups()[1];
+  CHECK(most.weight_decay == 0.5);
+  CHECK(most.lr_scale == 1);
+  CHECK(scales.weight_decay == 0);
+  CHECK(scales.lr_scale == 0.25);
+  CHECK(most.parameters.size() + scales.parameters.size() == net.parameters.all().size());
+  int layers = 0, nodes = 0;
+  for (const Parameter* p : scales.parameters) {
+    const bool layer = p->name.ends_with(".weight_scale");
+    CHECK((layer || p->name.ends_with(".scale")));
+    ++(layer ? layers : nodes);
+  }
+  CHECK(layers == 3);  // all but the first and the last
+  CHECK(nodes == 3);
+  CHECK(make_optimizer(recipe.optimizer, Net(lenet({})).parameters)->groups().size() == 1);
+}
+
+TEST_CASE("recipe: int activations want a range; the scale of signs' inputs is a node") {
+  const auto net = [](const Overrides& keys) {
+    return net_of(parse_recipe("[model]\nname = \"resnet14\"\nwidth = 0.1\n", "r.toml", keys), 32, 32, 3, 10);
+  };
+  const std::string what = error_text<UsageError>([&] { net({{"quant.activation", "int"}}); });
+  CHECK(what.find("[quant]: ") == 0);
+  CHECK(what.find("int has no range of its own: set quant.activation_scale = max") != std::string::npos);
+  CHECK(net({{"quant.activation", "int"}, {"quant.activation_scale", "max"}}).nodes.size() > 10);
+  const Overrides signs = {{"quant.weight", "xnor"}, {"quant.activation", "sign"}};
+  Overrides scaled = signs;
+  scaled.push_back({"quant.input_scale", "true"});
+  CHECK(net(signs).find("layer1.0.conv1.input_scale") == -1);
+  CHECK(net(scaled).find("layer1.0.conv1.input_scale") > 0);
 }
 
 TEST_CASE("recipe: --set wants key=value") {

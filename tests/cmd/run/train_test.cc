@@ -16,6 +16,7 @@
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/rng.h"
+#include "nn/quantize.h"
 #include "tests/core/error_text.h"
 #include "tests/core/temp_folder.h"
 #include "tests/heap_count.h"
@@ -79,8 +80,8 @@ Recipe tiny_recipe(const Overrides& more = {}) {
   return parse_recipe("", "tiny", o);
 }
 
-std::unique_ptr<Net> tiny_model() {
-  auto model = std::make_unique<Net>(tiny_net());
+std::unique_ptr<Net> tiny_model(const NetSpec& spec = tiny_net()) {
+  auto model = std::make_unique<Net>(spec);
   model->parameters.initialize(3);
   return model;
 }
@@ -102,11 +103,11 @@ void check_equal(const Folder& a, const Folder& b) {
   }
 }
 
-Outcome start(const Folder& folder, const Recipe& recipe, const StopRules& rules) {
+Outcome start(const Folder& folder, const Recipe& recipe, const StopRules& rules, const NetSpec& spec = tiny_net()) {
   const DataSource data = tiny_source();
   auto run = RunFolder::create(folder.path);
   Progress progress({ProgressMode::kQuiet, false, 80});
-  Trainer trainer(recipe, data, run.get(), &progress, tiny_model());
+  Trainer trainer(recipe, data, run.get(), &progress, tiny_model(spec));
   trainer.begin(Json::object());
   run->commit(dump(recipe));
   return trainer.run(rules);
@@ -149,6 +150,36 @@ TEST_CASE("trainer: a run that is stopped and goes on is the run that was not, b
     start(steps, recipe, stop_at(1));
     for (int64_t step = 2; step <= 3 * kSteps; ++step) resume(steps, stop_at(step));
     check_equal(whole, steps);
+  }
+}
+
+TEST_CASE(
+    "trainer: scales that are learned, ranges that run and signs that are drawn go on as they were, byte for byte") {
+  NetBuilder g(kSide, kSide, 1, kClasses);
+  const ConvConfig c{.out_channels = 5, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1};
+  int x = g.unary(Kind::kRelu, "relu1", g.batch_norm("bn1", g.conv("conv1", g.input(), c)));
+  x = g.unary(Kind::kRelu, "relu2", g.batch_norm("bn2", g.conv("conv2", x, c)));
+  x = g.unary(Kind::kRelu, "relu3", g.conv("conv3", x, c));
+  g.linear("fc", g.unary(Kind::kFlatten, "flatten", x), {.out_features = kClasses});
+  const NetSpec floats = g.build();
+  const auto net = [&](const QuantSpec& weight, const QuantSpec& activation) {
+    QuantRecipe recipe;
+    recipe.weight = weight, recipe.activation = activation;
+    return quantize(floats, recipe);
+  };
+  const QuantSpec drawn{.scheme = Scheme::kStochastic};
+  const QuantSpec scaled{.scheme = Scheme::kUniform, .bits = 3, .scale = ScaleRule::kLearned};
+  for (const NetSpec& spec : {net(drawn, drawn), net(scaled, {.scheme = Scheme::kTanh, .scale = ScaleRule::kMax}),
+                              net(scaled, {.scheme = Scheme::kRelu, .scale = ScaleRule::kLearned})}) {
+    const Recipe recipe = tiny_recipe();
+    const Folder whole;
+    REQUIRE(start(whole, recipe, {}, spec) == Outcome::kFinished);
+    for (int64_t step : {int64_t(1), kSteps, kSteps + 2}) {
+      const Folder parts;
+      CHECK(start(parts, recipe, stop_at(step), spec) == Outcome::kStopped);
+      CHECK(resume(parts, {}) == Outcome::kFinished);
+      check_equal(whole, parts);
+    }
   }
 }
 

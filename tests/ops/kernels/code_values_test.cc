@@ -89,6 +89,32 @@ TEST_CASE("round_to_codes: the definition in f64 rounds halves to even, too, and
   CHECK(ref::round_to_code(1e300, 1.0, -3, 3) == 6);
 }
 
+TEST_CASE("count_thresholds: equals the definition on every target and all sizes; NaN is above none") {
+  for_each_target([](const std::string& target) {
+    CAPTURE(target);
+    for (int32_t count : {1, 2, 3, 15, 255}) {
+      std::vector<float> t;
+      for (int32_t j = 0; j < count; ++j) t.push_back(float(j) / 4 - 1);
+      for (int64_t n = 0; n <= 67; ++n) {
+        CAPTURE(count);
+        CAPTURE(n);
+        const std::vector<float> x = inputs({-1, count / 4}, 1, n);
+        std::vector<uint8_t> got(size_t(n) + 1, 0xA5);
+        count_thresholds_f32(x.data(), t.data(), count, got.data(), n);
+        REQUIRE(got.back() == 0xA5);
+        for (size_t i = 0; i < size_t(n); ++i) {
+          REQUIRE(got[i] == std::count_if(t.begin(), t.end(), [&](float v) { return v <= x[i]; }));
+          REQUIRE(got[i] == ref::count_thresholds(x[i], t.data(), count));
+        }
+      }
+    }
+    const float few[] = {-1, 0, 0, 2}, x[] = {kNan, -2, -1, -0.0f, 1, 2, kInfinity};
+    std::vector<uint8_t> got(7);
+    count_thresholds_f32(x, few, 4, got.data(), 7);
+    CHECK(got == std::vector<uint8_t>{0, 0, 1, 3, 3, 4, 4});
+  });
+}
+
 TEST_CASE("codes_to_f32: every byte by every grid, on every target and all sizes") {
   for_each_target([](const std::string& target) {
     CAPTURE(target);

@@ -23,14 +23,15 @@ namespace {
 // Every scheme of an operand, of 1, 2, 4 and 8 bits (activations) or 1 to 8 (weights) where it takes any number.
 std::vector<QuantSpec> specs_of(Operand operand) {
   std::vector<QuantSpec> all;
-  for (Scheme scheme : {Scheme::kNone, Scheme::kSign, Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTernary,
-                        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq, Scheme::kInt})
+  for (Scheme scheme :
+       {Scheme::kNone, Scheme::kSign, Scheme::kStochastic, Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTernary,
+        Scheme::kDorefa, Scheme::kTanh, Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq, Scheme::kInt})
     for (int bits = 1; bits <= 8; ++bits) {
       QuantSpec s{.scheme = scheme, .surrogate = Surrogate::kIdentity, .bits = bits};
       if (operand == Operand::kActivation && traits_of(scheme).ranged) s.low = -0.4, s.high = 1.1;
       if (operand == Operand::kActivation && (bits & (bits - 1))) continue;
       if (operand == Operand::kWeight && scheme == Scheme::kNone) continue;
-      if (refusal(s, operand).empty() && s == normal(s)) all.push_back(s);
+      if (refusal(s, operand).empty() && s == normal(s, operand)) all.push_back(s);
     }
   return all;
 }
@@ -203,7 +204,7 @@ TEST_CASE("quant_conv2d: every pair of schemes and bits gives the bits of exact 
     }
     ++pairs;
   });
-  CHECK(pairs == 21 * 35);
+  CHECK(pairs == 26 * 36);
 }
 
 TEST_CASE("quant_conv2d: padding of -1 and +1 is a code, for every scheme of activations and its step") {

@@ -281,7 +281,6 @@ TEST_CASE("table_weights: what cannot be quantized is an error that says so") {
                        "quantize_weight: elements are i32, not f32 or f64", Error);
   CHECK_THROWS_WITH_AS(quantize_weight(Tensor::zeros({2, 2}), {.scheme = Scheme::kPow2, .bits = 1}, true),
                        "quantize: pow2 takes 2 to 8 bits, not 1", Error);
-  for (Scheme s : kSchemes)
-    CHECK_THROWS_WITH_AS(quantize_activation(Tensor::zeros({2, 2}), {.scheme = s}, true),
-                         (std::string("quantize: ") + name_of(s) + " is for weights alone").c_str(), Error);
+  CHECK_THROWS_WITH_AS(quantize_activation(Tensor::zeros({2, 2}), {.scheme = Scheme::kKmeans}, true),
+                       "quantize: kmeans is for weights alone", Error);
 }

@@ -29,7 +29,7 @@ std::vector<QuantSpec> activation_specs() {
     for (Surrogate surrogate : kSurrogates)
       for (int bits = 1; bits <= 8; ++bits) {
         QuantSpec s{.scheme = scheme, .surrogate = surrogate, .bits = bits};
-        if (refusal(s, Operand::kActivation).empty() && s == normal(s)) all.push_back(s);
+        if (refusal(s, Operand::kActivation).empty() && s == normal(s, Operand::kActivation)) all.push_back(s);
       }
   return all;
 }
@@ -524,7 +524,7 @@ TEST_CASE("uniform: what cannot be quantized is an error that says so") {
   refused({.scheme = Scheme::kHwgq}, "quantize: hwgq is for activations alone");
   refused({.scheme = Scheme::kUniform, .bits = 1}, "quantize: uniform takes 2 to 8 bits, not 1");
   refused({.scheme = Scheme::kTanh, .bits = 9}, "quantize: tanh takes 1 to 8 bits, not 9");
-  for (Scheme s : {Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kTanh})
+  for (Scheme s : {Scheme::kBwn, Scheme::kXnor, Scheme::kTwn, Scheme::kKmeans})
     CHECK_THROWS_WITH_AS(quantize_activation(Tensor::zeros({2, 2}), {.scheme = s}, true),
                          (std::string("quantize: ") + name_of(s) + " is for weights alone").c_str(), Error);
 }
