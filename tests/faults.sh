@@ -101,7 +101,7 @@ replaces "$list" nn/net_spec.h 's/^  double p = 0.5;/  double p = 0.5, extra = 0
 replaces "each key of a recipe is read" cmd/recipe/training.cc 's/c\.l1\b/0.0/g'
 breaks "each header stands in its folder's README" optim/extra.h '// no row'
 page="the packed format's page has a row for each source, weight form and stage"
-replaces "$page" compress/runtime/format.h 's/kStageKinds = 8/kStageKinds = 9/'
+replaces "$page" compress/runtime/format.h 's/kStageKinds = 15/kStageKinds = 16/'
 replaces "$page" docs/packed_format.md '/^| 7 hard_swish/d'
 replaces "$page" docs/packed_format.md '/^| 5 codes/d'
 form="the table of equations has a row of one form for each"

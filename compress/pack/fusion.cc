@@ -5,6 +5,7 @@
 #include "compress/pack/bands.h"
 #include "compress/pack/lower.h"
 #include "compress/pack/op_thresholds.h"
+#include "compress/pack/steps.h"
 
 namespace bantam::packed {
 namespace {
@@ -24,6 +25,10 @@ bool fusable(const PackState& s, const Chain& chain, int node, int from) {
 }
 
 const QuantSpec& quant_of(const PackState& s, int node) { return s.config<QuantizeConfig>(node).quant; }
+// One of real values has vanished; one whose codebook is a table is a stage.
+bool makes_codes(const PackState& s, int node) {
+  return s.node(node).kind == Kind::kQuantize && !traits_of(quant_of(s, node).scheme).table;
+}
 
 }  // namespace
 
@@ -57,16 +62,19 @@ void extend(PackState* s, Chain* chain) {
     append_stage(s, chain, next, x);
     x = next;
   }
-  // Codes of one kind come along; quantizers that differ from the first make theirs of the floats.
+  // Codes of one kind come along; quantizers that differ from the first make theirs of the floats, and so do those that
+  // take a stage of their own where somebody reads the floats before it, too.
   std::vector<int> codes;
   bool floats = x == s->output();
   for (int consumer : s->consumers[size_t(x)]) {
-    const bool coded = s->node(consumer).kind == Kind::kQuantize;  // one of real values has vanished
+    const bool coded = makes_codes(*s, consumer);
     if (coded && (codes.empty() || quant_of(*s, codes[0]) == quant_of(*s, consumer)))
       codes.push_back(consumer);
     else
       floats = true;
   }
+  if (!codes.empty() && has_steps(quant_of(*s, codes[0])) && (floats || chain->stages.size() >= kMaxStages))
+    codes.clear();
   add_op(s, chain, floats || codes.empty() ? x : -1, codes);
 }
 
@@ -84,6 +92,10 @@ void add_op(PackState* s, Chain* chain, int f32, const std::vector<int>& codes) 
   const TensorRecord type = type_of(quant);
   chain->out = type.elements();
   if (is_integer(op.product(chain->in.elements.type)) && f32 < 0) use_thresholds(&file, chain, quant);
+  if (!codes.empty() && has_steps(quant) && !op.thresholds) {
+    chain->stages.push_back(steps_stage(&file, quant)), chain->nodes.push_back(codes[0]);
+    ++op.n_stages;
+  }
   const Geometry g = choose_band(*s, chain);
   file.header.arena_per_lane = std::max(file.header.arena_per_lane, uint32_t(g.scratch_bytes));
 

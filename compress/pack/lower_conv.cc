@@ -52,7 +52,14 @@ Quantized quantized_weights(const PackState& s, int node, const ConvConfig& c, i
   const float* values = parameter(s, node, s.node(node).name + ".weight", shape.size());
   std::copy(values, values + shape.size(), w.mutable_data<float>());
   const NoGrad no_grad;
-  Quantized q = quantize_weight(w, weight_codes(s, node), false);
+  const QuantSpec codes = weight_codes(s, node);
+  QuantInputs in;
+  if (has_learned_scale(codes, Operand::kWeight)) {
+    const std::string name = quant_name(s.node(node), "weight_scale", codes);
+    in.scale = s.net.tensor(name);
+    (void)parameter(s, node, name, in.scale.defined() ? in.scale.size() : 0);
+  }
+  Quantized q = quantize_weight(w, codes, false, in);
   q.value = materialize(q);
   return q;
 }
@@ -117,6 +124,9 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
   OpRecord& op = chain->op;
   const int64_t depth = c.kernel_h * c.kernel_w * chain->in.c / c.groups, cols = c.out_channels / c.groups;
   const float* w = q.value.data<float>();
+  // Signs as numbers: those of the codes, as a scale that is learned may be below 0.
+  Tensor signs;
+  if (q.codes.defined() && q.codes.is_bits()) signs = expand(q.codes, {}, q.value.shape(), DType::kF32);
   const auto keep = [&](WeightForm form, const auto& payload) {
     op.weight_form = uint8_t(form);
     op.weights = s->file.payload(payload);
@@ -137,10 +147,11 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
       if (is_depthwise(c, chain->in)) return keep(WeightForm::kDepthwise, pack_weight_depthwise(w, depth, chain->in.c));
       return keep(WeightForm::kPanels, pack_weight_panels(w, c.groups, depth, cols));
     case Arithmetic::kCodedWeights:
-      if (q.codes.is_bits()) return keep(WeightForm::kSignColumns, pack_weight_signs(w, c.groups, depth, cols));
+      if (q.codes.is_bits())
+        return keep(WeightForm::kSignColumns, pack_weight_signs(signs.data<float>(), c.groups, depth, cols));
       return use_numbers(s, chain, q.codes, c);
     case Arithmetic::kBits: {
-      const auto rows = pack_weight_bits(w, c.out_channels * c.kernel_h * c.kernel_w, chain->in.c);
+      const auto rows = pack_weight_bits(signs.data<float>(), c.out_channels * c.kernel_h * c.kernel_w, chain->in.c);
       if (!s->panel) return keep(WeightForm::kSignRows, rows);
       const ConvShape shape = window_of(c, chain->in);
       std::vector<uint64_t> panels(xnor_panel_bytes(shape) / sizeof(uint64_t));

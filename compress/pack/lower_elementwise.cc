@@ -2,6 +2,7 @@
 // elementwise_lowerings() and, if its sign may become a threshold, a row of scalar_forms().
 #include "bantam_fault.h"
 #include "compress/pack/lower.h"
+#include "compress/pack/steps.h"
 #include "compress/pack/thresholds.h"
 #include "ops/kernels/elementwise_ref.h"
 
@@ -80,8 +81,17 @@ bool image_or_equal(const PackState& s, const Chain& chain, int node, int from) 
 
 bool is_real(const PackState& s, int node) { return s.config<QuantizeConfig>(node).quant.scheme == Scheme::kNone; }
 
+// A codebook that is a table on powers of two: a value, no codes.
+StageRecord steps(PackState* s, const StagePlace& at) {
+  return steps_stage(&s->file, s->config<QuantizeConfig>(at.node).quant);
+}
+bool is_table(const PackState& s, const Chain&, int node, int) {
+  return traits_of(s.config<QuantizeConfig>(node).quant.scheme).table;
+}
+
 // Codes of a value whose op did not make them along: because another of its readers stands between.
 void start_codes(PackState* s, int node) {
+  if (traits_of(s->config<QuantizeConfig>(node).quant.scheme).table) return start_with_load(s, node);
   const Value& v = s->values[size_t(s->input(node))];
   const bool coded = v.codes != kNone, real = v.f32 != kNone;
   const TensorRecord type = type_of(s->config<QuantizeConfig>(node).quant);
@@ -116,7 +126,7 @@ std::span<const Lowering> elementwise_lowerings() {
       {.kind = Kind::kSoftmax, .start = start_with_load, .stage = softmax},
       {.kind = Kind::kAdd, .start = start_with_load, .stage = add, .joins = other_is_there},
       {.kind = Kind::kMul, .start = start_with_load, .stage = mul, .joins = image_or_equal},
-      {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_codes},
+      {.kind = Kind::kQuantize, .vanishes = is_real, .start = start_codes, .stage = steps, .joins = is_table},
   };
   return kRows;
 }

@@ -1,7 +1,9 @@
 #include "compress/pack/op_thresholds.h"
 
 #include "bantam_fault.h"
+#include "compress/pack/steps.h"
 #include "compress/pack/thresholds.h"
+#include "ops/kernels/code_values_ref.h"
 #include "ops/quant/uniform.h"
 
 namespace bantam::packed {
@@ -39,6 +41,22 @@ ChannelStages stages_of(const FileBuilder& file, const Split& stages, uint32_t c
   return s;
 }
 
+// What codes, not bits, the evaluation makes of a value: a byte.
+struct CodeOf {
+  explicit CodeOf(const QuantSpec& codes) {
+    if (grid_of(codes, Operand::kActivation).is_signs()) return;
+    if (has_steps(codes))
+      thresholds = float_thresholds(codes);
+    else
+      even = uniform_rule(codes);
+  }
+  int operator()(float x) const {
+    return thresholds.empty() ? even.byte(x) : ref::count_thresholds(x, thresholds.data(), int32_t(thresholds.size()));
+  }
+  UniformRule even = {};
+  std::vector<float> thresholds = {};
+};
+
 // Numbers and masks, as the format has them.
 std::vector<uint8_t> payload_of(const std::vector<int32_t>& numbers, const std::vector<uint64_t>& first,
                                 const std::vector<uint64_t>* second, uint64_t masks) {
@@ -65,7 +83,7 @@ void use_thresholds(FileBuilder* file, Chain* chain, const QuantSpec& codes) {
   const int64_t limit = int64_t(op.kh) * op.kw * (chain->in.c / op.groups) * reach;
   const size_t words = words_for(op.k), k = op.k;
   const int top = grid.levels - 1;
-  const UniformRule rule = of_bits ? UniformRule() : uniform_rule(codes);
+  const CodeOf rule(codes);
   std::vector<int32_t> numbers((of_bits ? 2 : size_t(top)) * k);
   std::vector<uint64_t> first(words), second(words);
   for (uint32_t c = 0; c < op.k; ++c) {
@@ -85,7 +103,7 @@ void use_thresholds(FileBuilder* file, Chain* chain, const QuantSpec& codes) {
     } else {
       CodeThreshold t;
       if (!find_code_threshold(
-              s.all, int32_t(limit), top, [&](float x) { return rule.byte(x); }, &t))
+              s.all, int32_t(limit), top, [&](float x) { return rule(x); }, &t))
         return;
       for (int j = 0; j < top; ++j) numbers[size_t(j) * k + c] = t.t[size_t(j)];
       first[c / 64] |= t.falls ? bit : 0;

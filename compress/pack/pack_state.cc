@@ -4,13 +4,14 @@
 #include <cmath>
 
 #include "compress/pack/lower.h"
+#include "compress/pack/steps.h"
 #include "ops/quant/uniform.h"
 
 namespace bantam::packed {
 
 PackState::PackState(const TrainedNet& trained)
     : net(trained),
-      spec(net.spec()),
+      spec(net.fixed_spec()),
       shapes(infer_shapes(spec)),
       values(spec.nodes.size()),
       covered(spec.nodes.size()),
@@ -52,8 +53,12 @@ TensorRecord type_of(const QuantSpec& codes) {
   const CodeGrid grid = grid_of(codes, Operand::kActivation);
   t.type = uint8_t(grid.is_signs() ? Type::kBits : Type::kCodes);
   if (grid.is_signs()) return t;
-  const UniformRule rule = uniform_rule(codes);
   t.mul = uint8_t(grid.mul), t.top = uint8_t(grid.levels - 1), t.add = int16_t(grid.add);
+  if (has_steps(codes)) {
+    t.scale = std::bit_cast<uint32_t>(1.0f / float(t.top)), t.factor = std::bit_cast<uint32_t>(1.0f);
+    return t;
+  }
+  const UniformRule rule = uniform_rule(codes);
   t.flags = rule.first_above_zero ? TensorRecord::kFirstAboveZero : 0;
   t.scale = std::bit_cast<uint32_t>(rule.step), t.factor = std::bit_cast<uint32_t>(rule.factor);
   return t;

@@ -22,7 +22,7 @@ struct PackState {
   PackState(const PackState&) = delete;
 
   const TrainedNet net;
-  const NetSpec& spec;
+  const NetSpec spec;                        // its ranges and learned scales of activations as constants
   const std::vector<Shape> shapes;           // of every node's output
   std::vector<Value> values;                 // of every node
   std::vector<bool> covered;                 // is the node part of an op?

@@ -27,6 +27,18 @@ class TrainedNet {
     const Parameter* p = parameters_.find(parameter);
     return p && p->value.size() == n ? p->value.data<float>() : nullptr;
   }
+  // The same as a tensor, undefined if there is none.
+  Tensor tensor(const std::string& parameter) const {
+    const Parameter* p = parameters_.find(parameter);
+    return p ? p->value.detach() : Tensor();
+  }
+  // The net with what its quantize nodes have found, ranges and learned scales, as constants.
+  NetSpec fixed_spec() const {
+    NetSpec fixed = spec();
+    for (NodeSpec& node : fixed.nodes)
+      if (auto* c = std::get_if<QuantizeConfig>(&node.config)) c->quant = parameters_.fixed_quant(node);
+    return fixed;
+  }
   // A norm in evaluation as y = fma(x, scale, shift).
   Parameters::NormAffine norm_affine(const NodeSpec& norm) const { return parameters_.norm_affine(norm); }
 

@@ -33,14 +33,15 @@ enum class FamilyId : uint8_t {
   kSoftmax,
   kMul,
   kConcat,
+  kSteps,
 };
-constexpr uint32_t kFamilies = 22;
+constexpr uint32_t kFamilies = 23;
 
 // As a program's list names them: "bnt_family_" and this.
 constexpr const char* kFamilyNames[kFamilies] = {
     "float_conv", "depthwise", "binary_conv", "code_conv",      "bits",             "codes",        "bias",    "affine",
     "relu",       "prelu",     "hardtanh",    "hard_swish",     "add",              "max_pool",     "global_average",
-    "adaptive_average", "average_pool", "sigmoid", "tanh", "softmax", "mul", "concat"};
+    "adaptive_average", "average_pool", "sigmoid", "tanh", "softmax", "mul", "concat", "steps"};
 
 // The families that an op of a checked file needs, one bit each.
 uint32_t families_of(const OpRecord& op, const Geometry& g, const StageRecord* stages) noexcept;
@@ -109,6 +110,7 @@ constexpr FamilyId family_of(StageKind kind) {
     case StageKind::kSoftmax: return FamilyId::kSoftmax;
     case StageKind::kMul: return FamilyId::kMul;
     case StageKind::kAppend: return FamilyId::kConcat;
+    case StageKind::kSteps: return FamilyId::kSteps;
     case StageKind::kHardSwish: break;
   }
   return FamilyId::kHardSwish;

@@ -7,4 +7,4 @@ extern "C" __attribute__((weak)) const bnt_family* const bnt_families[] = {
     &bnt_family_relu,       &bnt_family_prelu,     &bnt_family_hardtanh,    &bnt_family_hard_swish,
     &bnt_family_add,        &bnt_family_max_pool,  &bnt_family_global_average,
     &bnt_family_adaptive_average, &bnt_family_average_pool, &bnt_family_sigmoid, &bnt_family_tanh,
-    &bnt_family_softmax,    &bnt_family_mul,       &bnt_family_concat,      nullptr};
+    &bnt_family_softmax,    &bnt_family_mul,       &bnt_family_concat,      &bnt_family_steps,      nullptr};

@@ -1,5 +1,6 @@
 // What happens to rows of floats, one value, one channel or one pixel at a time.
 #include "compress/runtime/families.h"
+#include "ops/kernels/code_values.h"
 #include "ops/kernels/elementwise.h"
 #include "ops/kernels/reduce.h"
 
@@ -47,6 +48,9 @@ void mul(const OpRun& run, const StageRecord& s, const Block& b, const float* x,
   if (b.c == run.g.c) return mul_f32(x, y, out, b.size());
   for (int64_t p = 0; p < b.pixels(); ++p, x += b.c, y += run.g.c, out += b.c) mul_f32(x, y, out, int64_t(b.c));
 }
+void steps(const OpRun& run, const StageRecord& s, const Block& b, const float* x, float* out) {
+  steps_f32(x, run.m.payload<float>(s.a), run.m.payload<float>(s.b), s.steps, out, b.size());
+}
 
 // As a source: channels of its tensor, then of those that its first stages name.
 void concat(const OpRun& run, const Block& b, const float*, uint8_t*, float* rows) {
@@ -75,6 +79,7 @@ BANTAM_STAGE(sigmoid, kSigmoid);
 BANTAM_STAGE(tanh, kTanh);
 BANTAM_STAGE(softmax, kSoftmax);
 BANTAM_STAGE(mul, kMul);
+BANTAM_STAGE(steps, kSteps);
 #undef BANTAM_STAGE
 
 constexpr bnt_family bnt_family_concat = {.id = bantam::packed::FamilyId::kConcat, .rows = bantam::packed::concat};

@@ -117,8 +117,9 @@ enum class StageKind : uint8_t {
   kMul = 11,       // x * tensor, of the same size or of one pixel, which goes for all
   kAveragePool = 12,  // mean of a window, padding counted as zeros; in place of kMaxPool
   kAppend = 13,    // of kConcat: a tensor whose channels follow
+  kSteps = 14,     // b[how many of a[0 .. steps) are <= x]
 };
-constexpr uint8_t kStageKinds = 14;
+constexpr uint8_t kStageKinds = 15;
 constexpr bool is_pool(StageKind kind) { return kind == StageKind::kMaxPool || kind == StageKind::kAveragePool; }
 
 // Reads or writes the members of a record in order, through load_le / store_le.
@@ -284,18 +285,19 @@ constexpr bool is_integer(Product p) { return p == Product::kXnor || p == Produc
 struct StageRecord {
   static constexpr uint32_t kBytes = 32;
   enum At : uint32_t {
-    kAtKind = 0, kAtWindow = 1, kAtReserved = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtC = 20, kAtReserved2 = 24
+    kAtKind = 0, kAtWindow = 1, kAtSteps = 7, kAtA = 8, kAtB = 12, kAtTensor = 16, kAtC = 20, kAtReserved2 = 24
   };
   uint8_t kind = 0;                                            // 0: StageKind
   uint8_t kh = 0, kw = 0, sh = 0, sw = 0, ph = 0, pw = 0;      // 1..6: pools; else 0
-  uint8_t reserved = 0;                                        // 7
-  uint32_t a = 0, b = 0;                                       // 8, 12: payloads f32 [channels], or 0
+  uint8_t steps = 0;                                           // 7: of kSteps: thresholds; else 0
+  uint32_t a = 0, b = 0;                                       // 8, 12: payloads f32 [channels], or 0; of kSteps
+                                                               // ascending thresholds [steps], values [steps + 1]
   uint32_t tensor = kNone;                                     // 16: of kAdd, kMul, kAppend
   uint32_t c = 0;                                              // 20: of kAppend: the tensor's channels; else 0
   uint32_t reserved2[2] = {};                                  // 24
 
   template <class IO> void fields(IO&& io) {
-    io.u8(kind), io.u8(kh), io.u8(kw), io.u8(sh), io.u8(sw), io.u8(ph), io.u8(pw), io.u8(reserved);
+    io.u8(kind), io.u8(kh), io.u8(kw), io.u8(sh), io.u8(sw), io.u8(ph), io.u8(pw), io.u8(steps);
     io.u32(a), io.u32(b), io.u32(tensor), io.u32(c);
     for (uint32_t& r : reserved2) io.u32(r);
   }

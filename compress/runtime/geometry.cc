@@ -188,7 +188,7 @@ bool derive_source(const OpRecord& op, const StageRecord* stages, Geometry* g, F
 
 // Which operands a kind of stage has.
 struct Operands {
-  bool a = false, b = false, tensor = false, window = false;
+  bool a = false, b = false, tensor = false, window = false, steps = false;
 };
 Operands operands_of(StageKind kind) {
   switch (kind) {
@@ -211,6 +211,8 @@ Operands operands_of(StageKind kind) {
     case StageKind::kMaxPool:
     case StageKind::kAveragePool:
       return {.window = true};
+    case StageKind::kSteps:
+      return {.a = true, .b = true, .steps = true};
   }
   return {};  // no kind: refused before
 }
@@ -223,13 +225,13 @@ bool derive_stages(const OpRecord& op, const StageRecord* stages, Geometry* g, F
     if (s.kind >= kStageKinds) return bad(i, StageRecord::kAtKind);
     const StageKind kind = StageKind(s.kind);
     if (op.thresholds && kind != StageKind::kMaxPool) return bad(i, StageRecord::kAtKind);
-    if (s.reserved) return bad(i, StageRecord::kAtReserved);
     if ((kind == StageKind::kAppend) != (i < int(g->appended))) return bad(i, StageRecord::kAtKind);
     if (kind != StageKind::kAppend && s.c) return bad(i, StageRecord::kAtC);
     if (kind == StageKind::kSoftmax && op.part) return bad(i, StageRecord::kAtKind);  // it takes a pixel's channels
     for (uint32_t r : s.reserved2)
       if (r) return bad(i, StageRecord::kAtReserved2);
     const Operands has = operands_of(kind);
+    if ((s.steps != 0) != has.steps) return bad(i, StageRecord::kAtSteps);
     if ((s.a != 0) != has.a) return bad(i, StageRecord::kAtA);
     if ((s.b != 0) != has.b) return bad(i, StageRecord::kAtB);
     if ((s.tensor != kNone) != has.tensor) return bad(i, StageRecord::kAtTensor);

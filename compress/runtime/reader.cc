@@ -309,11 +309,27 @@ class Checker {
     return pad_bits(at + OpRecord::kAtThresholds, uint64_t(op.thresholds) + start, masks, op.k);
   }
 
+  // Numbers f32 [n] none of which is less than the one before, or NaN.
+  bool ascending(uint64_t field, uint32_t offset, uint32_t n) {
+    float before = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      const uint32_t bits = load_le32(m_.file() + offset + 4 * i);
+      float v;
+      memcpy(&v, &bits, 4);
+      if (i == 0) before = v;
+      if (!(v >= before)) return fail(field);
+      before = v;
+    }
+    return true;
+  }
+
   bool stage_operands(const OpRecord& op, const StageRecord* stages, const Geometry& g) {
     for (int i = 0; i < int(op.n_stages); ++i) {
       const StageRecord& s = stages[i];
-      if (s.a && !payload(stage_at(op, i) + StageRecord::kAtA, s.a, g.c * 4)) return false;
-      if (s.b && !payload(stage_at(op, i) + StageRecord::kAtB, s.b, g.c * 4)) return false;
+      const uint64_t of_a = s.steps ? s.steps : g.c, of_b = s.steps ? s.steps + 1u : g.c;
+      if (s.a && !payload(stage_at(op, i) + StageRecord::kAtA, s.a, of_a * 4)) return false;
+      if (s.b && !payload(stage_at(op, i) + StageRecord::kAtB, s.b, of_b * 4)) return false;
+      if (s.steps && !ascending(stage_at(op, i) + StageRecord::kAtA, s.a, s.steps)) return false;
       if (s.tensor == kNone) continue;
       if (!readable(stage_at(op, i) + StageRecord::kAtTensor, s.tensor, Type::kF32)) return false;
       const TensorRecord t = m_.tensor(s.tensor);

@@ -13,6 +13,7 @@
 #include "ops/loss.h"
 #include "ops/norm_act.h"
 #include "ops/pool.h"
+#include "ops/quant/quantize.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 
@@ -29,6 +30,7 @@ TEST_CASE("config structs: who names one member gets the others' defaults") {
   CHECK(PoolConfig{.kernel_h = 3}.stride_w == 2);
   CHECK(AdaptivePoolConfig{.out_h = 7}.out_w == 1);
   CHECK(QuantizeConfig{.quant = {.scheme = Scheme::kNone}}.quant.surrogate == Surrogate::kIdentity);
+  CHECK(InputScaleConfig{.kernel_h = 3}.stride_w == 1);
   CHECK(DropoutConfig{.p = 0.1}.p == 0.1);
   CHECK(QuantSpec{.scheme = Scheme::kSign}.surrogate == Surrogate::kIdentity);
   CHECK(NodeSpec{.name = "conv1"}.inputs.empty());
@@ -48,6 +50,7 @@ TEST_CASE("config structs: who names one member gets the others' defaults") {
   CHECK(AdamConfig{.beta1 = 0.5}.beta2 == 0.999);
   CHECK(Schedule{.lr = 1}.warmup_steps == 0);
   CHECK(Conv2dParams{.pad_h = 1}.groups == 1);
+  CHECK_FALSE(QuantInputs{.of_batch = true}.scale.defined());
   CHECK(PoolParams{.kernel_h = 3}.kernel_w == 2);
   CHECK(CrossEntropyOptions{.label_smoothing = 0.1}.ignore < 0);
   CHECK(NormForm{.eps = 1e-3}.momentum == 0.1);

@@ -12,6 +12,7 @@
 #include "compress/pack/packed_file.h"
 #include "compress/pack/weights.h"
 #include "compress/runtime/reader.h"
+#include "core/named_enum.h"
 #include "core/rng.h"
 #include "nn/models/models.h"
 #include "tests/compress/golden_net.h"
@@ -94,6 +95,8 @@ int add_node(NetBuilder* g, Kind kind, int x, int64_t c, int other) {
     case Kind::kMul: return g->mul(name, x, other);
     case Kind::kConcat: return g->concat(name, {x, other});
     case Kind::kQuantize: return g->quantize(name, x);
+    case Kind::kInputScale:
+      return g->input_scale(name, x, other, {});
     case Kind::kDropout: return g->dropout(name, x, {.p = 0.5});
     case Kind::kRelu:
     case Kind::kHardtanh:
@@ -212,12 +215,18 @@ TEST_CASE(
           all.leasts, " take the least");
 }
 
-TEST_CASE("pack: each kind of node packs, and equals its evaluation forward wherever it stands") {
+TEST_CASE(
+    "pack: each kind of node packs, and equals its evaluation forward wherever it stands; XNOR-Net's factor is "
+    "refused") {
   for (const Kind kind : all_kinds()) {
     const std::string name = name_of(kind);
     CAPTURE(name);
     for (Place place : {Place::kInChain, Place::kAlone, Place::kBeforeSign}) {
       CAPTURE(int(place));
+      if (kind == Kind::kInputScale) {
+        CHECK(error_of(net_with(kind, place)) == "pack: it (input_scale): the packed format has no such operation");
+        continue;
+      }
       const Comparison r = pack_and_compare(net_with(kind, place), uint64_t(int(kind)), 2);
       CAPTURE(r.first);
       CHECK(r.differing == 0);
@@ -263,22 +272,24 @@ TEST_CASE(
 
 TEST_CASE(
     "pack: each codebook of weights by each of activations, at each granularity and rule of scales, grouped or not") {
-  constexpr Scheme kSchemes[] = {Scheme::kNone, Scheme::kSign,    Scheme::kBwn,    Scheme::kXnor,
-                                 Scheme::kTwn,  Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh,
-                                 Scheme::kRelu, Scheme::kUniform, Scheme::kHwgq,   Scheme::kPow2,
-                                 Scheme::kLog,  Scheme::kLog2,    Scheme::kKmeans, Scheme::kInt};
   std::vector<QuantSpec> weights, activations;
-  for (Scheme scheme : kSchemes) {
+  for (Scheme scheme : all_values<Scheme>()) {
     const SchemeTraits traits = traits_of(scheme);
     QuantSpec q{.scheme = scheme};
     for (q.bits = traits.fixed_bits ? 2 : traits.least_bits; q.bits <= (traits.fixed_bits ? 2 : 8); ++q.bits) {
       if (traits.activations) {
-        activations.push_back(q);
-        // Around 0, and from 0 up: a zero point between the ends, and at the first.
-        if (traits.ranged) activations.back().low = q.bits % 2 ? 0 : -0.7, activations.back().high = 1.3;
+        q.granularity = Granularity::kLayer;
+        for (ScaleRule rule : {ScaleRule::kNone, ScaleRule::kMax, ScaleRule::kLearned}) {
+          q.scale = rule;
+          if (normal(q, Operand::kActivation) != q || !refusal(q, Operand::kActivation).empty()) continue;
+          activations.push_back(q);
+          // Around 0, and from 0 up: a zero point between the ends, and at the first.
+          if (traits.ranged && rule == ScaleRule::kNone)
+            activations.back().low = q.bits % 2 ? 0 : -0.7, activations.back().high = 1.3;
+        }
       }
       if (!traits.weights) continue;
-      const int granularities = traits.granular ? 3 : 1, rules = traits.scaled ? 3 : 1;
+      const int granularities = traits.granular ? 3 : 1, rules = traits.scaled ? 4 : 1;
       for (int i = 0; i < granularities * rules; ++i) {
         q.granularity = Granularity(i / rules), q.scale = ScaleRule(i % rules);
         weights.push_back(q);

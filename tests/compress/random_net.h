@@ -57,6 +57,10 @@ inline void randomize(Net* model, uint64_t seed) {
         v[i] = rng.below(u + 1, 2) ? std::round(4 * normal) : 4 * normal;
       else if (ends_with(t.name, ".running_var"))
         v[i] = rng.uniform(u) * 30 + 0.01f;
+      else if (ends_with(t.name, ".running_range"))
+        v[i] = i ? 0.25f + 2 * rng.uniform(u) : -2 * rng.uniform(u);
+      else if (ends_with(t.name, ".scale"))
+        v[i] = 0.02f + 0.3f * rng.uniform(u);
       else if (is_norm(node) && ends_with(t.name, ".weight"))
         v[i] = rng.below(u + 1, 8) == 0 ? 0.0f : normal;
       else if (is_norm(node))
@@ -76,25 +80,28 @@ template <class Below>
 QuantSpec random_quant(Operand operand, const Below& below) {
   // The codebooks whose layers are of integers twice as often: they have thresholds.
   constexpr Scheme kOfWeights[] = {
-      Scheme::kSign,   Scheme::kSign, Scheme::kBwn,     Scheme::kXnor,   Scheme::kTwn,  Scheme::kTernary,
-      Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform, Scheme::kSign,   Scheme::kSign, Scheme::kBwn,
-      Scheme::kXnor,   Scheme::kTwn,  Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform,
-      Scheme::kInt,    Scheme::kInt,  Scheme::kPow2,    Scheme::kLog,    Scheme::kLog2, Scheme::kKmeans};
-  constexpr Scheme kOfActivations[] = {Scheme::kSign,    Scheme::kSign,   Scheme::kSign,
-                                       Scheme::kTernary, Scheme::kDorefa, Scheme::kRelu,
-                                       Scheme::kUniform, Scheme::kHwgq,   Scheme::kInt};
+      Scheme::kSign,    Scheme::kSign,   Scheme::kBwn,     Scheme::kXnor,    Scheme::kTwn,
+      Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh,    Scheme::kUniform, Scheme::kSign,
+      Scheme::kSign,    Scheme::kBwn,    Scheme::kXnor,    Scheme::kTwn,     Scheme::kTernary,
+      Scheme::kDorefa,  Scheme::kTanh,   Scheme::kUniform, Scheme::kInt,     Scheme::kInt,
+      Scheme::kPow2,    Scheme::kLog,    Scheme::kLog2,    Scheme::kKmeans,  Scheme::kStochastic};
+  constexpr Scheme kOfActivations[] = {Scheme::kSign,   Scheme::kSign,      Scheme::kSign,    Scheme::kTernary,
+                                       Scheme::kDorefa, Scheme::kRelu,      Scheme::kUniform, Scheme::kHwgq,
+                                       Scheme::kInt,    Scheme::kTanh,      Scheme::kLog,     Scheme::kLog2,
+                                       Scheme::kPow2,   Scheme::kStochastic};
   QuantSpec q;
   q.scheme = operand == Operand::kWeight ? kOfWeights[below(uint32_t(std::size(kOfWeights)))]
                                          : kOfActivations[below(uint32_t(std::size(kOfActivations)))];
   const uint32_t least = uint32_t(traits_of(q.scheme).least_bits);
   const uint32_t few = below(3);  // so few that thresholds make them
   q.bits = int(least + below((few ? 5 : 9) - least));
-  q.granularity = Granularity(below(3)), q.scale = ScaleRule(below(3));
-  if (operand == Operand::kActivation && traits_of(q.scheme).ranged) {
+  q.granularity = Granularity(below(3)), q.scale = ScaleRule(below(4));
+  if (!refusal(q, operand).empty()) q.scale = ScaleRule::kMax;
+  if (operand == Operand::kActivation && traits_of(q.scheme).ranged && q.scale == ScaleRule::kNone) {
     q.low = -0.25 * below(8);
     q.high = 0.25 * (below(8) + (q.low < 0 ? 0 : 1));
   }
-  return normal(q);
+  return normal(q, operand);
 }
 
 // A net of one layer on the image, some blocks of quantized layers, and a head.

@@ -494,7 +494,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: panels of codes on floats", [](FileBuilder& f) { f.ops[23].in = 23; }, 23, op_at(23) + O::kAtWeightForm},
 
       {"stage: unknown kind", [](FileBuilder& f) { f.stages[0].kind = kStageKinds; }, 1, stage_at(0)},
-      {"stage: reserved field", [](FileBuilder& f) { f.stages[0].reserved = 1; }, 1, stage_at(0) + 7},
+      {"stage: bias of steps", [](FileBuilder& f) { f.stages[0].steps = 1; }, 1, stage_at(0) + 7},
       {"stage: second reserved field", [](FileBuilder& f) { f.stages[0].reserved2[1] = 1; }, 1, stage_at(0) + 24},
       {"stage: bias without values", [](FileBuilder& f) { f.stages[0].a = 0; }, 1, stage_at(0) + 8},
       {"stage: bias behind the end", [](FileBuilder& f) { f.stages[0].a = 1u << 24; }, 1, stage_at(0) + 8},
@@ -520,15 +520,15 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"stage: appended out of place", [](FileBuilder& f) { std::swap(f.ops[18].source, f.ops[17].source); }, 17,
        op_at(17) + O::kAtStages},
       {"stage: appended to no concat", [](FileBuilder& f) { f.ops[18].source = uint8_t(Source::kLoad); }, 18,
-       stage_at(16)},
-      {"stage: append of no channels", [](FileBuilder& f) { f.stages[16].c = 0; }, 18, stage_at(16) + 20},
-      {"stage: append of too many channels", [](FileBuilder& f) { f.stages[16].c = kMaxDepth; }, 18, stage_at(16) + 20},
-      {"stage: append of other channels than its tensor's", [](FileBuilder& f) { f.stages[16].c = 4; }, 18,
-       stage_at(16) + 16},
-      {"stage: append without a tensor", [](FileBuilder& f) { f.stages[16].tensor = kNone; }, 18, stage_at(16) + 16},
+       stage_at(17)},
+      {"stage: append of no channels", [](FileBuilder& f) { f.stages[17].c = 0; }, 18, stage_at(17) + 20},
+      {"stage: append of too many channels", [](FileBuilder& f) { f.stages[17].c = kMaxDepth; }, 18, stage_at(17) + 20},
+      {"stage: append of other channels than its tensor's", [](FileBuilder& f) { f.stages[17].c = 4; }, 18,
+       stage_at(17) + 16},
+      {"stage: append without a tensor", [](FileBuilder& f) { f.stages[17].tensor = kNone; }, 18, stage_at(17) + 16},
       {"stage: channels of no append", [](FileBuilder& f) { f.stages[0].c = 3; }, 1, stage_at(0) + 20},
-      {"stage: gate of other channels", [](FileBuilder& f) { f.stages[13].tensor = 4; }, 16, stage_at(13) + 16},
-      {"stage: gate that is no tensor", [](FileBuilder& f) { f.stages[13].tensor = kNone; }, 16, stage_at(13) + 16},
+      {"stage: gate of other channels", [](FileBuilder& f) { f.stages[14].tensor = 4; }, 16, stage_at(14) + 16},
+      {"stage: gate that is no tensor", [](FileBuilder& f) { f.stages[14].tensor = kNone; }, 16, stage_at(14) + 16},
       {"stage: softmax of a part of the channels",
        [](FileBuilder& f) {
          StageRecord s;
@@ -536,12 +536,22 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
          f.stages.push_back(s), f.ops[20].n_stages = 1, f.ops[20].first_stage = f.ops[21].first_stage;
          f.ops[21].first_stage += 1;
        },
-       20, stage_at(18)},
+       20, stage_at(19)},
       {"stage: two pools, one of means",
        [](FileBuilder& f) {
          f.stages[0] = f.stages[1], f.stages[0].kind = uint8_t(StageKind::kAveragePool);
        },
        1, stage_at(1)},
+      {"stage: steps without a number", [](FileBuilder& f) { f.stages[9].steps = 0; }, 6, stage_at(9) + 7},
+      {"stage: steps without thresholds", [](FileBuilder& f) { f.stages[9].a = 0; }, 6, stage_at(9) + 8},
+      {"stage: steps without values", [](FileBuilder& f) { f.stages[9].b = 0; }, 6, stage_at(9) + 12},
+      {"stage: thresholds behind the end", [](FileBuilder& f) { f.stages[9].a = 1u << 24; }, 6, stage_at(9) + 8},
+      {"stage: values behind the end", [](FileBuilder& f) { f.stages[9].b = 1u << 24; }, 6, stage_at(9) + 12},
+      {"stage: thresholds that fall", [](FileBuilder& f) { f.set_payload(f.stages[9].a, 8, "\0\0\0\xC0", 4); }, 6,
+       stage_at(9) + 8},
+      {"stage: a threshold that is NaN", [](FileBuilder& f) { f.set_payload(f.stages[9].a, 0, "\0\0\xC0\x7F", 4); }, 6,
+       stage_at(9) + 8},
+      {"stage: steps with a window", [](FileBuilder& f) { f.stages[9].pw = 1; }, 6, stage_at(9) + 1},
       {"stage: hard_swish behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[8]; }, 2, stage_at(2)},
       {"stage: bias behind thresholds", [](FileBuilder& f) { f.stages[2] = f.stages[0]; }, 2, stage_at(2)},
   };

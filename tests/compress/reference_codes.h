@@ -28,26 +28,63 @@ inline int reference_round(float x, float factor, int lo, int hi) {
   return !(v > float(lo)) ? lo : v >= float(hi) ? hi : int(std::nearbyint(v));
 }
 
+// Activations on powers of two, of which there are no codes: 0, and 2^k - 1 values.
+inline bool reference_is_steps(Scheme scheme) {
+  return scheme == Scheme::kLog || scheme == Scheme::kLog2 || scheme == Scheme::kPow2;
+}
+inline float reference_step_value(float x, const QuantSpec& q) {
+  const int levels = (1 << q.bits) - 1;
+  const double least = std::ldexp(1.0, -126), high = q.high > 0 ? q.high : 1;
+  const double low = q.low > 0 ? std::min(q.low, high) : 0.03 * high, top = std::floor(std::log2(high) + 0.5);
+  const double first = -std::log2(high), last = -std::log2(low), gap = levels > 1 ? (last - first) / (levels - 1) : 0;
+  double value = 0;  // of the level before
+  for (int j = 0; j < levels; ++j) {
+    const int depth = levels - 1 - j;
+    const bool log = q.scheme == Scheme::kLog;
+    const double own = std::max(least, std::exp2(log ? -(first + depth * gap) : top - depth));
+    double bound = log ? std::exp2(-(first + depth * gap + 0.5 * gap)) : std::exp2(top - depth - 0.5);
+    if (q.scheme == Scheme::kPow2) bound = (value + own) / 2;
+    if (j == 0 && q.scheme != Scheme::kPow2) bound = least;
+    if (!(x >= float(std::max(least, bound)))) break;
+    value = own;
+  }
+  return float(value);
+}
+
 inline ReferenceCodes reference_activation(const std::vector<float>& x, const QuantSpec& q) {
   ReferenceCodes r;
-  if (q.scheme == Scheme::kNone) return r;
-  r.defined = true, r.scaled = q.scheme != Scheme::kSign;
+  if (q.scheme == Scheme::kNone || reference_is_steps(q.scheme)) return r;
+  r.defined = true, r.scaled = q.scheme != Scheme::kSign && q.scheme != Scheme::kStochastic;
   const int n = (1 << q.bits) - 1, h = (1 << (q.bits - 1)) - 1;
   float step = 1;
+  // Of a range that was found, a step of it; the inverse of that.
+  const auto even = [&](float v, int lo, int hi) {
+    step = q.high > 0 ? float(q.high / hi) : 1.0f / float(hi);
+    r.code.push_back(reference_round(v, q.high > 0 ? 1.0f / step : float(hi), lo, hi));
+  };
   for (float v : x) switch (q.scheme) {
       case Scheme::kSign:
+      case Scheme::kStochastic:
         r.code.push_back(v >= 0 ? 1 : -1);
         break;
       case Scheme::kTernary:
-        r.code.push_back(reference_round(v, 1, -1, 1));
+        even(v, -1, 1);
         break;
       case Scheme::kUniform:
-        step = 1.0f / float(h), r.code.push_back(reference_round(v, float(h), -h, h));
+        even(v, -h, h);
         break;
       case Scheme::kDorefa:
       case Scheme::kRelu:
-        step = 1.0f / float(n), r.code.push_back(reference_round(v, float(n), 0, n));
+        even(v, 0, n);
         break;
+      case Scheme::kTanh: {
+        const double m = q.high > 0 ? std::tanh(q.high) : 1;
+        int code = -n;
+        for (int j = 0; j < n; ++j)
+          if (v >= float(std::atanh((2 * (j + 0.5) / n - 1) * m))) code = 2 * (j + 1) - n;
+        step = 1.0f / float(n), r.scaled = n > 1, r.code.push_back(code);
+        break;
+      }
       case Scheme::kHwgq:
         step = float(hwgq_step(q.bits));
         r.code.push_back(v > 0 ? std::max(1, reference_round(v, 1.0f / step, 0, n)) : 0);
@@ -123,7 +160,8 @@ inline std::vector<float> reference_table_values(const std::vector<float>& w, co
 }
 
 // w [rows][taps][c], c the last dimension.
-inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t c, const QuantSpec& q) {
+inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t c, const QuantSpec& q,
+                                       const std::vector<float>& learned = {}) {
   ReferenceCodes r;
   if (q.scheme == Scheme::kNone) return r;
   r.defined = true;
@@ -158,18 +196,20 @@ inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t
     }
     return s;
   };
-  r.code.resize(n), r.step.assign(n, 1.0f), r.scaled = q.scheme != Scheme::kSign;
+  r.code.resize(n), r.step.assign(n, 1.0f);
+  r.scaled = q.scheme != Scheme::kSign && q.scheme != Scheme::kStochastic;
   const auto use = [&](const std::vector<float>& steps, auto code) {
     for (size_t i = 0; i < n; ++i) r.step[i] = steps[group[i]], r.code[i] = code(i);
   };
   const auto sign = [&](size_t i) { return w[i] >= 0 ? 1 : -1; };
   switch (q.scheme) {
     case Scheme::kSign:
+    case Scheme::kStochastic:
       use(scales(ScaleRule::kNone, 1), sign);
       break;
     case Scheme::kBwn:
       r.scaled = q.scale != ScaleRule::kNone;
-      use(scales(q.scale, 1), sign);
+      use(learned.empty() ? scales(q.scale, 1) : learned, sign);
       break;
     case Scheme::kXnor:
       use(scales(ScaleRule::kMean, 1), sign);
@@ -186,6 +226,12 @@ inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t
     case Scheme::kUniform:
     case Scheme::kInt: {
       const int h = q.scheme == Scheme::kTernary ? 1 : (1 << (q.bits - 1)) - 1;
+      if (!learned.empty()) {
+        std::vector<float> least = learned;
+        for (float& v : least) v = v > 0x1p-26f ? v : 0x1p-26f;
+        use(least, [&](size_t i) { return reference_round(w[i] / least[group[i]], 1.0f, -h, h); });
+        break;
+      }
       const std::vector<float> reach =
           scales(q.scheme == Scheme::kInt ? ScaleRule::kMax : q.scale, 2 * std::sqrt(double(h)));
       std::vector<float> steps;

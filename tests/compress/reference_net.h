@@ -57,6 +57,29 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
   const NetSpec& spec = model.spec();
   std::vector<ReferenceValue> values;
   const auto parameter = [&](const std::string& name) { return model.parameters.find(name)->value.data<float>(); };
+  // A quantize node's spec with its range as it was found; a layer's scales as they were learned.
+  const auto quant_of = [&](const NodeSpec& node) {
+    QuantSpec q = std::get<QuantizeConfig>(node.config).quant;
+    const auto state = model.parameters.state_dict();
+    const auto value = [&](const char* what) {
+      for (const NamedTensor& t : state)
+        if (t.name == node.name + "." + what) return t.tensor;
+      return Tensor();
+    };
+    if (const Tensor range = value("running_range"); range.defined()) q.low = range.at(0), q.high = range.at(1);
+    if (const Tensor scale = value("scale"); scale.defined()) {
+      const double hi = q.scheme == Scheme::kTernary   ? 1
+                        : q.scheme == Scheme::kUniform ? (1 << (q.bits - 1)) - 1
+                                                       : (1 << q.bits) - 1;
+      q.high = hi * scale.item();
+    }
+    return q;
+  };
+  const auto learned = [&](const std::string& node) {
+    const Parameter* p = model.parameters.find(node + ".weight_scale");
+    return p ? std::vector<float>(p->value.data<float>(), p->value.data<float>() + p->value.size())
+             : std::vector<float>();
+  };
   using Layer = ReferenceLayer;
   const auto weights = [&](const std::string& node, int64_t n) {
     const float* w = parameter(node + ".weight");
@@ -84,7 +107,7 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         out.v.clear();
         const std::vector<float> w = weights(node.name, out.c * c.kernel_h * c.kernel_w * gc);
         const Layer layer(
-            in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight), w,
+            in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight, learned(node.name)), w,
             traits_of(c.weight.scheme).table || (c.kernel_h * c.kernel_w > 1 && traits_of(c.weight.scheme).granular &&
                                                  c.weight.granularity == Granularity::kKernel));
         for (int64_t oy = 0; oy < out.h; ++oy)
@@ -113,7 +136,7 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         const auto& c = std::get<LinearConfig>(node.config);
         const size_t depth = in.v.size();
         const std::vector<float> w = weights(node.name, c.out_features * int64_t(depth));
-        const Layer layer(in.codes, reference_weight(w, size_t(c.out_features), depth, c.weight), w,
+        const Layer layer(in.codes, reference_weight(w, size_t(c.out_features), depth, c.weight, learned(node.name)), w,
                           traits_of(c.weight.scheme).table);
         out = {1, 1, c.out_features, {}, {}};
         for (int64_t k = 0; k < out.c; ++k) {
@@ -252,9 +275,13 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         out = {1, 1, int64_t(in.v.size()), in.v, {}};
         break;
       case Kind::kDropout: break;
+      case Kind::kInputScale:
+        throw Error("reference_net: input_scale is not packed");
       case Kind::kQuantize:
-        out.codes = reference_activation(in.v, std::get<QuantizeConfig>(node.config).quant);
+        out.codes = reference_activation(in.v, quant_of(node));
         for (size_t i = 0; out.codes.defined && i < out.v.size(); ++i) out.v[i] = out.codes.value(i);
+        if (reference_is_steps(quant_of(node).scheme))
+          each([&](float x, size_t) { return reference_step_value(x, quant_of(node)); });
         break;
     }
     values.push_back(out);

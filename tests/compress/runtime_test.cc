@@ -407,5 +407,6 @@ TEST_CASE("families: the library's list has each of them once, by its name") {
   BANTAM_NAMED(softmax);
   BANTAM_NAMED(mul);
   BANTAM_NAMED(concat);
+  BANTAM_NAMED(steps);
 #undef BANTAM_NAMED
 }

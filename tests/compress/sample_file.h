@@ -22,12 +22,12 @@ inline std::vector<float> sample_table() {
 inline std::vector<float> sample_scales() { return {1.25f, 0.5f, -2.0f, 3.0f, 0.75f, 1.0f, 0.1f, -0.3f, 7.0f}; }
 
 // Ops: 0 pixels; 1 conv + bias + pool -> f32 and bits; 2 bits * bits with thresholds and pool -> bits; 3 load of bits;
-// 4 bits * bits + affine + prelu + add; 5 floats * signs + relu; 6 load + hardtanh + hard_swish -> bits; 7 mean;
-// 8 depthwise; 9 load -> codes; 10 codes * codes with thresholds and pool -> codes; 11 codes * codes with thresholds
-// -> bits; 12 bits * codes in groups + affine -> f32 and codes; 13 codes * codes with thresholds -> codes; 14 load of
-// codes + add; 15 floats * codes with a table and scales; 16 means of parts + sigmoid + mul; 17 load + tanh + pool of
-// means; 18 concat + softmax; 19 features + quantizers; 20 floats in two parts of their channels; 21 full-window conv -> scores;
-// 22 load -> codes; 23 codes in panels; 24 load -> bits; 25 bits in panels of 2.
+// 4 bits * bits + affine + prelu + add; 5 floats * signs + relu; 6 load + hardtanh + hard_swish + steps -> bits; 7
+// mean; 8 depthwise; 9 load -> codes; 10 codes * codes with thresholds and pool -> codes; 11 codes * codes with
+// thresholds -> bits; 12 bits * codes in groups + affine -> f32 and codes; 13 codes * codes with thresholds -> codes;
+// 14 load of codes + add; 15 floats * codes with a table and scales; 16 means of parts + sigmoid + mul; 17 load + tanh
+// + pool of means; 18 concat + softmax; 19 features; 20 floats in two parts of their channels; 21 full-window conv ->
+// scores; 22 load -> codes; 23 codes in panels; 24 load -> bits; 25 bits in panels of 2.
 inline FileBuilder sample_builder() {
   FileBuilder f;
   f.header.h = 4, f.header.w = 4, f.header.c = 2;
@@ -124,7 +124,9 @@ inline FileBuilder sample_builder() {
   stage(StageKind::kAdd, 0, 0, a), close();
   conv("d", b, d, kNone, WeightForm::kSignColumns, words(1), 1, 0);
   stage(StageKind::kRelu), close();
-  op("e", Source::kLoad, c, kNone, e), stage(StageKind::kHardtanh), stage(StageKind::kHardSwish), close();
+  op("e", Source::kLoad, c, kNone, e), stage(StageKind::kHardtanh), stage(StageKind::kHardSwish);
+  stage(StageKind::kSteps, f.payload(std::vector<float>{-1, 0, 0.25f}), f.payload(std::vector<float>{-3, -1, 1, 3}));
+  f.stages.back().steps = 3, close();
   op("mean", Source::kGlobalAverage, d, g, kNone), close();
   conv("dw", g, dw, kNone, WeightForm::kDepthwise, floats(9 * 16, 0.75f), 3, 1), f.ops.back().groups = 3, close();
   op("p", Source::kLoad, c, kNone, p), close();

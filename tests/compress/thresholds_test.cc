@@ -257,7 +257,8 @@ TEST_CASE("thresholds: codes of a chain that turns, or has a stage of no single 
   CodeThreshold t;
   const auto byte = [](float x) { return x >= 0 ? 1 : 0; };
   CHECK_FALSE(find_code_threshold({{kPRelu, -0.5f, 0}, {kBias, -5.0f, 0}}, 64, 1, byte, &t));
-  for (StageKind kind : {StageKind::kAdd, StageKind::kMaxPool, StageKind::kHardSwish, StageKind::kSigmoid})
+  for (StageKind kind :
+       {StageKind::kAdd, StageKind::kMaxPool, StageKind::kHardSwish, StageKind::kSigmoid, StageKind::kSteps})
     CHECK_FALSE(find_code_threshold({{kBias, 0.5f, 0}, {kind, 0, 0}}, 64, 1, byte, &t));
   // What comes after a constant does not turn it.
   CHECK(find_code_threshold({{kAffine, 0.0f, 1.0f}, {kAffine, -1.0f, 0.0f}}, 64, 1, byte, &t));
