@@ -83,11 +83,13 @@ std::unique_ptr<Case> make(int64_t size, int64_t channels) {
 
   std::vector<int32_t> want(size_t(pixels * channels));
   ref::xnor_conv(c->s, 0, c->bits(), w.data(), want.data());
-  xnor_conv_i32(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), 0, size, c->scratch.raw(), c->out.mutable_data<int32_t>());
+  xnor_conv_i32(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), 0, size, c->scratch.raw(),
+                c->out.mutable_data<int32_t>());
   for (size_t i = 0; i < want.size(); ++i)
     if (c->out.data<int32_t>()[i] != want[i]) wrong("sums");
   std::vector<uint64_t> bits(size_t(pixels * words)), want_bits(bits.size());
-  xnor_conv_bits(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), c->thresholds(), 0, size, c->scratch.raw(), bits.data());
+  xnor_conv_bits(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), c->thresholds(), 0, size, c->scratch.raw(),
+                 bits.data());
   ref::threshold_bits(want.data(), pixels, channels, c->thresholds(), want_bits.data());
   if (bits != want_bits) wrong("bits");
   return c;
@@ -104,7 +106,8 @@ void report(benchmark::State& state, const ConvShape& s) {
 void sums(benchmark::State& state) {
   const auto c = make(state.range(0), state.range(1));
   for (auto _ : state) {
-    xnor_conv_i32(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), 0, c->s.h, c->scratch.raw(), c->out.mutable_data<int32_t>());
+    xnor_conv_i32(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), 0, c->s.h, c->scratch.raw(),
+                  c->out.mutable_data<int32_t>());
     benchmark::ClobberMemory();
   }
   report(state, c->s);
@@ -114,7 +117,8 @@ void bits(benchmark::State& state) {
   const auto c = make(state.range(0), state.range(1));
   uint64_t* out = static_cast<uint64_t*>(c->out.raw());
   for (auto _ : state) {
-    xnor_conv_bits(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), c->thresholds(), 0, c->s.h, c->scratch.raw(), out);
+    xnor_conv_bits(c->s, 0, c->bits(), xnor_weights(c->s, c->packed.raw()), c->thresholds(), 0, c->s.h,
+                   c->scratch.raw(), out);
     benchmark::ClobberMemory();
   }
   report(state, c->s);

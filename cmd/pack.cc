@@ -1,4 +1,6 @@
 // bantam pack: checkpoint -> packed model; either -> C source.
+#include "compress/pack/pack.h"
+
 #include <filesystem>
 
 #include "cmd/any_model.h"
@@ -8,7 +10,6 @@
 #include "cmd/report/c_array.h"
 #include "cmd/report/net_report.h"
 #include "cmd/report/text.h"
-#include "compress/pack/pack.h"
 #include "core/file.h"
 #include "core/nearest.h"
 #include "core/parallel.h"

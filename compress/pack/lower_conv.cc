@@ -159,7 +159,8 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
       op.panel = uint32_t(s->panel);
       return keep(WeightForm::kSignPanels, panels);
     }
-    case Arithmetic::kCodes: return use_numbers(s, chain, q.codes, c);
+    case Arithmetic::kCodes:
+      return use_numbers(s, chain, q.codes, c);
   }
   refuse(*s, chain->root, "the packed format has no such weights");
 }

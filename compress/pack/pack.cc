@@ -58,12 +58,17 @@ void describe(PackState* s, const PackOptions& options) {
 // Of binary layers [ops/kernels/gemm_xnor.h]; panels of codes are the same everywhere.
 int panel_of(WeightOrder order) {
   switch (order) {
-    case WeightOrder::kAny: return 0;
-    case WeightOrder::kAvx512: return 16;
+    case WeightOrder::kAny:
+      return 0;
+    case WeightOrder::kAvx512:
+      return 16;
     case WeightOrder::kAvx2:
-    case WeightOrder::kNeon: return 4;
-    case WeightOrder::kArmv7: return 2;
-    case WeightOrder::kScalar: return 1;
+    case WeightOrder::kNeon:
+      return 4;
+    case WeightOrder::kArmv7:
+      return 2;
+    case WeightOrder::kScalar:
+      return 1;
   }
   return 0;
 }

@@ -16,8 +16,8 @@
 
 namespace bantam {
 
-// Whose order the weights of integer layers are stored in. A target of that order uses them where they lie, in flash, with
-// no copy in RAM; any other lays them out anew, as all do with kAny, which takes the fewest bytes.
+// Whose order the weights of integer layers are stored in. A target of that order uses them where they lie, in flash,
+// with no copy in RAM; any other lays them out anew, as all do with kAny, which takes the fewest bytes.
 enum class WeightOrder : uint8_t { kAny, kAvx512, kAvx2, kNeon, kArmv7, kScalar };
 constexpr const char* name_of(WeightOrder order) {
   switch (order) {

@@ -123,8 +123,8 @@ typedef struct bnt_session {
   uint64_t opaque[16];
 } bnt_session;
 
-/* What the runtime can compute, in families. A program that defines bnt_families itself gets those alone, and the linker
-   drops the others' code (compile with -ffunction-sections -fdata-sections, link with -Wl,--gc-sections):
+/* What the runtime can compute, in families. A program that defines bnt_families itself gets those alone, and the
+   linker drops the others' code (compile with -ffunction-sections -fdata-sections, link with -Wl,--gc-sections):
 
      const bnt_family* const bnt_families[] = {&bnt_family_binary_conv, &bnt_family_bits, 0};
 

@@ -52,14 +52,16 @@ uint32_t families_of(const OpRecord& op, const Geometry& g, const StageRecord* s
 struct bnt_family {
   bantam::packed::FamilyId id;
 
-  // Of a convolution, or of another source that computes. Lays the weights out in mem; null where they are used as they lie in the file, or are floats.
+  // Of a convolution, or of another source that computes. Lays the weights out in mem; null where they are used as they
+  // lie in the file, or are floats.
   void (*lay_out)(const bantam::packed::Reader& m, const bantam::packed::OpRecord& op,
                   const bantam::packed::Geometry& g, uint8_t* mem) = nullptr;
   // Its rows as floats, with the bias that begins with the block's channels, or null.
   void (*rows)(const bantam::packed::OpRun& run, const bantam::packed::Block& b, const float* bias, uint8_t* kernel,
                float* rows) = nullptr;
   // Of an integer one: its sums. The same as bits at once, or null if it does not make them.
-  void (*sums)(const bantam::packed::OpRun& run, const bantam::packed::Block& b, uint8_t* kernel, int32_t* sums) = nullptr;
+  void (*sums)(const bantam::packed::OpRun& run, const bantam::packed::Block& b, uint8_t* kernel,
+               int32_t* sums) = nullptr;
   void (*sums_to_bits)(const bantam::packed::OpRun& run, const bantam::packed::Block& b, uint8_t* kernel,
                        uint64_t* bits) = nullptr;
 
@@ -71,8 +73,8 @@ struct bnt_family {
   void (*threshold)(const bantam::packed::OpRun& run, const bantam::packed::Block& b, const bantam::packed::Block& out,
                     int32_t* sums, uint8_t* codes, uint8_t* kernel) = nullptr;
 
-  // Of a stage: out = stage(x), [pixels][c]; out may be x, but for a pool, whose block is that of its output and whose x
-  // holds rows from `begin` on.
+  // Of a stage: out = stage(x), [pixels][c]; out may be x. Of a pool: `b` is the block of its rows, which x holds, and
+  // `out` that of its output.
   void (*stage)(const bantam::packed::OpRun& run, const bantam::packed::StageRecord& s, const bantam::packed::Block& b,
                 const float* x, float* out) = nullptr;
   void (*pool)(const bantam::packed::OpRun& run, const bantam::packed::StageRecord& s, const bantam::packed::Block& b,

@@ -26,8 +26,8 @@ XnorWeights weights_of(const OpRun& run) {
 ChannelRange part_of(const Block& b) { return {int64_t(b.first_c), int64_t(b.first_c + b.c)}; }
 
 void rows(const OpRun& run, const Block& b, const float* bias, uint8_t* kernel, float* rows) {
-  xnor_conv_f32(run.g.conv, run.op.pad_value, run.bits(run.op.in), weights_of(run), bias, int64_t(b.begin), int64_t(b.end),
-                kernel, rows, part_of(b));
+  xnor_conv_f32(run.g.conv, run.op.pad_value, run.bits(run.op.in), weights_of(run), bias, int64_t(b.begin),
+                int64_t(b.end), kernel, rows, part_of(b));
 }
 
 void sums(const OpRun& run, const Block& b, uint8_t* kernel, int32_t* sums) {
@@ -39,8 +39,8 @@ void sums_to_bits(const OpRun& run, const Block& b, uint8_t* kernel, uint64_t* b
   const int32_t* lo = run.m.payload<int32_t>(run.op.thresholds);
   const uint64_t* flip = run.m.payload<uint64_t>(uint32_t(run.op.thresholds + threshold_masks(run.g.c, run.g.out)));
   const Thresholds t = {lo + b.first_c, lo + run.g.c + b.first_c, flip + b.first_c / kWordBits};
-  xnor_conv_bits(run.g.conv, run.op.pad_value, run.bits(run.op.in), weights_of(run), t, int64_t(b.begin), int64_t(b.end),
-                 kernel, bits, part_of(b));
+  xnor_conv_bits(run.g.conv, run.op.pad_value, run.bits(run.op.in), weights_of(run), t, int64_t(b.begin),
+                 int64_t(b.end), kernel, bits, part_of(b));
 }
 
 }  // namespace

@@ -109,7 +109,8 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
     // Which of two kernels is taken depends on the machine; what either needs is there on all.
     const Planes p = planes_of(op, g->in);
     const uint64_t classes = (2 * uint64_t(op.pad_h) + 2) * (2 * uint64_t(op.pad_w) + 2) * round_up(op.k, 16);
-    if (form == WeightForm::kCodes && p.x && planes_may_pay(s, p, op.weight_mul, op.weight_add) && classes * 4 <= kMaxArenaBytes / 16) {
+    if (form == WeightForm::kCodes && p.x && planes_may_pay(s, p, op.weight_mul, op.weight_add) &&
+        classes * 4 <= kMaxArenaBytes / 16) {
       g->planes = p;
       const uint64_t scratch = planes_scratch_bytes(s, p), packed = planes_packed_bytes(s, p);
       if (scratch > g->kernel_bytes) g->kernel_bytes = scratch;

@@ -3,8 +3,8 @@
 namespace bantam {
 namespace {
 
-// Eight tables, computed at compile time (slicing by 8): one load of 8 bytes a step. Where code is to be small (-Os) the
-// first has to do, a byte a step.
+// Eight tables, computed at compile time (slicing by 8): one load of 8 bytes a step. Where code is to be small (-Os)
+// the first has to do, a byte a step.
 #ifdef __OPTIMIZE_SIZE__
 constexpr int kTableCount = 1;
 #else

@@ -1,5 +1,5 @@
-// Which taps of a window lie inside the image, and how output pixels fall into classes by that: what the padding adds to a
-// sum of bits is a constant of the class.
+// Which taps of a window lie inside the image, and how output pixels fall into classes by that: what the padding adds
+// to a sum of bits is a constant of the class.
 #pragma once
 
 #include <cstdint>

@@ -176,8 +176,8 @@ void PlanesConv(const ConvShape& s, const Planes& planes, const CodeInput& x, co
     const int64_t image = row / out_h, oy = row % out_h;
     int64_t rows = z.block_rows < out_h - oy ? z.block_rows : out_h - oy;
     if (rows > row_end - row) rows = row_end - row;
-    copy_rows(s, z, planes, x, image, oy * s.stride_h - s.pad_h, (rows - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1,
-              copied);
+    const int64_t in_rows = (rows - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
+    copy_rows(s, z, planes, x, image, oy * s.stride_h - s.pad_h, in_rows, copied);
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t ox = 0; ox < out_w; ++ox)
         pixels[r * out_w + ox] = {uint32_t((r * s.stride_h * z.padded_w + ox * s.stride_w) * z.words),
@@ -225,8 +225,8 @@ void pack_plane(const ConvShape& s, const Sizes& z, const PackedNumbers& w, int 
   }
 }
 
-// Base values of the pixels whose taps (y, x) lie inside the image. What does not fit on the way wraps around; the sums,
-// which do, are right all the same.
+// Base values of the pixels whose taps (y, x) lie inside the image. What does not fit on the way wraps around; the
+// sums, which do, are right all the same.
 void pack_base(const ConvShape& s, const Sizes& z, const Planes& planes, Taps y, Taps x, const uint64_t* panels,
                int32_t* base) {
   const uint32_t all = uint32_t(planes.mul) * ((1u << planes.x) - 1), top = (1u << planes.w) - 1;
@@ -278,9 +278,9 @@ void PackNumbers(const ConvShape& s, const Planes& planes, const PackedNumbers& 
   }
 }
 
-// A tile costs a popcount for each pair of planes and step, and as much as nine more steps a pair; multiply-adds of pairs
-// cost as much as kTenths / 10 pairs of planes of full words. Measured on AVX2; on AVX-512 and NEON it follows from the
-// rates of binary products and the instructions of both loops [docs/performance.md].
+// A tile costs a popcount for each pair of planes and step, and as much as nine more steps a pair; multiply-adds of
+// pairs cost as much as kTenths / 10 pairs of planes of full words. Measured on AVX2 (bench/codes_bench); on AVX-512
+// and NEON it follows from the rates of binary products and the instructions of both loops.
 bool PlanesPay(const ConvShape& s, const Planes& p) {
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_SCALAR
   constexpr int64_t kTenths = kMostPlaneTenths;

@@ -4,8 +4,8 @@
 //
 //   a = mul * sum_b 2^b a_b + add, or `pad` in the padding;  w = 2 * sum_c 2^c w_c - (2^w_planes - 1), bits a_b, w_c
 //   sum a w = base - mul * sum_bc 2^(b+c) m_bc, m_bc the mismatches of plane b with plane c, padding taken as zero bits
-//   base = mul (2^x - 1) N + add W_in + pad W_out, N the sum of the window's numbers of weights, W_in and W_out those of
-//          the codes of its taps inside and outside of the image
+//   base = mul (2^x - 1) N + add W_in + pad W_out, N the sum of the window's numbers of weights, W_in and W_out those
+//          of the codes of its taps inside and outside of the image
 //
 // So weights are those of the codebooks without a code 0: sign, bwn, xnor, dorefa, tanh. groups = 1. Rows, parts,
 // scratch and who proves what: as in conv_codes.h.

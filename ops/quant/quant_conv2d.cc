@@ -90,7 +90,8 @@ Tensor forward_on_bits(const Form& f, const Tensor& x, const Tensor& w, const Fi
   uint8_t* memory = scratch.mutable_data<uint8_t>();
   parallel_for(rows, grain, [&](int64_t begin, int64_t end, int lane) {
     float* to = out + begin * s.out_w() * s.k;
-    xnor_conv_f32(s, f.pad_value, bits, xnor_weights(s, packed.raw()), nullptr, begin, end, memory + lane * scratch_bytes, to);
+    xnor_conv_f32(s, f.pad_value, bits, xnor_weights(s, packed.raw()), nullptr, begin, end,
+                  memory + lane * scratch_bytes, to);
     finish(to, (end - begin) * s.out_w());
   });
   return y;

@@ -462,7 +462,7 @@ TEST_CASE("reader: each rule of the format has a file that breaks it, and the pl
       {"op: as many channels a task as there are", [](FileBuilder& f) { f.ops[1].part = 1; }, 1, op_at(1) + O::kAtPart},
       {"op: panels of what is no convolution", [](FileBuilder& f) { f.ops[6].panel = 1; }, 6, op_at(6) + O::kAtPanel},
       {"op: panels of rows", [](FileBuilder& f) { f.ops[4].panel = 4; }, 4, op_at(4) + O::kAtPanel},
-      {"op: panels of no width that there is", [](FileBuilder& f) { f.ops[25].panel = 3; }, 25, op_at(25) + O::kAtPanel},
+      {"op: panels of no width that is", [](FileBuilder& f) { f.ops[25].panel = 3; }, 25, op_at(25) + O::kAtPanel},
       {"op: pad bits in its panels",
        [](FileBuilder& f) {
          std::vector<uint64_t> w(32);

@@ -54,7 +54,8 @@ void check(const ConvShape& s, int pad_value) {
   const int64_t split = rows / 2;
   sums.assign(want.size(), 77);
   xnor_conv_i32(s, pad_value, x.data(), xnor_weights(s, packed.data()), 0, split, scratch.data(), sums.data());
-  xnor_conv_i32(s, pad_value, x.data(), xnor_weights(s, packed.data()), split, rows, scratch.data(), sums.data() + split * row_size);
+  xnor_conv_i32(s, pad_value, x.data(), xnor_weights(s, packed.data()), split, rows, scratch.data(),
+                sums.data() + split * row_size);
   REQUIRE(sums == want);
 
   const Rng rng(3, kRngTest);
