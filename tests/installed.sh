@@ -82,9 +82,11 @@ soname() { # LIBRARY SONAME
 check "soname of libbantam_infer" soname libbantam_infer.so libbantam_infer.so.0
 check "soname of libbantam_engine" soname libbantam_engine.so libbantam_engine.so.0.1
 shows() { nm -D --defined-only "$lib/$1" | awk '{ print $3 }' | sort; }
-promised() { # exactly the functions of bnt.h
-  grep -oE 'bnt_[a-z_]+\(' "$include/bnt.h" | tr -d '(' | sort -u >"$work/promised"
-  sed -n '/^BNT_API/p' "$include/bnt.h" | grep -oE 'bnt_[a-z_]+\(' | tr -d '(' | sort >"$work/promised"
+promised() { # exactly the functions and the families of bnt.h
+  {
+    sed -n '/^BNT_API/p' "$include/bnt.h" | grep -oE 'bnt_[a-z_]+\(' | tr -d '('
+    sed -n '/^extern BNT_DATA/,/;/p' "$include/bnt.h" | grep -oE 'bnt_famil[a-z_]+' | grep -vx bnt_family
+  } | sort >"$work/promised"
   shows libbantam_infer.so | diff "$work/promised" -
 }
 check "libbantam_infer.so shows what bnt.h promises, and nothing else" promised
