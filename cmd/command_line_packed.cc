@@ -18,8 +18,7 @@ void add_pack(Subcommands* to) {
       s.app->add_option("CHECKPOINT", pack.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
   s.app->add_option("-o,--out", pack.out, "packed model to write")->type_name("NET.bnt");
   s.app->add_option("--c-array", pack.c_array, "C source to write, and its header beside it")->type_name("NET.c");
-  s.app->add_option("--for", pack.order,
-                    "store integer weights as avx512, avx2, neon, armv7 or scalar code reads them: no copy in RAM")
+  s.app->add_option("--for", pack.order, "weights as avx512, avx2, neon, armv7 or scalar reads them: no copy in RAM")
       ->type_name("TARGET");
   add_repeated(s.app, "--meta", pack.meta, "KEY=VALUE",
                "text to keep in the model, for inspect and bnt_metadata; may be repeated");

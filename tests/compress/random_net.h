@@ -85,10 +85,11 @@ QuantSpec random_quant(Operand operand, const Below& below) {
       Scheme::kSign,    Scheme::kBwn,    Scheme::kXnor,    Scheme::kTwn,     Scheme::kTernary,
       Scheme::kDorefa,  Scheme::kTanh,   Scheme::kUniform, Scheme::kInt,     Scheme::kInt,
       Scheme::kPow2,    Scheme::kLog,    Scheme::kLog2,    Scheme::kKmeans,  Scheme::kStochastic};
-  constexpr Scheme kOfActivations[] = {Scheme::kSign,   Scheme::kSign,      Scheme::kSign,    Scheme::kTernary,
-                                       Scheme::kDorefa, Scheme::kRelu,      Scheme::kUniform, Scheme::kHwgq,
-                                       Scheme::kInt,    Scheme::kTanh,      Scheme::kLog,     Scheme::kLog2,
-                                       Scheme::kPow2,   Scheme::kStochastic};
+  constexpr Scheme kOfActivations[] = {
+      Scheme::kSign, Scheme::kSign, Scheme::kSign,    Scheme::kSign,      Scheme::kSign,   Scheme::kTernary,
+      Scheme::kRelu, Scheme::kHwgq, Scheme::kTernary, Scheme::kUniform,   Scheme::kDorefa, Scheme::kRelu,
+      Scheme::kHwgq, Scheme::kInt,  Scheme::kUniform, Scheme::kDorefa,    Scheme::kInt,    Scheme::kTanh,
+      Scheme::kLog,  Scheme::kLog2, Scheme::kPow2,    Scheme::kStochastic};
   QuantSpec q;
   q.scheme = operand == Operand::kWeight ? kOfWeights[below(uint32_t(std::size(kOfWeights)))]
                                          : kOfActivations[below(uint32_t(std::size(kOfActivations)))];

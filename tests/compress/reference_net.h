@@ -277,12 +277,13 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
       case Kind::kDropout: break;
       case Kind::kInputScale:
         throw Error("reference_net: input_scale is not packed");
-      case Kind::kQuantize:
-        out.codes = reference_activation(in.v, quant_of(node));
+      case Kind::kQuantize: {
+        const QuantSpec q = quant_of(node);
+        out.codes = reference_activation(in.v, q);
         for (size_t i = 0; out.codes.defined && i < out.v.size(); ++i) out.v[i] = out.codes.value(i);
-        if (reference_is_steps(quant_of(node).scheme))
-          each([&](float x, size_t) { return reference_step_value(x, quant_of(node)); });
+        if (reference_is_steps(q.scheme)) each([&](float x, size_t) { return reference_step_value(x, q); });
         break;
+      }
     }
     values.push_back(out);
   }
