@@ -52,6 +52,9 @@ uint32_t families_of(const OpRecord& op, const Geometry& g, const StageRecord* s
 struct bnt_family {
   bantam::packed::FamilyId id;
 
+  // Of a convolution whose file may hold weights that its kernel must not see: are they sound?
+  bool (*sound)(const bantam::packed::Reader& m, const bantam::packed::OpRecord& op,
+                const bantam::packed::Geometry& g) = nullptr;
   // Of a convolution, or of another source that computes. Lays the weights out in mem; null where they are used as they
   // lie in the file, or are floats.
   void (*lay_out)(const bantam::packed::Reader& m, const bantam::packed::OpRecord& op,
@@ -129,6 +132,7 @@ class FamilySet {
       if ((wanted >> i & 1) && !by_id_[i]) return false;
     return true;
   }
+  const bnt_family* find(FamilyId id) const { return by_id_[uint32_t(id)]; }
   const bnt_family& operator[](FamilyId id) const { return *by_id_[uint32_t(id)]; }
 
  private:

@@ -8,6 +8,11 @@ namespace {
 
 bool by_planes(const Geometry& g) { return g.planes.x && planes_pay(g.conv, g.planes); }
 
+bool sound(const Reader& m, const OpRecord& op, const Geometry& g) {
+  return WeightForm(op.weight_form) != WeightForm::kCodePanels ||
+         codes_panels_are_sound(g.conv, op.weight_codes().reach(), m.payload<uint8_t>(op.weights));
+}
+
 void lay_out(const Reader& m, const OpRecord& op, const Geometry& g, uint8_t* mem) {
   if (WeightForm(op.weight_form) == WeightForm::kCodePanels) return;  // used where they lie
   const PackedNumbers numbers = {m.payload<uint8_t>(op.weights), op.weight_bits, op.weight_mul, op.weight_add,
@@ -41,6 +46,7 @@ void rows(const OpRun& run, const Block& b, const float*, uint8_t* kernel, float
 }  // namespace bantam::packed
 
 constexpr bnt_family bnt_family_code_conv = {.id = bantam::packed::FamilyId::kCodeConv,
+                                                        .sound = bantam::packed::sound,
                                                         .lay_out = bantam::packed::lay_out,
                                                         .rows = bantam::packed::rows,
                                                         .sums = bantam::packed::sums};

@@ -4,7 +4,7 @@
 
 #include "compress/runtime/metadata.h"
 #include "core/base/crc32.h"
-#include "ops/kernels/conv_codes.h"
+#include "compress/runtime/families.h"
 
 namespace bantam::packed {
 namespace {
@@ -289,7 +289,8 @@ class Checker {
         if (!sign_panels(at + OpRecord::kAtWeights, op, g)) return false;
         break;
       case WeightForm::kCodePanels:
-        if (!codes_panels_are_sound(g.conv, op.weight_codes().reach(), m_.file() + op.weights))
+        // A program without this family cannot load the file.
+        if (const bnt_family* f = families_.find(FamilyId::kCodeConv); f && !f->sound(m_, op, g))
           return fail(at + OpRecord::kAtWeights);
         break;
       case WeightForm::kCodes:
@@ -301,7 +302,9 @@ class Checker {
       case WeightForm::kNone:
       case WeightForm::kPanels:
       case WeightForm::kDepthwise:
-      case WeightForm::kSignColumns: break;
+      case WeightForm::kSignColumns:
+      case WeightForm::kF16:
+      case WeightForm::kBf16: break;
     }
     if (!op.thresholds) return true;
     const uint64_t masks = g.pool >= 0 ? 2 : 1, start = threshold_masks(op.k, g.out);
@@ -377,6 +380,7 @@ class Checker {
     return uint64_t(t.h) * t.w * t.c == h_.n_classes || fail(Header::kAtOutput);
   }
 
+  const FamilySet families_ = {};
   const Reader& m_;
   const Header& h_;
   const Places p_;

@@ -7,6 +7,7 @@
 
 #include "ops/kernels/lanes-inl.h"
 #include "ops/kernels/math-inl.h"
+#include "ops/kernels/static_for-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bantam {
@@ -181,7 +182,7 @@ HWY_INLINE void map_rows(const float* x, const float* const* p, float* out, int6
 template <int P, class F>
 HWY_INLINE void map_channels(const float* x, const float* const* p, float* out, int64_t rows, int64_t c, const F& f) {
   const int64_t group = row_group(rows, c);
-  if (group == 1) return map_rows<P>(x, p, out, rows, c, f);
+  if (kFewTiles || group == 1) return map_rows<P>(x, p, out, rows, c, f);
   HWY_ALIGN float repeated[P][kMaxColumns];
   const float* q[P];
   for (int j = 0; j < P; ++j) {
