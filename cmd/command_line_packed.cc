@@ -46,14 +46,16 @@ void add_inspect(Subcommands* to) {
 void add_quantize(Subcommands* to) {
   const auto args = std::make_shared<QuantizeArgs>();
   QuantizeArgs& quantize = *args;
-  Sub& s = to->add("quantize", "turn a checkpoint of floats into one of int8, without training",
+  Sub& s = to->add("quantize", "turn a checkpoint of floats into one of int8 or f16, without training",
                    "quantize runs/float --data DIR -o int8.safetensors",
                    "Folds norms, gives each output channel's weights a scale, measures the range of what each layer\n"
                    "reads on training images, and takes back by the biases what that moves each channel's mean by.\n"
+                   "With --weights f16 or bf16 real weights become floats of 16 bits, which needs no images.\n"
                    "The result is a checkpoint: eval, pack and train --init take it.");
   s.required.push_back(
       s.app->add_option("CHECKPOINT", quantize.checkpoint, "checkpoint, or run folder (its last checkpoint)"));
   s.required.push_back(s.app->add_option("-o,--out", quantize.out, "checkpoint to write")->type_name("CHECKPOINT"));
+  s.app->add_option("--weights", quantize.weights, "int, f16 or bf16 (int)")->type_name("CODEBOOK");
   add_data(s.app, quantize.data);
   add_kind(s.app, quantize.kind);
   s.app->add_option("--images", quantize.images, "measure on the first N training images (512)")

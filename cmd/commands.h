@@ -70,7 +70,7 @@ int run_inspect(const InspectArgs& args);
 
 struct QuantizeArgs {
   CommonArgs common;
-  std::string checkpoint, out, data, kind, range = "mse";
+  std::string checkpoint, out, data, kind, weights = "int", range = "mse";
   int64_t images = 512;
   int weight_bits = 8, activation_bits = 8;
   double percentile = 99.99;

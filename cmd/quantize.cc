@@ -29,10 +29,39 @@ std::string text_of(const std::vector<MeasuredRange>& ranges) {
   return text;
 }
 
+// Its real weights as floats of 16 bits.
+int halve(const QuantizeArgs& args, Scheme half, const AnyModel& model) {
+  std::unique_ptr<Net> made;
+  try {
+    made = halve_weights(*model.net->net, half);
+  } catch (const Error& e) {
+    throw UsageError(args.checkpoint + ": " + e.what());
+  }
+  NetInfo info = model.net->info;
+  info.spec = made->spec();
+  save_net(args.out, made->parameters, info);
+  if (args.common.json)
+    print_report(
+        "quantize",
+        Json::object({{"checkpoint", model.path}, {"out", args.out}, {"weights", std::string(name_of(half))}}));
+  else if (!args.common.quiet)
+    print(model.path + " -> " + args.out + ", real weights as " + name_of(half) + "\n\nNext: bantam eval " + args.out +
+          "\n");
+  return kExitOk;
+}
+
+Scheme weights_of(const std::string& word) {
+  const std::vector<std::string> known = {name_of(Scheme::kInt), name_of(Scheme::kF16), name_of(Scheme::kBf16)};
+  for (Scheme s : {Scheme::kInt, Scheme::kF16, Scheme::kBf16})
+    if (word == name_of(s)) return s;
+  throw UsageError("--weights " + word + ": unknown" + did_you_mean(word, known) + ", known: int, f16, bf16");
+}
+
 }  // namespace
 
 int run_quantize(const QuantizeArgs& args) {
   set_threads(args.common.threads);
+  const Scheme weights = weights_of(args.weights);
   PostTraining how;
   how.weight_bits = args.weight_bits, how.activation_bits = args.activation_bits;
   how.range = range_of(args.range);
@@ -41,6 +70,7 @@ int run_quantize(const QuantizeArgs& args) {
   how.bias_correction = !args.no_bias_correction;
   AnyModel model = load_any(args.checkpoint);
   if (!model.net) throw UsageError(args.checkpoint + " is packed already: name the checkpoint that it was packed from");
+  if (weights != Scheme::kInt) return halve(args, weights, model);
   EvalImages images(model, {args.data, args.kind, "train", args.images, 0});
   constexpr int64_t kBatch = 64;
   const Tensor byte_values = byte_values_of(*model.net);

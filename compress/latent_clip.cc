@@ -8,7 +8,7 @@ namespace bantam {
 
 LatentClip::LatentClip(const NetSpec& spec, const Parameters& parameters, double bound) : bound_(bound) {
   for (const NodeSpec& node : spec.nodes)
-    if (const QuantSpec* w = weight_quant(node); w && w->scheme != Scheme::kNone)
+    if (const QuantSpec* w = weight_quant(node); w && w->scheme != Scheme::kNone && !traits_of(w->scheme).half)
       latent_.insert(parameters.find(node.name + ".weight"));
   if (latent_.empty()) throw Error("latent clip: no layer of the net is quantized");
 }

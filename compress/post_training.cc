@@ -188,4 +188,21 @@ std::unique_ptr<Net> quantize_after_training(const Net& net, const PostTraining&
   return made;
 }
 
+std::unique_ptr<Net> halve_weights(const Net& net, Scheme half) {
+  NetSpec spec = net.spec();
+  int halved = 0;
+  for (NodeSpec& node : spec.nodes) {
+    QuantSpec* weight = nullptr;
+    if (auto* conv = std::get_if<ConvConfig>(&node.config)) weight = &conv->weight;
+    if (auto* linear = std::get_if<LinearConfig>(&node.config)) weight = &linear->weight;
+    if (!weight || weight->scheme != Scheme::kNone) continue;
+    *weight = normal({.scheme = half}, Operand::kWeight);
+    ++halved;
+  }
+  if (!halved) throw Error("quantize: no layer of the net has real weights");
+  auto made = std::make_unique<Net>(spec);
+  (void)made->parameters.load_state_dict(net.parameters.state_dict(), net.parameters.counters());
+  return made;
+}
+
 }  // namespace bantam

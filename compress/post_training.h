@@ -56,4 +56,8 @@ std::unique_ptr<Net> quantize_after_training(const Net& net, const PostTraining&
                                              const std::function<Input(int64_t)>& batch,
                                              std::vector<MeasuredRange>* measured = nullptr);
 
+// The net with every layer's real weights as floats of 16 bits (Scheme::kF16 or kBf16), which take half the room in a
+// packed file; quantized weights and all else stay. Throws Error where no layer has real weights.
+std::unique_ptr<Net> halve_weights(const Net& net, Scheme half);
+
 }  // namespace bantam

@@ -4,21 +4,12 @@
 #include <cstring>
 
 #include "bantam_fault.h"
+#include "core/base/half.h"
 
 namespace bantam {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "tensors are written as they lie in memory");
-
-float widen_f16(uint16_t h) {
-  uint32_t sign = uint32_t(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3ff;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);  // infinity, NaN
-  if (exponent > 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
-  float magnitude = float(fraction) * 0x1p-24f;  // zero, subnormal
-  return sign ? -magnitude : magnitude;
-}
-
-float widen_bf16(uint16_t b) { return std::bit_cast<float>(uint32_t(b) << 16); }
 
 // Each element as From, converted to To.
 template <class From, class To, class F>

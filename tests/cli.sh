@@ -292,6 +292,10 @@ refused 2 "--range minmx: unknown (did you mean 'minmax'?)" quantize real --data
 refused 2 "is quantized already" quantize int8.safetensors --data data -o few.safetensors
 refused 2 "is packed already" quantize int8.bnt --data data -o few.safetensors
 refused 2 "'9' is not an integer from 2 to 8" quantize real --data data --weight-bits 9 -o few.safetensors
+accepted "real weights as f16" quantize real --weights f16 -o half.safetensors
+accepted "Next: bantam verify half.safetensors half.bnt" pack half.safetensors -o half.bnt
+refused 2 "--weights f61: unknown (did you mean 'f16'?)" quantize real --weights f61 -o half.safetensors
+refused 2 "no layer of the net has real weights" quantize half.safetensors --weights bf16 -o more.safetensors
 refused 2 "--out is missing" quantize real --data data
 refused 2 "CHECKPOINT is missing" quantize
 refused 2 "NET is missing" inspect

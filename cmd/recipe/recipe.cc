@@ -88,7 +88,7 @@ void fields(QuantConfig& c, FieldList& f) {
         "training; bwn, xnor: -s, s (xnor: with the scale's "
         "derivative); twn: -s, 0, s by a threshold; ternary: -s, 0, s by rounding; dorefa, tanh: weight_bits through "
         "tanh; uniform: weight_bits in even steps; pow2: 0 and powers of two; log, log2: powers of two by logarithm; "
-        "kmeans: centroids of the layer's weights; int: as bantam quantize makes them")
+        "kmeans: centroids of the layer's weights; f16, bf16: floats of 16 bits; int: as bantam quantize makes them")
       .range = one_of(schemes_where([](const SchemeTraits& t) { return t.weights; }));
   f.add("weight_bits", &c.weight.bits, "bits of a weight's code", between(1, kMaxQuantBits))
       .only_with("quant.weight", schemes_where([](const SchemeTraits& t) { return t.weights && !t.fixed_bits; }));

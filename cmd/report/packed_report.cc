@@ -37,6 +37,9 @@ int weight_bits_of(const OpRecord& op) {
     case WeightForm::kPanels:
     case WeightForm::kDepthwise:
       return 32;
+    case WeightForm::kF16:
+    case WeightForm::kBf16:
+      return 16;
     case WeightForm::kSignColumns:
     case WeightForm::kSignRows:
     case WeightForm::kSignPanels:

@@ -4,6 +4,7 @@
 #include "compress/pack/lower.h"
 #include "compress/pack/weights.h"
 #include "core/autograd.h"
+#include "core/base/half.h"
 #include "ops/kernels/conv_codes.h"
 #include "ops/kernels/depthwise.h"
 #include "ops/kernels/gemm_xnor.h"
@@ -144,6 +145,10 @@ void add_weights(PackState* s, Chain* chain, const ConvConfig& c, const Quantize
           op.scales = s->file.payload(kernel_scales(q.scale, c.out_channels, chain->in.c / c.groups));
         return;
       }
+      if (const QuantSpec& of_w = weight_codes(*s, chain->root); traits_of(of_w.scheme).half)
+        return of_w.scheme == Scheme::kF16
+                   ? keep(WeightForm::kF16, pack_weight_halves(w, q.value.size(), narrow_f16))
+                   : keep(WeightForm::kBf16, pack_weight_halves(w, q.value.size(), narrow_bf16));
       if (is_depthwise(c, chain->in)) return keep(WeightForm::kDepthwise, pack_weight_depthwise(w, depth, chain->in.c));
       return keep(WeightForm::kPanels, pack_weight_panels(w, c.groups, depth, cols));
     case Arithmetic::kCodedWeights:

@@ -66,6 +66,12 @@ std::vector<float> pack_weight_panels(const float* w, int64_t groups, int64_t de
   return panels;
 }
 
+std::vector<uint16_t> pack_weight_halves(const float* w, int64_t n, uint16_t (*narrow)(double)) {
+  std::vector<uint16_t> halves(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) halves[size_t(i)] = narrow(double(w[i]));
+  return halves;
+}
+
 std::vector<float> unpack_weight_panels(const float* panels, int64_t groups, int64_t depth, int64_t cols) {
   std::vector<float> w(size_t(groups * cols * depth));
   for (int64_t g = 0; g < groups; ++g)

@@ -19,6 +19,9 @@ std::vector<float> pack_weight_panels(const float* w, int64_t groups, int64_t de
 // kDepthwise: w [C][taps] as [taps][round_up(C, 16)].
 std::vector<float> pack_weight_depthwise(const float* w, int64_t taps, int64_t c);
 
+// kF16, kBf16: n weights that are such numbers, in the order of w; `narrow` is of core/base/half.h.
+std::vector<uint16_t> pack_weight_halves(const float* w, int64_t n, uint16_t (*narrow)(double));
+
 // Back to [rows][c] or [groups][cols][depth], signs as +-1.
 std::vector<float> unpack_weight_bits(const uint64_t* bits, int64_t rows, int64_t c);
 std::vector<float> unpack_weight_signs(const uint8_t* bits, int64_t groups, int64_t depth, int64_t cols);

@@ -1,5 +1,6 @@
 // f32 tensors by weights that are floats, signs, or codes of values: the canonical order.
 #include "compress/runtime/families.h"
+#include "core/base/half.h"
 #include "ops/kernels/conv_codes.h"
 #include "ops/kernels/conv_f32.h"
 #include "ops/kernels/gemm_f32.h"
@@ -7,9 +8,10 @@
 namespace bantam::packed {
 namespace {
 
-// Weights that are kept as codes: as panels of floats.
+// Weights that are kept as codes, or in 16 bits: as panels of floats.
 void lay_out(const Reader& m, const OpRecord& op, const Geometry& g, uint8_t* mem) {
-  if (WeightForm(op.weight_form) != WeightForm::kCodes) return;
+  const WeightForm form = WeightForm(op.weight_form);
+  if (form != WeightForm::kCodes && !is_half(form)) return;
   const uint8_t* rows = m.payload<uint8_t>(op.weights);
   const int bits = op.weight_bits, mul = op.weight_mul, add = op.weight_add;
   const float* table = op.table ? m.payload<float>(op.table) : nullptr;
@@ -21,7 +23,11 @@ void lay_out(const Reader& m, const OpRecord& op, const Geometry& g, uint8_t* me
   for (int64_t k = 0; k < g.conv.k; ++k) {
     const int64_t n = k % cols, first = n / kGemmPanel * kGemmPanel, width = cols - first > 16 ? kGemmPanel : 16;
     float* to = panels + k / cols * group_floats + first * depth + (n - first);
-    for (int64_t i = 0; i < depth; ++i) {
+    for (int64_t i = 0; is_half(form) && i < depth; ++i) {
+      const uint16_t half = load_le16(rows + (k * depth + i) * 2);
+      to[i * width] = form == WeightForm::kF16 ? widen_f16(half) : widen_bf16(half);
+    }
+    for (int64_t i = 0; !is_half(form) && i < depth; ++i) {
       const int32_t number = packed_number(rows + k * row, i, bits);
       const float value = table ? table[number] : float(mul * number + add);
       to[i * width] = scales ? value * scales[k * c + i % c] : value;

@@ -75,13 +75,16 @@ enum class WeightForm : uint8_t {
   kCodes = 5,        // [K] rows of depth codes of weight_bits bits, least significant first, each row from a byte on
   kSignPanels = 6,   // kSignRows in panels of OpRecord::panel channels [ops/kernels/gemm_xnor.h]: used where they lie
   kCodePanels = 7,   // kCodes, a byte (reach up to 127) or two each, in panels [ops/kernels/conv_codes.h]: likewise
+  kF16 = 8,          // [K] rows of depth floats of 16 bits, IEEE binary16
+  kBf16 = 9,         // the same, bfloat16
 };
-constexpr uint8_t kWeightForms = 8;
+constexpr uint8_t kWeightForms = 10;
+constexpr bool is_half(WeightForm form) { return form == WeightForm::kF16 || form == WeightForm::kBf16; }
 
 // How a convolution multiplies.
 enum class Product : uint8_t {
   kNone,       // it may not: the tensor's type and the weights' form do not go together
-  kFloats,     // f32 tensor * f32 weights (kPanels, kCodes), in the canonical order
+  kFloats,     // f32 tensor * f32 weights (kPanels, kCodes, kF16, kBf16), in the canonical order
   kDepthwise,  // the same with groups = C = K
   kSigns,      // f32 tensor * 1-bit weights, in the canonical order
   kXnor,       // bits * bits, an exact integer
@@ -90,7 +93,9 @@ enum class Product : uint8_t {
 constexpr Product product_of(Type in, WeightForm weights) {
   switch (weights) {
     case WeightForm::kNone: return Product::kNone;
-    case WeightForm::kPanels: return in == Type::kF32 ? Product::kFloats : Product::kNone;
+    case WeightForm::kPanels:
+    case WeightForm::kF16:
+    case WeightForm::kBf16: return in == Type::kF32 ? Product::kFloats : Product::kNone;
     case WeightForm::kDepthwise: return in == Type::kF32 ? Product::kDepthwise : Product::kNone;
     case WeightForm::kSignColumns: return in == Type::kF32 ? Product::kSigns : Product::kNone;
     case WeightForm::kSignRows:

@@ -88,6 +88,8 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
       break;
     case WeightForm::kCodePanels: break;  // below
     case WeightForm::kCodes: g->weight_bytes = op.k * ((depth * op.weight_bits + 7) / 8); break;
+    case WeightForm::kF16:
+    case WeightForm::kBf16: g->weight_bytes = op.k * depth * 2; break;
     case WeightForm::kNone: return bad(OpRecord::kAtWeightForm);
   }
   if (panel_bytes > kMaxArenaBytes) return bad(OpRecord::kAtK);
@@ -95,7 +97,7 @@ bool derive_conv(const OpRecord& op, Geometry* g, Fault* fault) {
   if (depth * op.k > kMaxMacs / (g->h * g->w)) return bad(OpRecord::kAtK);
   g->macs = g->h * g->w * op.k * depth;
 
-  if (form == WeightForm::kCodes && !integer) g->model_bytes = panel_bytes;
+  if (is_half(form) || (form == WeightForm::kCodes && !integer)) g->model_bytes = panel_bytes;
   if (g->product == Product::kCodes) {
     if (depth * uint64_t(g->in.reach()) * uint64_t(op.weight_codes().reach()) >= uint64_t(1) << 31)
       return bad(OpRecord::kAtKernel);

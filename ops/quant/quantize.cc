@@ -1,5 +1,6 @@
 #include "ops/quant/quantize.h"
 
+#include "ops/quant/half_weight.h"
 #include "ops/quant/learned_scale.h"
 #include "ops/quant/scaled_sign.h"
 #include "ops/quant/sign.h"
@@ -64,6 +65,8 @@ Quantized quantize_activation(const Tensor& x, const QuantSpec& spec, bool mater
     case Scheme::kXnor:
     case Scheme::kTwn:
     case Scheme::kKmeans:
+    case Scheme::kF16:
+    case Scheme::kBf16:
       break;
   }
   throw Error("quantize: no such scheme");
@@ -101,6 +104,9 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
     case Scheme::kLog2:
     case Scheme::kKmeans:
       return table_weight(w, spec, materialize_value);
+    case Scheme::kF16:
+    case Scheme::kBf16:
+      return {half_weight(w, spec)};
     case Scheme::kRelu:
     case Scheme::kHwgq:
       break;
@@ -111,7 +117,8 @@ Quantized quantize_weight(const Tensor& w, const QuantSpec& spec, bool materiali
 Arithmetic arithmetic_of(const QuantSpec& weight, const QuantSpec& activation, const WeightShape& shape) {
   const bool by_kernel =
       traits_of(weight.scheme).granular && weight.granularity == Granularity::kKernel && shape.taps > 1;
-  if (weight.scheme == Scheme::kNone || by_kernel || traits_of(weight.scheme).table) return Arithmetic::kReal;
+  const SchemeTraits of_weight = traits_of(weight.scheme);
+  if (weight.scheme == Scheme::kNone || by_kernel || of_weight.table || of_weight.half) return Arithmetic::kReal;
   if (activation.scheme == Scheme::kNone || traits_of(activation.scheme).table) return Arithmetic::kCodedWeights;
   const bool bits =
       grid_of(weight, Operand::kWeight).is_signs() && grid_of(activation, Operand::kActivation).is_signs();

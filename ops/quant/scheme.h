@@ -25,6 +25,8 @@ enum class Scheme : uint8_t {
   kLog,         // 2^-l, l in even steps between the layer's least and largest; weights of both signs, activations and 0
   kLog2,        // the same with l an integer
   kKmeans,      // weights from 2^k centroids
+  kF16,         // weights as floats of 16 bits, IEEE binary16 (ops/quant/half_weight.h)
+  kBf16,        // the same, bfloat16
   kInt,  // k bits: weights in even steps to their largest, activations in a range [low, high] with its zero point
 };
 constexpr const char* name_of(Scheme scheme) {
@@ -61,6 +63,10 @@ constexpr const char* name_of(Scheme scheme) {
       return "log2";
     case Scheme::kKmeans:
       return "kmeans";
+    case Scheme::kF16:
+      return "f16";
+    case Scheme::kBf16:
+      return "bf16";
     case Scheme::kInt:
       return "int";
   }
@@ -156,6 +162,7 @@ struct SchemeTraits {
   bool granular = false;  // takes QuantSpec::granularity, else it is by layer
   bool scaled = false;    // weights take QuantSpec::scale
   bool clips = false;     // takes QuantSpec::surrogate, else it has one of its own
+  bool half = false;      // its values are floats of 16 bits, which no codes stand for
   bool table = false;     // its values are no multiples of codes: value = table[byte]
   bool reaches = false;   // activations take a range: kMax, or QuantSpec::low and high
   bool learns = false;    // activations take kLearned
@@ -208,6 +215,9 @@ constexpr SchemeTraits traits_of(Scheme scheme) {
       return {.weights = true, .activations = true, .table = true, .reaches = true};
     case Scheme::kKmeans:
       return {.weights = true, .table = true};
+    case Scheme::kF16:
+    case Scheme::kBf16:
+      return {.weights = true, .fixed_bits = 16, .half = true};
     case Scheme::kInt:
       return {.weights = true, .activations = true, .least_bits = 2, .granular = true, .reaches = true, .ranged = true};
   }
@@ -271,6 +281,8 @@ constexpr CodeGrid grid_of(const QuantSpec& spec, Operand operand) {
   const int all = 1 << spec.bits, odd = all - 1, half = (1 << (spec.bits - 1)) - 1;
   switch (spec.scheme) {
     case Scheme::kNone:
+    case Scheme::kF16:
+    case Scheme::kBf16:
       return {};
     case Scheme::kSign:
     case Scheme::kStochastic:

@@ -68,6 +68,8 @@ Rule<T> rule_of(const QuantSpec& spec) {
     case Scheme::kLog:
     case Scheme::kLog2:
     case Scheme::kKmeans:
+    case Scheme::kF16:
+    case Scheme::kBf16:
       break;
   }
   throw Error(std::string("quantize: ") + name_of(spec.scheme) + " has no even steps");

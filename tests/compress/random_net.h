@@ -80,11 +80,11 @@ template <class Below>
 QuantSpec random_quant(Operand operand, const Below& below) {
   // The codebooks whose layers are of integers twice as often: they have thresholds.
   constexpr Scheme kOfWeights[] = {
-      Scheme::kSign,    Scheme::kSign,   Scheme::kBwn,     Scheme::kXnor,    Scheme::kTwn,
-      Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh,    Scheme::kUniform, Scheme::kSign,
-      Scheme::kSign,    Scheme::kBwn,    Scheme::kXnor,    Scheme::kTwn,     Scheme::kTernary,
-      Scheme::kDorefa,  Scheme::kTanh,   Scheme::kUniform, Scheme::kInt,     Scheme::kInt,
-      Scheme::kPow2,    Scheme::kLog,    Scheme::kLog2,    Scheme::kKmeans,  Scheme::kStochastic};
+      Scheme::kSign,       Scheme::kSign, Scheme::kBwn,     Scheme::kXnor,   Scheme::kTwn,  Scheme::kTernary,
+      Scheme::kDorefa,     Scheme::kTanh, Scheme::kUniform, Scheme::kSign,   Scheme::kSign, Scheme::kBwn,
+      Scheme::kXnor,       Scheme::kTwn,  Scheme::kTernary, Scheme::kDorefa, Scheme::kTanh, Scheme::kUniform,
+      Scheme::kInt,        Scheme::kInt,  Scheme::kPow2,    Scheme::kLog,    Scheme::kLog2, Scheme::kKmeans,
+      Scheme::kStochastic, Scheme::kF16,  Scheme::kBf16};
   constexpr Scheme kOfActivations[] = {
       Scheme::kSign, Scheme::kSign, Scheme::kSign,    Scheme::kSign,      Scheme::kSign,   Scheme::kTernary,
       Scheme::kRelu, Scheme::kHwgq, Scheme::kTernary, Scheme::kUniform,   Scheme::kDorefa, Scheme::kRelu,

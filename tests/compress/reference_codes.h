@@ -103,6 +103,13 @@ inline ReferenceCodes reference_activation(const std::vector<float>& x, const Qu
   return r;
 }
 
+// The nearest float with this many bits of fraction whose exponent is at least `least`: a whole number of its steps.
+inline float reference_half(float v, int fraction, int least) {
+  if (v == 0) return v;
+  const double step = std::ldexp(1.0, std::max(std::ilogb(v), least) - fraction);
+  return float(std::nearbyint(double(v) / step) * step);
+}
+
 // Of codebooks that are tables, each weight's value.
 inline std::vector<float> reference_table_values(const std::vector<float>& w, const QuantSpec& q) {
   std::vector<float> out;
@@ -159,12 +166,21 @@ inline std::vector<float> reference_table_values(const std::vector<float>& w, co
   return out;
 }
 
+// Are the values no multiples of a step that stands outside of a sum?
+inline bool reference_is_apart(Scheme scheme) { return traits_of(scheme).table || traits_of(scheme).half; }
+
 // w [rows][taps][c], c the last dimension.
 inline ReferenceCodes reference_weight(std::vector<float> w, size_t rows, size_t c, const QuantSpec& q,
                                        const std::vector<float>& learned = {}) {
   ReferenceCodes r;
   if (q.scheme == Scheme::kNone) return r;
   r.defined = true;
+  if (traits_of(q.scheme).half) {
+    r.scaled = true, r.code.assign(w.size(), 1);
+    for (float v : w)
+      r.step.push_back(reference_half(v, q.scheme == Scheme::kF16 ? 10 : 7, q.scheme == Scheme::kF16 ? -14 : -126));
+    return r;
+  }
   if (traits_of(q.scheme).table) {
     r.scaled = true, r.code.assign(w.size(), 1), r.step = reference_table_values(w, q);
     return r;

@@ -106,10 +106,10 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         out.c = c.out_channels;
         out.v.clear();
         const std::vector<float> w = weights(node.name, out.c * c.kernel_h * c.kernel_w * gc);
-        const Layer layer(
-            in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight, learned(node.name)), w,
-            traits_of(c.weight.scheme).table || (c.kernel_h * c.kernel_w > 1 && traits_of(c.weight.scheme).granular &&
-                                                 c.weight.granularity == Granularity::kKernel));
+        const Layer layer(in.codes, reference_weight(w, size_t(out.c), size_t(gc), c.weight, learned(node.name)), w,
+                          reference_is_apart(c.weight.scheme) ||
+                              (c.kernel_h * c.kernel_w > 1 && traits_of(c.weight.scheme).granular &&
+                               c.weight.granularity == Granularity::kKernel));
         for (int64_t oy = 0; oy < out.h; ++oy)
           for (int64_t ox = 0; ox < out.w; ++ox)
             for (int64_t k = 0; k < out.c; ++k) {
@@ -137,7 +137,7 @@ inline std::map<std::string, ReferenceValue> reference_net(const Net& model, con
         const size_t depth = in.v.size();
         const std::vector<float> w = weights(node.name, c.out_features * int64_t(depth));
         const Layer layer(in.codes, reference_weight(w, size_t(c.out_features), depth, c.weight, learned(node.name)), w,
-                          traits_of(c.weight.scheme).table);
+                          reference_is_apart(c.weight.scheme));
         out = {1, 1, c.out_features, {}, {}};
         for (int64_t k = 0; k < out.c; ++k) {
           Layer::Sum sum;

@@ -361,7 +361,7 @@ TEST_CASE("runtime: the hand-made sample runs, its first layer and the one with 
                 if (strcmp(v->name, "v") == 0) memcpy(s.v, v->data, sizeof s.v);
               },
               &seen) == BNT_OK);
-  CHECK(seen.tensors == 28);
+  CHECK(seen.tensors == 30);
   CHECK(seen.first_right);
   // Rows 0x31 0x0C of 4 bits are numbers 1, 3, 12, looked up and multiplied by their kernel's scale.
   const std::vector<float> table = packed::sample_table(), scales = packed::sample_scales();

@@ -104,11 +104,13 @@ inline FileBuilder sample_builder() {
                  pooled = tensor("pooled", Type::kF32, 1, 4, 3, 17, 18);
   const uint32_t joined = tensor("joined", Type::kF32, 1, 4, 6, 18, 19),
                  features = tensor("features", Type::kF32, 1, 1, 24, 19, 20);
-  const uint32_t wide = tensor("wide", Type::kF32, 1, 1, 70, 20, 24);
+  const uint32_t wide = tensor("wide", Type::kF32, 1, 1, 70, 20, 26);
   const uint32_t wide_codes = codes("wide.codes", 1, 1, 70, 3, 0, 3.0f, 22, 23),
                  paneled = tensor("paneled", Type::kF32, 1, 1, 2, 23, 23);
   const uint32_t wide_bits = tensor("wide.sign", Type::kBits, 1, 1, 70, 24, 25),
                  sign_paneled = tensor("sign.paneled", Type::kF32, 1, 1, 3, 25, 25);
+  const uint32_t halves = tensor("halves", Type::kF32, 1, 1, 3, 26, 27),
+                 more_halves = tensor("more.halves", Type::kF32, 1, 1, 32, 27, 27);
   f.tensors[p].flags = TensorRecord::kFirstAboveZero;
 
   op("input", Source::kPixels, kNone, x, kNone);
@@ -166,6 +168,9 @@ inline FileBuilder sample_builder() {
   sign_panels[0] = 5, sign_panels[1] = ~uint64_t(0), sign_panels[2] = 1, sign_panels[3] = 63, sign_panels[4] = 9;
   conv("sign.paneled", wide_bits, sign_paneled, kNone, WeightForm::kSignPanels, f.payload(sign_panels), 1, 0);
   f.ops.back().panel = 2, close();
+  conv("f16", wide, halves, kNone, WeightForm::kF16, f.payload(std::vector<uint16_t>(210, 0x3800)), 1, 0), close();
+  conv("bf16", halves, more_halves, kNone, WeightForm::kBf16, f.payload(std::vector<uint16_t>(96, 0xBF00)), 1, 0, 32);
+  close();
 
   const ArenaPlan plan = plan_arena(lives, kAlign);
   for (size_t i = 0; i < f.tensors.size(); ++i) f.tensors[i].arena = uint32_t(plan.offsets[i]);

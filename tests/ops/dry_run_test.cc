@@ -120,6 +120,7 @@ TEST_CASE("dry run: elementwise, norm, loss and shape operations predict their m
     check("ternary_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kTwn, g).value; }, {kernels});
   }
   check("scaled_sign, clipped", [&](const Tensors& in) { return weights(in[0], Scheme::kBwn).value; }, {kernels});
+  check("half_weight", [&](const Tensors& in) { return weights(in[0], Scheme::kF16).value; }, {kernels});
   for (Scheme scheme : {Scheme::kPow2, Scheme::kLog, Scheme::kLog2, Scheme::kKmeans})
     check("table_weight", [&](const Tensors& in) { return weights(in[0], scheme).value; }, {kernels});
   for (Scheme scheme : {Scheme::kBwn, Scheme::kUniform})

@@ -131,7 +131,7 @@ TEST_CASE("recipe: enums, conditions two deep, and lists of layers are checked")
   // Weights and activations have codebooks of their own.
   const std::string weights =
       "none | sign | stochastic | bwn | xnor | twn | ternary | dorefa | tanh | uniform | pow2 | log | log2 | kmeans | "
-      "int";
+      "f16 | bf16 | int";
   const std::string activations =
       "none | sign | stochastic | ternary | dorefa | tanh | relu | uniform | hwgq | pow2 | log | log2 | int";
   CHECK(error_of("[quant]\nweight = \"sing\"\n") ==
