@@ -55,6 +55,9 @@ build scalar $trace -Dtools=false -Dtests=false -Dsimd=scalar
 build aarch64 "$trace tests/embed/vendor_main classify tests/kernel_tests" --cross-file cross/aarch64-linux-gnu.txt \
   -Dtools=false -Dsimd=static
 
+# Cores from 2018 on have a dot product of bytes.
+build dotprod $trace --cross-file cross/aarch64-linux-gnu.txt -Dtools=false -Dtests=false -Dsimd=static \
+  -Dsimd_flags=-march=armv8.2-a+dotprod
 build armhf "$trace classify" --cross-file cross/arm-linux-gnueabihf.txt -Dtools=false -Dsimd=static
 build riscv64 "$trace classify" --cross-file cross/riscv64-linux-gnu.txt -Dtools=false -Dsimd=scalar
 # musl has no C++ compiler of its own, and needs none: objects that use no C++ library, and a C program.
@@ -76,6 +79,9 @@ mkdir -p "$dir/musl/tests/embed"
 aarch64-linux-gnu-objdump -d "$dir/aarch64/$trace" >"$dir/disassembly"
 grep -q '[[:space:]]cnt[[:space:]]v[0-9]*\.16b' "$dir/disassembly" && grep -q '[[:space:]]fmla[[:space:]]v[0-9]*\.4s' "$dir/disassembly"
 count $? "aarch64: binary and float kernels use NEON"
+aarch64-linux-gnu-objdump -d "$dir/dotprod/$trace" >"$dir/disassembly"
+grep -q '[[:space:]]sdot[[:space:]]v[0-9]*\.4s' "$dir/disassembly"
+count $? "dotprod: codes are multiplied four at a time"
 rm -f "$dir/disassembly"
 ! aarch64-linux-gnu-readelf -l "$dir/aarch64/$trace" | grep -q INTERP
 count $? "aarch64: linked statically"
@@ -149,9 +155,10 @@ for model in "$nets"/*.bnt; do
   case ${3:-} in random:*) raw=$3 ;; esac
   name=$(basename "$model" .bnt)
   "$dir/dynamic/$trace" "$model" "$raw" >"$dir/want" || count 1 "$name: x86-64, dynamic"
-  for other in static scalar musl aarch64 armhf riscv64; do
+  for other in static scalar musl aarch64 dotprod armhf riscv64; do
     case $other in
       aarch64) run=qemu-aarch64-static ;;
+      dotprod) run="qemu-aarch64-static -cpu max" ;;
       armhf) run=qemu-arm-static ;;
       riscv64) run=qemu-riscv64-static ;;
       *) run= ;;

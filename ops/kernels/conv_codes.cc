@@ -2,6 +2,10 @@
 // each pixel is broadcast against pairs of weights, a multiply-add of pairs a vector. The rows of input that a block of
 // output rows looks at are turned into codes of 16 bits with their padding in scratch first, so that a window's row is
 // a run of codes that lie side by side, and every pixel finds its runs at the same offsets from its first code.
+//
+// Where the machine has a dot product of four bytes (VNNI, Arm's DotProd) and weights take a byte, the rows stay bytes:
+// with code = mul * byte + add, the sum over codes is mul * (sum of byte * w) + add * (sum of w), exact in integers that
+// wrap. Two pairs of weights that follow one another are interleaved on the way to quads, so panels are the same.
 #include "ops/kernels/conv_codes.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -68,6 +72,8 @@ using DI = hn::ScalableTag<int32_t>;
 using VI = hn::Vec<DI>;
 constexpr int kLanes = int(hn::MaxLanes(DI()));
 constexpr int kRows = HWY_TARGET == HWY_SCALAR ? 2 : 6;
+// Bytes take so few instructions that more pixels share the weights' loads.
+template <class A> constexpr int kMostRows = sizeof(A) == 1 && !kFewTiles ? 8 : kRows;
 
 #if HWY_TARGET != HWY_SCALAR
 using D16 = hn::Repartition<int16_t, DI>;
@@ -77,8 +83,33 @@ HWY_INLINE hn::Vec<D16> load_weights(const int8_t* w) {
 }
 #endif
 
+// Four bytes by four weights, added to each lane; kBytesFrom is the byte that the instruction takes as 0.
+#if HWY_TARGET == HWY_AVX3_DL
+constexpr bool kHasDot = true;
+constexpr int32_t kBytesFrom = 0;
+HWY_INLINE VI dot(VI bytes, VI weights, VI sum) { return VI{_mm512_dpbusd_epi32(sum.raw, bytes.raw, weights.raw)}; }
+// Blocks of four lanes: of lower and upper by turns.
+HWY_INLINE void in_order(VI& lower, VI& upper) {
+  const __m512i l = lower.raw, u = upper.raw;
+  lower = VI{_mm512_permutex2var_epi64(l, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), u)};
+  upper = VI{_mm512_permutex2var_epi64(l, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), u)};
+}
+#elif HWY_TARGET == HWY_NEON && HWY_ARCH_ARM_A64 && defined(__ARM_FEATURE_DOTPROD)
+constexpr bool kHasDot = true;
+constexpr int32_t kBytesFrom = 128;
+HWY_INLINE VI dot(VI bytes, VI weights, VI sum) {
+  return VI(vdotq_s32(sum.raw, vreinterpretq_s8_s32(bytes.raw), vreinterpretq_s8_s32(weights.raw)));
+}
+HWY_INLINE void in_order(VI&, VI&) {}
+#else
+constexpr bool kHasDot = false;
+constexpr int32_t kBytesFrom = 0;
+#endif
+
+// Codes of the copied rows: A is int16_t, or uint8_t for the dot product.
+template <class A>
 struct TileArgs {
-  const int16_t* const* a;  // the pixels' first codes
+  const A* const* a;  // the pixels' first codes
   const Sizes* z;
   int64_t kh, row_step, run_step;  // codes from a window's row, and from a run, to the next
   const void* b;                   // the panel from its column on
@@ -86,11 +117,12 @@ struct TileArgs {
   int32_t* out;
   int64_t pixel_step;  // of out
   int64_t cols;        // that exist
+  int32_t mul = 1, add = 0;  // of bytes
 };
 
 // Weights of 8 or 16 bits.
 template <class W, int R, int V>
-HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
+HWY_NOINLINE HWY_ATTR void tile(const TileArgs<int16_t>& t) {
   const DI d;
   const W* b = static_cast<const W*>(t.b);
   const int64_t pairs = t.z->pairs;
@@ -149,9 +181,79 @@ HWY_NOINLINE HWY_ATTR void tile(const TileArgs& t) {
 #endif
 }
 
-template <class W, int V>
-void tile_rows(int rows, TileArgs t) {
-  if (rows == kRows) return tile<W, kRows, V>(t);
+// The same on bytes, with weights of 8 bits.
+template <class W, int R, int V>
+HWY_NOINLINE HWY_ATTR void tile(const TileArgs<uint8_t>& t) {
+#if HWY_TARGET == HWY_AVX3_DL || (HWY_TARGET == HWY_NEON && HWY_ARCH_ARM_A64 && defined(__ARM_FEATURE_DOTPROD))
+  const DI d;
+  const hn::Repartition<uint16_t, DI> d16;
+  const hn::Rebind<uint16_t, DI> half;
+  const hn::RebindToUnsigned<DI> du;
+  const int8_t* b = static_cast<const int8_t*>(t.b);
+  const int64_t pairs = t.z->pairs, step = 2 * t.width;
+  // Of V = 2 the lanes are in the order that interleaving leaves: of each eight columns the first four, and the others.
+  VI acc[R * V], of_w[V];
+  static_for<R * V>([&](auto i) BANTAM_LAMBDA { acc[i] = hn::Zero(d); });
+  static_for<V>([&](auto v) BANTAM_LAMBDA { of_w[v] = hn::Zero(d); });
+  const VI ones = hn::Set(d, 0x01010101);
+  const auto pair_of = [&](const int8_t* p) BANTAM_LAMBDA { return reinterpret_cast<const uint16_t*>(p); };
+  const auto quad = [&](const uint8_t* const* a, int64_t i, const VI* w) BANTAM_LAMBDA {
+    static_for<R>([&](auto r) BANTAM_LAMBDA {
+      int32_t codes;
+      memcpy(&codes, a[r] + 2 * i, 4);
+      const VI av = hn::Set(d, codes);
+      static_for<V>([&](auto v) BANTAM_LAMBDA { acc[r * V + v] = dot(av, w[v], acc[r * V + v]); });
+    });
+    static_for<V>([&](auto v) BANTAM_LAMBDA { of_w[v] = dot(ones, w[v], of_w[v]); });
+  };
+  for (int64_t ky = 0; ky < t.kh; ++ky)
+    for (int64_t run = 0; run < t.z->runs_w; ++run) {
+      const int64_t at = ky * t.row_step + run * t.run_step;
+      const uint8_t* a[R];
+      static_for<R>([&](auto r) BANTAM_LAMBDA { a[r] = t.a[r] + at; });
+      for (int64_t i = 0; i < pairs; i += 2) {
+        const bool whole = i + 1 < pairs;  // else there is one pair more, which the next run's weights follow
+        VI w[V];
+        if constexpr (V == 2) {
+          const auto first = hn::LoadU(d16, pair_of(b));
+          const auto second = whole ? hn::LoadU(d16, pair_of(b + step)) : hn::Zero(d16);
+          w[0] = hn::BitCast(d, hn::InterleaveLower(d16, first, second));
+          w[1] = hn::BitCast(d, hn::InterleaveUpper(d16, first, second));
+        } else {
+          const auto first = hn::PromoteTo(du, hn::LoadU(half, pair_of(b)));
+          const auto second = whole ? hn::PromoteTo(du, hn::LoadU(half, pair_of(b + step))) : hn::Zero(du);
+          w[0] = hn::BitCast(d, hn::Or(first, hn::ShiftLeft<16>(second)));
+        }
+        quad(a, i, w);
+        b += whole ? 2 * step : step;
+      }
+    }
+  const VI mul = hn::Set(d, t.mul), add = hn::Set(d, t.add);
+  static_for<V>([&](auto v) BANTAM_LAMBDA { of_w[v] = hn::Mul(of_w[v], add); });
+  static_for<R>([&](auto r) BANTAM_LAMBDA {
+    VI sum[V];
+    static_for<V>([&](auto v) BANTAM_LAMBDA { sum[v] = hn::Add(hn::Mul(acc[r * V + v], mul), of_w[v]); });
+    if constexpr (V == 2) in_order(sum[0], sum[1]);
+    if (t.cols >= V * kLanes) {
+      static_for<V>([&](auto v) BANTAM_LAMBDA { hn::StoreU(sum[v], d, t.out + r * t.pixel_step + v * kLanes); });
+    } else {
+      HWY_ALIGN int32_t row[V * kLanes];  // nothing outside of out is touched
+      static_for<V>([&](auto v) BANTAM_LAMBDA { hn::Store(sum[v], d, row + v * kLanes); });
+      memcpy(t.out + r * t.pixel_step, row, size_t(t.cols) * 4);
+    }
+  });
+#else
+  (void)t;  // not called
+#endif
+}
+
+template <class W, int V, class A>
+void tile_rows(int rows, TileArgs<A> t) {
+  if (kMostRows<A> > kRows && rows == kMostRows<A>) return tile<W, kMostRows<A>, V>(t);
+  if (rows >= kRows) {
+    tile<W, kRows, V>(t);
+    rows -= kRows, t.a += kRows, t.out += kRows * t.pixel_step;
+  }
   if constexpr (kRows == 6 && !kFewTiles) {
     switch (rows) {
       case 5: return tile<W, 5, V>(t);
@@ -164,8 +266,8 @@ void tile_rows(int rows, TileArgs t) {
 }
 
 // The columns of one panel for a tile's pixels.
-template <class W>
-void panel(int rows, TileArgs t) {
+template <class W, class A>
+void panel(int rows, TileArgs<A> t) {
   const W* const b = static_cast<const W*>(t.b);
   int32_t* const out = t.out;
   const int64_t cols = t.cols;
@@ -205,7 +307,8 @@ void depthwise(const ConvShape& s, const Sizes& z, const int16_t* a, const W* w,
   }
 }
 
-void fill(int16_t* to, int64_t n, int16_t code) {
+template <class A>
+void fill(A* to, int64_t n, A code) {
   for (int64_t i = 0; i < n; ++i) to[i] = code;
 }
 
@@ -231,10 +334,36 @@ void decode_bits(const uint64_t* words, int64_t pixels, int64_t c, int16_t* to) 
     }
 }
 
-// Input rows [first, first + rows) of image n with their padding, as codes.
-void copy_rows(const ConvShape& s, const Sizes& z, const CodeInput& x, int64_t n, int64_t first, int64_t rows,
-               int16_t* to) {
-  const int16_t pad = int16_t(x.pad);
+void decode(const ConvShape& s, const CodeInput& x, int64_t pixel, int16_t* to) {
+  if (x.bytes)
+    decode_bytes(x.bytes + pixel * s.c, s.w * s.c, int16_t(x.mul), int16_t(x.add), to);
+  else
+    decode_bits(x.bits + pixel * int64_t(words_for(size_t(s.c))), s.w, s.c, to);
+}
+[[maybe_unused]] void decode(const ConvShape& s, const CodeInput& x, int64_t pixel, uint8_t* to) {
+  const uint8_t* from = x.bytes + pixel * s.c;
+  const int64_t n = s.w * s.c;
+  if (kBytesFrom == 0) {
+    memcpy(to, from, size_t(n));
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = uint8_t(from[i] - kBytesFrom);
+  }
+}
+
+// The padding among the copied rows. As a byte, it is one that stands for that code, or there is none.
+int16_t padding(const CodeInput& x, int16_t*) { return int16_t(x.pad); }
+[[maybe_unused]] uint8_t padding(const CodeInput& x, uint8_t*) { return uint8_t((x.pad - x.add) / x.mul - kBytesFrom); }
+[[maybe_unused]] bool takes_bytes(const ConvShape& s, const CodeInput& x) {
+  if (!kHasDot || !x.bytes || is_depthwise(s)) return false;
+  if (s.pad_h == 0 && s.pad_w == 0) return true;
+  const int32_t above = x.pad - x.add;
+  return above >= 0 && above % x.mul == 0 && above / x.mul <= 255;
+}
+
+// Input rows [first, first + rows) of image n with their padding, as codes or bytes.
+template <class A>
+void copy_rows(const ConvShape& s, const Sizes& z, const CodeInput& x, int64_t n, int64_t first, int64_t rows, A* to) {
+  const A pad = padding(x, to);
   for (int64_t r = 0; r < rows; ++r, to += z.row_codes) {
     const int64_t y = first + r;
     if (y < 0 || y >= s.h) {
@@ -243,21 +372,18 @@ void copy_rows(const ConvShape& s, const Sizes& z, const CodeInput& x, int64_t n
     }
     const int64_t pixel = (n * s.h + y) * s.w;
     fill(to, s.pad_w * s.c, pad);
-    if (x.bytes)
-      decode_bytes(x.bytes + pixel * s.c, s.w * s.c, int16_t(x.mul), int16_t(x.add), to + s.pad_w * s.c);
-    else
-      decode_bits(x.bits + pixel * int64_t(words_for(size_t(s.c))), s.w, s.c, to + s.pad_w * s.c);
+    decode(s, x, pixel, to + s.pad_w * s.c);
     fill(to + (s.pad_w + s.w) * s.c, s.pad_w * s.c, pad);
   }
 }
 
-template <class W>
+template <class A, class W>
 void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t row_begin, int64_t row_end,
               void* scratch, int32_t* out, ChannelRange part) {
   const Sizes z = sizes_of(s);
   const int64_t out_k = part.size(s.k), group_end = s.groups == 1 ? part.last(s.k) : s.group_k();
   const int64_t out_h = s.out_h(), out_w = s.out_w();
-  int16_t* const copied = static_cast<int16_t*>(scratch);
+  A* const copied = static_cast<A*>(scratch);
   const bool is_deep = is_depthwise(s);
   memset(copied + z.block_in_rows * z.row_codes, 0, size_t(kSlack));
   for (int64_t row = row_begin; row < row_end;) {
@@ -268,17 +394,25 @@ void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t 
               copied);
     int32_t* const to = out + (row - row_begin) * out_w * out_k;
     const int64_t pixels = rows * out_w;
-    for (int64_t p = 0; p < pixels; p += is_deep ? 1 : kRows) {
-      const int16_t* a[kRows];
-      const int count = int(pixels - p < kRows ? pixels - p : kRows);
-      for (int r = 0; r < count; ++r)
-        a[r] = copied + ((p + r) / out_w * s.stride_h * z.padded_w + (p + r) % out_w * s.stride_w) * s.c;
-      if (is_deep) {
-        depthwise(s, z, a[0], weights, to + p * out_k);
-        continue;
+    const A *line = copied, *first = copied;  // the next pixel's first code, and that of its row
+    int64_t column = 0;
+    const int64_t together = is_deep ? 1 : kMostRows<A>;
+    for (int64_t p = 0; p < pixels; p += together) {
+      const A* a[kMostRows<A>];
+      const int count = int(pixels - p < together ? pixels - p : together);
+      for (int r = 0; r < count; ++r) {
+        a[r] = first;
+        first += s.stride_w * s.c;
+        if (++column == out_w) column = 0, first = line += s.stride_h * z.row_codes;
       }
+      if constexpr (sizeof(A) == 2)
+        if (is_deep) {
+          depthwise(s, z, a[0], weights, to + p * out_k);
+          continue;
+        }
       const W* b = weights + 2 * z.steps * part.begin;
-      TileArgs t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, b, 0, to + p * out_k, out_k, 0};
+      TileArgs<A> t{a, &z, s.kh, s.dilation_h * z.row_codes, s.dilation_w * s.c, b, 0, to + p * out_k, out_k, 0};
+      if (sizeof(A) == 1) t.mul = x.mul, t.add = x.add + kBytesFrom * x.mul;
       for (int64_t g = 0; g < s.groups; ++g) {
         for (int64_t k = part.begin; k < group_end; k += kPanel) {
           t.width = z.padded_k - k < kPanel ? z.padded_k - k : kPanel;
@@ -297,9 +431,12 @@ void convolve(const ConvShape& s, const CodeInput& x, const W* weights, int64_t 
 
 void CodesConv(const ConvShape& s, const CodeInput& x, const void* packed, int32_t reach, int64_t row_begin,
                int64_t row_end, void* scratch, int32_t* out, ChannelRange part) {
-  if (is_narrow(reach))
-    return convolve(s, x, static_cast<const int8_t*>(packed), row_begin, row_end, scratch, out, part);
-  return convolve(s, x, static_cast<const int16_t*>(packed), row_begin, row_end, scratch, out, part);
+  if (!is_narrow(reach))
+    return convolve<int16_t>(s, x, static_cast<const int16_t*>(packed), row_begin, row_end, scratch, out, part);
+  const int8_t* const narrow = static_cast<const int8_t*>(packed);
+  if constexpr (kHasDot)
+    if (takes_bytes(s, x)) return convolve<uint8_t>(s, x, narrow, row_begin, row_end, scratch, out, part);
+  convolve<int16_t>(s, x, narrow, row_begin, row_end, scratch, out, part);
 }
 
 void SumsToF32(const int32_t* sums, float* y, int64_t n) {

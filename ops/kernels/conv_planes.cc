@@ -278,21 +278,26 @@ void PackNumbers(const ConvShape& s, const Planes& planes, const PackedNumbers& 
   }
 }
 
-// A tile costs a popcount for each pair of planes and step, and as much as nine more steps a pair; multiply-adds of
-// pairs cost as much as kTenths / 10 pairs of planes of full words. Measured on AVX2 (bench/codes_bench); on AVX-512
-// and NEON it follows from the rates of binary products and the instructions of both loops.
+// A tile costs a popcount for each pair of planes and step, and as much as `more` steps a pair; multiply-adds cost as
+// much as tenths / 10 pairs of planes of full words. Measured on AVX2 and on AVX-512 with its dot product
+// (bench/codes_bench), which codes whose mul is 1 take; elsewhere it follows from the rates of binary products and the
+// instructions of both loops.
 bool PlanesPay(const ConvShape& s, const Planes& p) {
-#if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_SCALAR
-  constexpr int64_t kTenths = kMostPlaneTenths;
+  int64_t tenths = 38, more = 9;
+#if HWY_TARGET == HWY_AVX3_DL
+  tenths = kMostPlaneTenths;
+  if (p.mul == 1) tenths = 60, more = 25;
+#elif HWY_TARGET == HWY_SCALAR
+  tenths = kMostPlaneTenths;
+#elif HWY_ARCH_ARM && defined(__ARM_FEATURE_DOTPROD)
+  tenths = p.mul == 1 ? 30 : 60;
 #elif HWY_ARCH_ARM
-  constexpr int64_t kTenths = 60;
+  tenths = 60;
 #elif HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
-  constexpr int64_t kTenths = 30;
-#else
-  constexpr int64_t kTenths = 38;
+  tenths = 30;
 #endif
   const int64_t words = int64_t(words_for(size_t(s.c))), steps = s.taps() * words;
-  return 10 * p.x * p.w * (steps + 9) * words * kWordBits <= kTenths * steps * s.c;
+  return 10 * p.x * p.w * (steps + more) * words * kWordBits <= tenths * steps * s.c;
 }
 
 }  // namespace

@@ -159,4 +159,32 @@ TEST_CASE("codes_conv: sums up to the accumulator's limits are exact") {
   });
 }
 
+TEST_CASE("codes_conv: sums of bytes by weights of a byte are exact up to the accumulator's limits") {
+  // 66,311 products of 255 by 127. On the way, byte by weight times 2 passes 2^31.
+  const ConvShape s{.n = 2, .c = 66311, .k = 3};
+  std::vector<uint8_t> bytes(size_t(2 * s.c), 255);
+  std::fill(bytes.begin() + s.c, bytes.end(), uint8_t(0));
+  std::vector<int16_t> w(size_t(3 * s.c), 127);
+  std::fill(w.begin() + s.c, w.begin() + 2 * s.c, int16_t(-127));
+  w[size_t(2 * s.c)] = 126;
+  for_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    GuardedMemory packed(codes_packed_bytes(s, 127)), scratch(codes_scratch_bytes(s));
+    codes_pack_weights(s, w.data(), 127, packed.data());
+    const int32_t most = 66311 * 255 * 127;
+    CHECK(most > 2147000000);
+    for (int32_t add : {0, -255}) {
+      int32_t out[6];
+      codes_conv_i32(s, {.bytes = bytes.data(), .mul = add ? 2 : 1, .add = add}, packed.data(), 127, 0, 2,
+                     scratch.data(), out);
+      CHECK(out[0] == most);
+      CHECK(out[1] == -most);
+      CHECK(out[2] == most - 255);
+      CHECK(out[3] == (add ? -most : 0));
+      CHECK(out[4] == (add ? most : 0));
+      CHECK(out[5] == (add ? 255 - most : 0));
+    }
+  });
+}
+
 }  // namespace
