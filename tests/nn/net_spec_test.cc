@@ -155,7 +155,7 @@ TEST_CASE("net: JSON that means something else is refused") {
       "\"scheme\":\"none\"", "\"scheme\":\"quaternary\"",
       "net: node 1: weight_quant.scheme: unknown value 'quaternary' (did you mean 'ternary'?), known: none | sign | "
       "stochastic | bwn | xnor | twn | ternary | dorefa | tanh | relu | uniform | hwgq | pow2 | log | log2 | kmeans | "
-      "int");
+      "f16 | bf16 | int");
   refused("\"scheme\":\"none\"", "\"scheme\":\"relu\"", "net: conv1 (conv): relu is for activations alone");
   refused("\"scheme\":\"none\"", "\"scheme\":\"uniform\",\"bits\":1",
           "net: conv1 (conv): uniform takes 2 to 8 bits, not 1");
