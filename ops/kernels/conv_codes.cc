@@ -4,7 +4,7 @@
 // a run of codes that lie side by side, and every pixel finds its runs at the same offsets from its first code.
 //
 // Where the machine has a dot product of four bytes (VNNI, Arm's DotProd) and weights take a byte, the rows stay bytes:
-// with code = mul * byte + add, the sum over codes is mul * (sum of byte * w) + add * (sum of w), where what overflows on
+// as code = mul * byte + add, the sum over codes is mul * (sum of byte * w) + add * (sum of w), where what overflows on
 // the way cancels. Pairs of weights that follow one another are interleaved to quads, so panels are the same.
 #include "ops/kernels/conv_codes.h"
 
