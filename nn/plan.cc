@@ -22,12 +22,15 @@ Plan::Plan(NetSpec spec) {
   for (size_t i = 0; i < n; ++i) {
     const NodeSpec& node = s.nodes[i];
     const Arithmetic a = m->arithmetic[i] = arithmetic_of_layer(s, int(i));
+    const auto* conv = std::get_if<ConvConfig>(&node.config);
+    if (conv && conv->pad_value && a != Arithmetic::kBits && a != Arithmetic::kCodes)
+      fail(node, "a pad_value other than 0 is a code: it needs quantized weights and inputs, and of signs one group");
     for (int j : node.inputs)
       if (a != Arithmetic::kBits && a != Arithmetic::kCodes) m->real_value_used[size_t(j)] = true;
     if (node.kind != Kind::kMaxPool) continue;
-    const size_t conv = size_t(node.inputs[0]);
-    m->cheap_before_pool[conv] =
-        s.nodes[conv].kind == Kind::kConv && readers[conv] == 1 && is_cheap(s, m->shapes, int(conv));
+    const size_t pooled = size_t(node.inputs[0]);
+    m->cheap_before_pool[pooled] =
+        s.nodes[pooled].kind == Kind::kConv && readers[pooled] == 1 && is_cheap(s, m->shapes, int(pooled));
   }
   plan_reads(m.get());
   made_ = std::move(m);

@@ -304,6 +304,7 @@ refused 3 "nothing.bnt" inspect nothing.bnt
 refused 2 "are for recipes; net.bnt is none" bench net.bnt --seed 4
 refused 2 "--eval is for recipes" bench net.bnt --eval
 refused 2 "-o csv is for recipes" bench run -o csv
+refused 2 "gone.bnt: no such file" bench gone.bnt
 refused 2 "unknown recipe 'lenet-minst' (did you mean 'lenet-mnist'?)" bench lenet-minst
 refused 2 "'x' is not an integer from 0 to 256" bench lenet-mnist --threads 1,x
 refused 2 "'' is not an integer from 0 to 256" bench lenet-mnist --threads 1,

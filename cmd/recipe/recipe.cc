@@ -273,6 +273,8 @@ RecipeText find_recipe(const std::string& name) {
     if (name == r.name) return {name, r.toml};
     names.push_back(r.name);
   }
+  for (const char* end : {".bnt", ".safetensors"})
+    if (std::filesystem::path(name).extension() == end) throw UsageError(name + ": no such file");
   throw UsageError("unknown recipe '" + name + "'" + did_you_mean(name, names) + "; known: " + one_of(names).text() +
                    "; a file is given by a path with a slash or by a name that ends in .toml");
 }

@@ -69,6 +69,9 @@ std::string product_text(const OpRecord& op, const Geometry& g) {
   }
   switch (g.product) {
     case Product::kFloats:
+      if (op.table) return "f32 x table";
+      if (is_half(WeightForm(op.weight_form)))
+        return WeightForm(op.weight_form) == WeightForm::kF16 ? "f32 x f16" : "f32 x bf16";
       return op.weight_bits ? "f32 x codes" : "f32 x f32";
     case Product::kDepthwise:
       return "f32 x f32";

@@ -264,3 +264,24 @@ TEST_CASE("context: dropout is drawn by the node's name, so that a net's other n
   CHECK(scores(a, Context::training(9, 4), x).values() == scores(b, Context::training(9, 4), x).values());
   CHECK(scores(a, Context::training(9, 4), x).values() != scores(a, Context::training(9, 5), x).values());
 }
+
+TEST_CASE("plan: a padding value other than 0 is refused where a layer multiplies floats") {
+  const auto error_of = [](Scheme weight, Scheme activation, int64_t groups) {
+    NetBuilder g(6, 6, 4, 4);
+    int x = g.quantize("codes", g.conv("first", g.input(), {.out_channels = 4, .kernel_h = 1, .kernel_w = 1}),
+                       {.quant = {.scheme = activation}});
+    ConvConfig c{.out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .groups = groups};
+    c.weight.scheme = weight, c.pad_value = 1;
+    g.unary(Kind::kGlobalAvgPool, "pool", g.conv("second", x, c));
+    const NetSpec spec = g.build();
+    return error_text<Error>([&] { Plan plan(spec); });
+  };
+  const std::string refused =
+      "net: second (conv): a pad_value other than 0 is a code: it needs quantized weights and inputs, and of signs one "
+      "group";
+  CHECK(error_of(Scheme::kSign, Scheme::kSign, 1) == "accepted");
+  CHECK(error_of(Scheme::kSign, Scheme::kSign, 2) == refused);
+  CHECK(error_of(Scheme::kUniform, Scheme::kRelu, 2) == "accepted");
+  CHECK(error_of(Scheme::kNone, Scheme::kSign, 1) == refused);
+  CHECK(error_of(Scheme::kUniform, Scheme::kNone, 1) == refused);
+}

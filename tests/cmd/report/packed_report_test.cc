@@ -72,7 +72,7 @@ TEST_CASE("packed report: a net of known layers by hand") {
   CHECK(bits.weight_bits == 1);
   CHECK(bits.bit_operations == bits.macs);
   CHECK(bits.requantized == "");
-  const PackedOp& table = op_of(report, "f32 x codes");
+  const PackedOp& table = op_of(report, "f32 x table");
   CHECK(table.macs == 48);
   CHECK(table.weight_bits == 4);
   CHECK(table.weight_bytes == 3 * 8);
