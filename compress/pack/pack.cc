@@ -16,8 +16,8 @@ namespace {
 
 using namespace packed;
 
-// The one switch so far: full width, and the bits of its narrowest weights and activations.
-SwitchRecord full_width(const PackState& s) {
+// What a switch is: the bits of its narrowest weights and activations.
+SwitchRecord switch_of(const PackState& s, uint32_t width_permille) {
   uint32_t weight_bits = 32, act_bits = 32;
   for (int i = 0; i < s.nodes(); ++i) {
     if (const QuantSpec* weight = weight_quant(s.node(i)))
@@ -26,7 +26,7 @@ SwitchRecord full_width(const PackState& s) {
     const auto& in = s.config<QuantizeConfig>(s.node(i).inputs[0]);
     act_bits = std::min(act_bits, uint32_t(bits_of(in.quant)));
   }
-  return {.weight_bits = weight_bits, .act_bits = act_bits};
+  return {.width_permille = width_permille, .weight_bits = weight_bits, .act_bits = act_bits};
 }
 
 // The file's header, as far as it says what goes in and what comes out.
@@ -45,7 +45,6 @@ void describe(PackState* s, const PackOptions& options) {
   file.header.lut = file.payload(options.lut);
   for (int64_t i = 0; i < classes; ++i)
     file.classes.push_back(file.string(names.empty() ? std::to_string(i) : names[size_t(i)]));
-  file.switches.push_back(full_width(*s));
   static_assert(kMaxPackMetadata == kMaxMetadata);
   if (options.metadata.size() > kMaxPackMetadata)
     throw Error("pack: more than " + std::to_string(kMaxPackMetadata) + " entries of metadata");
@@ -80,11 +79,16 @@ std::vector<uint8_t> finish(PackState* s, const std::vector<uint8_t>& image) {
   if (image.size() != size_t(file.header.h) * file.header.w * file.header.c)
     throw Error("pack: the test image is not of the net's size");
   std::vector<uint8_t> test = image;
-  test.resize(round_up(test.size(), 4) + size_t(s->spec.classes) * 4);
+  const size_t scores_at = round_up(test.size(), 4), bytes = size_t(s->spec.classes) * 4;
+  test.resize(scores_at + file.switches.size() * bytes);
+  file.share = false;  // its scores are still to be written
   file.header.self_test = file.payload(test);
   PackedModel runner(file.bytes());
-  const std::vector<float> scores = runner.run(image.data(), 1);
-  file.set_payload(file.header.self_test, round_up(image.size(), 4), scores.data(), scores.size() * 4);
+  for (size_t i = 0; i < file.switches.size(); ++i) {
+    runner.set_switch(uint32_t(i));
+    const std::vector<float> scores = runner.run(image.data(), 1);
+    file.set_payload(file.header.self_test, scores_at + i * bytes, scores.data(), bytes);
+  }
   return file.bytes();
 }
 
@@ -104,18 +108,53 @@ std::string metadata_fault(const std::string& key, const std::string& value) {
 }
 
 std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const PackOptions& options) {
-  const TrainedNet net(plan, parameters);
-  if (!net.is_f32()) throw Error("pack: the model must be f32");
-  PackState s(net);
-  describe(&s, options);
-  s.panel = panel_of(options.order);
-  for (int i = 0; i < s.nodes(); ++i)
-    if (!s.covered[size_t(i)] && !s.vanishes(i)) lower(&s, i);
-  s.file.header.output = f32_of(&s, s.output());
-  place_tensors(&s.file);
-  std::vector<uint8_t> bytes = finish(&s, options.test_image);
-  auto packed = std::make_unique<PackedModel>(bytes);  // what this packer writes, the runtime's reader accepts
-  check_packed(net, std::move(packed), options);
+  const PackedSwitch one{&plan, &parameters};
+  return pack(std::span(&one, 1), options);
+}
+
+std::vector<uint8_t> pack(std::span<const PackedSwitch> switches, const PackOptions& options) {
+  static_assert(kMaxPackSwitches == kMaxSwitches);
+  if (switches.empty() || switches.size() > kMaxPackSwitches)
+    throw Error("pack: a file has 1 to " + std::to_string(kMaxPackSwitches) + " switches");
+  std::vector<TrainedNet> nets;
+  std::unique_ptr<PackState> s;
+  for (const PackedSwitch& one : switches) {
+    nets.emplace_back(*one.plan, *one.parameters);
+    if (!nets.back().is_f32()) throw Error("pack: the model must be f32");
+    auto next = std::make_unique<PackState>(nets.back());
+    if (s) {
+      const InputConfig &a = s->config<InputConfig>(0), &b = next->config<InputConfig>(0);
+      if (a.h != b.h || a.w != b.w || a.c != b.c || s->spec.classes != next->spec.classes)
+        throw Error("pack: the switches of a file have one input and the same classes");
+      next->file = std::move(s->file);
+    } else {
+      next->file.share = switches.size() > 1;
+      describe(next.get(), options);
+    }
+    s = std::move(next);
+    FileBuilder& file = s->file;
+    SwitchRecord record = switch_of(*s, one.width_permille);
+    const size_t first_tensor = file.tensors.size(), first_op = file.ops.size();
+    const uint32_t per_lane = file.header.arena_per_lane;
+    file.header.arena_per_lane = 0;
+    s->panel = panel_of(options.order);
+    for (int i = 0; i < s->nodes(); ++i)
+      if (!s->covered[size_t(i)] && !s->vanishes(i)) lower(s.get(), i);
+    record.output = f32_of(s.get(), s->output());
+    record.first_op = uint32_t(first_op), record.n_ops = uint32_t(file.ops.size() - first_op);
+    record.arena_per_lane = file.header.arena_per_lane;
+    place_tensors(&file, first_tensor, &record);
+    if (file.switches.empty()) file.header.output = record.output;
+    file.header.arena_base = std::max(file.header.arena_base, record.arena_base);
+    file.header.arena_per_lane = std::max(per_lane, record.arena_per_lane);
+    file.switches.push_back(record);
+  }
+  std::vector<uint8_t> bytes = finish(s.get(), options.test_image);
+  for (size_t i = 0; i < nets.size(); ++i) {
+    auto packed = std::make_unique<PackedModel>(bytes);  // what this packer writes, the runtime's reader accepts
+    packed->set_switch(uint32_t(i));
+    check_packed(nets[i], std::move(packed), options);
+  }
   return bytes;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,9 +52,19 @@ constexpr size_t kMaxPackMetadata = 64;  // entries of metadata
 // to 1024 bytes of UTF-8 without control characters.
 std::string metadata_fault(const std::string& key, const std::string& value);
 
+// One operating point of a file: a plan over its parameters, which other switches may share.
+struct PackedSwitch {
+  const Plan* plan;
+  const Parameters* parameters;
+  uint32_t width_permille = 1000;  // of the channels, for bnt_get_switch
+};
+constexpr size_t kMaxPackSwitches = 16;
+
 // The file's bytes. Throws Error "pack: NODE (KIND): reason" for a net that the format cannot hold, and Error naming
 // the tensor if the packed net then computes anything else than the trained one in the canonical order [self_check.h].
 std::vector<uint8_t> pack(const Plan& plan, const Parameters& parameters, const PackOptions& options);
+// Several in one file, of one input and one list of classes: payloads that are equal lie in it once.
+std::vector<uint8_t> pack(std::span<const PackedSwitch> switches, const PackOptions& options);
 inline std::vector<uint8_t> pack(const Net& net, const PackOptions& options) {
   return pack(net.plan, net.parameters, options);
 }

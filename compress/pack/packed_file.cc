@@ -1,6 +1,7 @@
 #include "compress/pack/packed_file.h"
 
 #include "compress/runtime/reader.h"
+#include "core/base/crc32.h"
 #include "core/tensor.h"
 
 namespace bantam::packed {
@@ -16,6 +17,14 @@ uint32_t FileBuilder::string(const std::string& text) {
 
 uint32_t FileBuilder::payload(const void* data, size_t bytes) {
   const size_t at = payloads_.size();
+  if (share) {
+    const uint32_t sum = crc32(static_cast<const uint8_t*>(data), bytes);
+    const auto [begin, end] = shared_.equal_range(sum);
+    for (auto it = begin; it != end; ++it)
+      if (it->second.second == bytes && memcmp(payloads_.data() + it->second.first, data, bytes) == 0)
+        return it->second.first;
+    shared_.emplace(sum, std::pair(uint32_t(at), bytes));
+  }
   if (at + bytes > kMaxFileBytes)
     throw Error("pack: the weights take more than " + std::to_string(kMaxFileBytes) + " bytes");
   payloads_.resize(round_up(at + bytes, kAlign));

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compress/runtime/format.h"
@@ -25,7 +26,8 @@ class FileBuilder {
   uint32_t string(const std::string& text);
 
   // Copies a payload and returns its handle, never 0: what the fields of records hold until bytes() puts the offset
-  // there.
+  // there. With `share`, equal ones lie in the file once.
+  bool share = false;
   uint32_t payload(const void* data, size_t bytes);
   template <class T> uint32_t payload(const std::vector<T>& v) { return payload(v.data(), v.size() * sizeof(T)); }
   template <class T> T payload_value(uint32_t handle, size_t i) const {
@@ -41,6 +43,7 @@ class FileBuilder {
  private:
   std::vector<uint8_t> strings_;
   std::map<std::string, uint32_t> known_;
+  std::multimap<uint32_t, std::pair<uint32_t, size_t>> shared_;   // by checksum: handle, bytes
   std::vector<uint8_t> payloads_ = std::vector<uint8_t>(kAlign);  // handle h lies at h; nothing lies at 0
 };
 

@@ -42,7 +42,11 @@ PackedModel::PackedModel(const std::vector<uint8_t>& file)
 }
 
 PackedModel::PackedModel(const PackedModel& other, const bnt_parallel* parallel)
-    : shared_(other.shared_), file_bytes_(other.file_bytes_), info_(other.info_), model_(other.model_) {
+    : shared_(other.shared_),
+      file_bytes_(other.file_bytes_),
+      switch_(other.switch_),
+      info_(other.info_),
+      model_(other.model_) {
   open(parallel);
 }
 
@@ -52,6 +56,12 @@ void PackedModel::open(const bnt_parallel* parallel) {
   const size_t bytes = info_.arena_base + size_t(parallel ? parallel->lanes : 1) * info_.arena_per_lane;
   arena_ = std::make_unique<Memory>(bytes);
   check(bnt_open(&model_, arena_->data, bytes, parallel, &session_));
+  set_switch(switch_);
+}
+
+void PackedModel::set_switch(uint32_t index) {
+  check(bnt_set_switch(&session_, index));
+  switch_ = index;
 }
 
 std::unique_ptr<PackedModel> PackedModel::another_session() const {

@@ -26,6 +26,8 @@ class PackedModel {
   std::string class_name(uint32_t i) const;
   const bnt_model& model() const { return model_; }
 
+  // Later runs are of this switch, those of later sessions too; 0 at first.
+  void set_switch(uint32_t index);
   // n images [h][w][c] -> n * classes scores, on this thread.
   std::vector<float> run(const uint8_t* images, size_t n);
   // One image, each tensor shown to `tap`.
@@ -46,6 +48,7 @@ class PackedModel {
   std::shared_ptr<Memory> shared_;  // file and weights
   std::unique_ptr<Memory> arena_;
   size_t file_bytes_ = 0;
+  uint32_t switch_ = 0;
   bnt_info info_{};
   bnt_model model_{};
   bnt_session session_{};

@@ -15,7 +15,7 @@ int images_to_check(uint64_t macs);
 
 // Runs both nets on so many images: the test image if there is one, noise, all 0, all 255, more noise. Throws Error
 // naming the first tensor of the packed run that differs from the evaluation forward in the canonical order in any bit,
-// how many values do, and by how much at most.
+// how many values do, and by how much at most. The packed net is at the net's switch.
 void check_packed(const TrainedNet& net, std::unique_ptr<PackedModel> packed, const PackOptions& options);
 
 }  // namespace bantam::packed

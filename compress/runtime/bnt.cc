@@ -28,7 +28,8 @@ struct SessionState {
   ModelState model;
   uint8_t* arena;
   bnt_parallel parallel;
-  uint32_t busy;  // set while a call runs
+  uint32_t busy;    // set while a call runs
+  uint32_t active;  // switch
   Poll poll;
 };
 static_assert(sizeof(ModelState) <= sizeof(bnt_model) && sizeof(SessionState) <= sizeof(bnt_session));
@@ -77,7 +78,8 @@ class Claim {
 
 bnt_status run_images(const SessionState& s, const uint8_t* images, size_t n, float* scores, bnt_tap tap, void* user) {
   const Reader m = reader_of(s.model);
-  const packed::Execution e = {&m, s.model.mem, s.arena, &s.parallel, tap, user, s.poll.keep_going, s.poll.user};
+  const packed::Execution e = {&m,  s.model.mem, s.arena,           s.active,   &s.parallel,
+                               tap, user,        s.poll.keep_going, s.poll.user};
   const size_t image = size_t(m.header().h) * m.header().w * m.header().c;
   bnt_status status = BNT_OK;
   for (size_t i = 0; i < n && status == BNT_OK; ++i)
@@ -131,7 +133,11 @@ bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, cons
 }
 
 bnt_status bnt_set_switch(bnt_session* session, uint32_t index) noexcept {
-  return opened(session) && index == 0 ? BNT_OK : BNT_BAD_ARGUMENT;
+  if (!opened(session) || index >= reader_of(state_of(session).model).header().n_switches) return BNT_BAD_ARGUMENT;
+  const Claim claim(session);
+  if (!claim) return BNT_BUSY;
+  memcpy(reinterpret_cast<uint8_t*>(session) + offsetof(SessionState, active), &index, sizeof index);
+  return BNT_OK;
 }
 
 bnt_status bnt_get_switch(const bnt_model* model, uint32_t index, bnt_switch* out) noexcept {
@@ -139,7 +145,7 @@ bnt_status bnt_get_switch(const bnt_model* model, uint32_t index, bnt_switch* ou
   const Reader m = reader_of(state_of(model));
   if (index >= m.header().n_switches) return BNT_BAD_ARGUMENT;
   const packed::SwitchRecord s = m.switch_at(index);
-  *out = {s.width_permille, s.weight_bits, s.act_bits};
+  *out = {s.width_permille, s.weight_bits, s.act_bits, s.arena_base, s.arena_per_lane, s.n_ops};
   return BNT_OK;
 }
 
@@ -173,19 +179,22 @@ bnt_status bnt_set_poll(bnt_session* session, int (*keep_going)(void*), void* us
 
 bnt_status bnt_self_test(bnt_session* session) noexcept {
   if (!opened(session)) return BNT_BAD_ARGUMENT;
-  const SessionState s = state_of(session);
+  SessionState s = state_of(session);
   const Reader m = reader_of(s.model);
   // The stored image's scores are compared where the output tensor lies: no memory of ours is needed.
   const packed::Header& h = m.header();
   if (h.self_test) {
     const size_t image = size_t(h.h) * h.w * h.c;
-    float* out = reinterpret_cast<float*>(s.arena + m.tensor(h.output).arena);
     const Claim claim(session);
     if (!claim) return BNT_BUSY;
-    const bnt_status status = run_images(s, m.payload<uint8_t>(h.self_test), 1, out, nullptr, nullptr);
-    if (status != BNT_OK) return status;
     const uint8_t* want = m.payload<uint8_t>(h.self_test) + (image + 3) / 4 * 4;
-    return memcmp(out, want, size_t(h.n_classes) * 4) == 0 ? BNT_OK : BNT_SELF_TEST_FAILED;
+    for (s.active = 0; s.active < h.n_switches; ++s.active, want += size_t(h.n_classes) * 4) {
+      float* out = reinterpret_cast<float*>(s.arena + m.tensor(m.switch_at(s.active).output).arena);
+      const bnt_status status = run_images(s, m.payload<uint8_t>(h.self_test), 1, out, nullptr, nullptr);
+      if (status != BNT_OK) return status;
+      if (memcmp(out, want, size_t(h.n_classes) * 4) != 0) return BNT_SELF_TEST_FAILED;
+    }
+    return BNT_OK;
   }
   return packed::kernels_are_sane() ? BNT_OK : BNT_SELF_TEST_FAILED;
 }

@@ -74,7 +74,7 @@ typedef struct bnt_info {
   uint32_t classes;        /* scores per image */
   uint32_t switches;       /* at least 1 */
   uint32_t ops;
-  uint64_t macs;           /* multiply-accumulates of one image: a bound on the time that a run takes */
+  uint64_t macs;           /* multiply-accumulates of one image, by the switch that has most: bounds a run's time */
 } bnt_info;
 
 /* How the net sees a pixel: value = lut[channel * 256 + byte]. */
@@ -83,11 +83,13 @@ typedef struct bnt_input_spec {
   const float* lut;
 } bnt_input_spec;
 
-/* One operating point of a net. Nets of today have one. */
+/* One operating point of a net: of other codes, or with fewer channels. */
 typedef struct bnt_switch {
   uint32_t width_permille; /* 1000: all channels */
   uint32_t weight_bits;    /* of the narrowest codes: 1 to 8; 32 where there are none */
   uint32_t act_bits;
+  uint32_t arena_base, arena_per_lane; /* what it takes of the arena; that of bnt_info holds every switch */
+  uint32_t ops;
 } bnt_switch;
 
 typedef enum bnt_dtype {
@@ -151,6 +153,8 @@ BNT_API bnt_status bnt_load(const void* file, size_t size, void* mem, size_t mem
 BNT_API bnt_status bnt_open(const bnt_model* model, void* arena, size_t arena_size, const bnt_parallel* parallel,
                             bnt_session* session) BNT_NOEXCEPT;
 
+/* Later runs of the session use this switch; a session starts with 0. All of them are laid out in mem: this takes no
+   time. */
 BNT_API bnt_status bnt_set_switch(bnt_session* session, uint32_t index) BNT_NOEXCEPT;
 BNT_API bnt_status bnt_get_switch(const bnt_model* model, uint32_t index, bnt_switch* out) BNT_NOEXCEPT;
 
@@ -170,8 +174,9 @@ BNT_API bnt_status bnt_run_traced(bnt_session* session, const uint8_t* image, fl
    nobody is asked. */
 BNT_API bnt_status bnt_set_poll(bnt_session* session, int (*keep_going)(void* user), void* user) BNT_NOEXCEPT;
 
-/* Does this build compute what the packer's did? Runs the file's stored image, if it has one, and compares the scores
-   bit for bit; checks the kernels' arithmetic on a few values otherwise. At boot, say: costs about one run. */
+/* Does this build compute what the packer's did? Runs the file's stored image, if it has one, by every switch, and
+   compares the scores bit for bit; checks the kernels' arithmetic on a few values otherwise. At boot, say: costs about
+   one run of each. */
 BNT_API bnt_status bnt_self_test(bnt_session* session) BNT_NOEXCEPT;
 
 BNT_API bnt_status bnt_get_input_spec(const bnt_model* model, bnt_input_spec* out) BNT_NOEXCEPT;

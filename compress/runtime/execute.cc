@@ -134,7 +134,9 @@ bnt_status execute(const Execution& e, const uint8_t* image, float* scores) noex
   const uint8_t* weights = e.mem;
   uint8_t* const scratch = e.arena + m.header().arena_base;
   const FamilySet families;
-  for (uint32_t i = 0; i < m.header().n_ops; ++i) {
+  const SwitchRecord active = m.switch_at(e.index);
+  for (uint32_t i = 0; i < active.first_op; ++i) weights += aligned(m.geometry(m.op(i), stages).model_bytes);
+  for (uint32_t i = active.first_op; i < active.first_op + active.n_ops; ++i) {
     if (e.poll && !e.poll(e.poll_user)) return BNT_CANCELLED;
     const OpRecord op = m.op(i);
     const Geometry g = m.geometry(op, stages);
@@ -152,7 +154,7 @@ bnt_status execute(const Execution& e, const uint8_t* image, float* scores) noex
     show(e, op.out_f32);
     show(e, op.out_codes);
   }
-  const TensorRecord out = m.tensor(m.header().output);
+  const TensorRecord out = m.tensor(active.output);
   memmove(scores, e.arena + out.arena, size_t(m.header().n_classes) * 4);  // the self test keeps them where they are
   return BNT_OK;
 }

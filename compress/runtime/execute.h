@@ -16,6 +16,7 @@ struct Execution {
   const Reader* model;
   const uint8_t* mem;
   uint8_t* arena;
+  uint32_t index;                // of the switch
   const bnt_parallel* parallel;  // lanes >= 1; run is null for one lane
   bnt_tap tap;                   // or null
   void* tap_user;

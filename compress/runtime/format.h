@@ -33,6 +33,7 @@ constexpr uint32_t kMaxInputChannels = 64;
 constexpr uint32_t kMaxWindow = 64;      // of a pool
 constexpr uint32_t kMaxKernel = 1024;    // of a convolution
 constexpr uint64_t kMaxMacs = uint64_t(1) << 44;
+constexpr uint32_t kMaxSwitches = 16;
 constexpr uint32_t kMaxMetadata = 64;    // the user's own entries
 constexpr uint32_t kMaxKeyBytes = 64;    // of such an entry, without its zero byte
 constexpr uint32_t kMaxValueBytes = 1024;
@@ -175,8 +176,8 @@ struct Header {
   uint32_t strings_bytes = 0;   // 48: names, each ending in a zero byte
   uint32_t h = 0, w = 0, c = 0; // 52, 56, 60: of the image
   uint32_t lut = 0;             // 64: payload f32 [c][256]
-  uint32_t output = 0;          // 68: tensor of the scores
-  uint32_t self_test = 0;       // 72: payload u8 [h][w][c], then (4-byte aligned) f32 [classes]; or 0
+  uint32_t output = 0;          // 68: tensor of the scores, of the first switch
+  uint32_t self_test = 0;       // 72: payload u8 [h][w][c], then (4-byte aligned) f32 [switches][classes]; or 0
   uint32_t n_metadata = 0;      // 76: the user's own entries
   uint32_t reserved[12] = {};   // 80
 
@@ -308,7 +309,8 @@ struct StageRecord {
   }
 };
 
-// One operating point: a run of the ops, the tensor that holds its scores, and how much of the arena it needs.
+// One operating point: a run of the ops, which follows that of the switch before it, the tensor that holds its scores,
+// and how much of the arena it needs. Ops of several switches may name the same payloads.
 struct SwitchRecord {
   static constexpr uint32_t kBytes = 48;
   enum At : uint32_t {

@@ -58,7 +58,7 @@ class Checker {
     info->classes = h_.n_classes;
     info->switches = h_.n_switches;
     info->ops = h_.n_ops;
-    info->macs = macs_;
+    info->macs = most_macs_;
     return true;
   }
 
@@ -82,7 +82,8 @@ class Checker {
     if (h_.n_stages > kMaxOps * kMaxStages) return fail(Header::kAtStages, BNT_TOO_LARGE);
     if (h_.n_classes == 0) return fail(Header::kAtClasses);
     if (h_.n_classes > kMaxClasses) return fail(Header::kAtClasses, BNT_TOO_LARGE);
-    if (h_.n_switches != 1) return fail(Header::kAtSwitches);
+    if (h_.n_switches == 0) return fail(Header::kAtSwitches);
+    if (h_.n_switches > kMaxSwitches) return fail(Header::kAtSwitches, BNT_TOO_LARGE);
     if (h_.arena_base > kMaxArenaBytes || h_.arena_base % kAlign) return fail(Header::kAtArenaBase);
     if (h_.arena_per_lane > kMaxArenaBytes || h_.arena_per_lane % kAlign) return fail(Header::kAtPerLane);
     if (h_.n_metadata > kMaxMetadata) return fail(Header::kAtMetadata, BNT_TOO_LARGE);
@@ -103,7 +104,6 @@ class Checker {
   }
 
   bool tensors() {
-    uint64_t base = 0;
     for (uint32_t i = 0; i < h_.n_tensors; ++i) {
       const uint64_t at = p_.tensors + uint64_t(i) * TensorRecord::kBytes;
       const TensorRecord t = m_.tensor(i);
@@ -116,10 +116,8 @@ class Checker {
       if (t.w == 0 || t.w > kMaxSide) return fail(at + TensorRecord::kAtW);
       if (t.c == 0 || t.c > kMaxDepth) return fail(at + TensorRecord::kAtC);
       if (t.arena % kAlign || t.arena + t.bytes() > h_.arena_base) return fail(at + TensorRecord::kAtArena);
-      const uint64_t end = aligned(t.arena + t.bytes());
-      base = end > base ? end : base;
     }
-    return base == h_.arena_base || fail(Header::kAtArenaBase);  // exact: not a byte to spare
+    return true;
   }
 
   // What only codes have: numbers whose products fit, and a scale and a factor that are finite and above 0.
@@ -149,17 +147,27 @@ class Checker {
     return true;
   }
 
+  uint64_t switch_offset(uint32_t i) const { return p_.switches + uint64_t(i) * SwitchRecord::kBytes; }
+
+  // Their ops follow one another, from the first to the last; the header has what the most demanding one needs.
   bool switches() {
-    const SwitchRecord s = m_.switch_at(0);
-    if (s.width_permille != 1000) return fail(p_.switches);
-    if (s.first_op != 0) return fail(p_.switches + SwitchRecord::kAtFirstOp);
-    if (s.n_ops != h_.n_ops) return fail(p_.switches + SwitchRecord::kAtOps);
-    if (s.output != h_.output) return fail(p_.switches + SwitchRecord::kAtOutput);
-    if (s.arena_base != h_.arena_base) return fail(p_.switches + SwitchRecord::kAtArenaBase);
-    if (s.arena_per_lane != h_.arena_per_lane) return fail(p_.switches + SwitchRecord::kAtPerLane);
-    for (uint32_t i = 0; i < 4; ++i)
-      if (s.reserved[i]) return fail(p_.switches + SwitchRecord::kAtReserved + 4 * i);
-    return true;
+    uint32_t seen = 0, base = 0, per_lane = 0;
+    for (uint32_t i = 0; i < h_.n_switches; ++i) {
+      const uint64_t at = switch_offset(i);
+      const SwitchRecord s = m_.switch_at(i);
+      if (s.width_permille == 0 || s.width_permille > 1000) return fail(at);
+      if (s.first_op != seen) return fail(at + SwitchRecord::kAtFirstOp);
+      if (s.n_ops == 0 || s.n_ops > h_.n_ops - seen) return fail(at + SwitchRecord::kAtOps);
+      seen += s.n_ops;
+      for (uint32_t j = 0; j < 4; ++j)
+        if (s.reserved[j]) return fail(at + SwitchRecord::kAtReserved + 4 * j);
+      base = s.arena_base > base ? s.arena_base : base;
+      per_lane = s.arena_per_lane > per_lane ? s.arena_per_lane : per_lane;
+    }
+    if (seen != h_.n_ops) return fail(switch_offset(h_.n_switches - 1) + SwitchRecord::kAtOps);
+    if (m_.switch_at(0).output != h_.output) return fail(p_.switches + SwitchRecord::kAtOutput);
+    if (base != h_.arena_base) return fail(Header::kAtArenaBase);
+    return per_lane == h_.arena_per_lane || fail(Header::kAtPerLane);
   }
 
   // Keys ascend, so that none is there twice. What is too long is not read to its end.
@@ -190,7 +198,7 @@ class Checker {
     if (!payload(Header::kAtLut, h_.lut, uint64_t(h_.c) * 256 * 4)) return false;
     if (h_.self_test == 0) return true;
     const uint64_t image = uint64_t(h_.h) * h_.w * h_.c;
-    return payload(Header::kAtSelfTest, h_.self_test, (image + 3) / 4 * 4 + uint64_t(h_.n_classes) * 4);
+    return payload(Header::kAtSelfTest, h_.self_test, (image + 3) / 4 * 4 + uint64_t(h_.n_switches) * h_.n_classes * 4);
   }
 
   // Words [rows][words_for(c)] in the file whose pad bits must be 0.
@@ -233,10 +241,24 @@ class Checker {
     return readable(field, i) && (Type(m_.tensor(i).type) == type || fail(field));
   }
 
+  // Of one switch after the other: none reads what another has made.
   bool ops() {
     uint32_t stages_seen = 0;
-    uint64_t per_lane = 0;
-    for (op_ = 0; op_ < h_.n_ops; ++op_) {
+    for (uint32_t i = 0; i < h_.n_switches; ++i) {
+      const SwitchRecord s = m_.switch_at(i);
+      valid_ = {};
+      base_ = per_lane_ = 0;
+      const uint64_t before = macs_;
+      if (!ops_of(s, &stages_seen)) return false;
+      most_macs_ = macs_ - before > most_macs_ ? macs_ - before : most_macs_;
+      if (!scores(switch_offset(i), s)) return false;
+    }
+    return stages_seen == h_.n_stages || fail(Header::kAtStages);
+  }
+
+  bool ops_of(const SwitchRecord& s, uint32_t* seen) {
+    uint32_t& stages_seen = *seen;
+    for (op_ = s.first_op; op_ < s.first_op + s.n_ops; ++op_) {
       const uint64_t at = p_.ops + uint64_t(op_) * OpRecord::kBytes;
       const OpRecord op = m_.op(op_);
       if (op.name >= h_.strings_bytes) return fail(at + OpRecord::kAtName);
@@ -263,14 +285,22 @@ class Checker {
         return fail(fault.stage < 0 ? at + fault.at : stage_at(op, fault.stage) + fault.at);
       if (!weights(at, op, g) || !stage_operands(op, stages, g) || !results(at, op, stages, g)) return false;
 
-      per_lane = g.scratch_bytes > per_lane ? g.scratch_bytes : per_lane;
+      per_lane_ = g.scratch_bytes > per_lane_ ? g.scratch_bytes : per_lane_;
       model_bytes_ += aligned(g.model_bytes);
       macs_ += g.macs;
       if (macs_ > kMaxMacs || model_bytes_ > kMaxArenaBytes) return fail(at + OpRecord::kAtK, BNT_TOO_LARGE);
     }
     op_ = BNT_NO_OP;
-    if (stages_seen != h_.n_stages) return fail(Header::kAtStages);
-    return per_lane == h_.arena_per_lane || fail(Header::kAtPerLane);
+    return true;
+  }
+
+  // Where a switch's scores are, and that its memory is exact: not a byte to spare.
+  bool scores(uint64_t at, const SwitchRecord& s) {
+    if (!readable(at + SwitchRecord::kAtOutput, s.output, Type::kF32)) return false;
+    const TensorRecord t = m_.tensor(s.output);
+    if (uint64_t(t.h) * t.w * t.c != h_.n_classes) return fail(at + SwitchRecord::kAtOutput);
+    if (s.arena_base != base_) return fail(at + SwitchRecord::kAtArenaBase);
+    return s.arena_per_lane == per_lane_ || fail(at + SwitchRecord::kAtPerLane);
   }
 
   uint64_t stage_at(const OpRecord& op, int i) const {
@@ -367,17 +397,20 @@ class Checker {
       for (uint32_t j = 0; j < h_.n_tensors; ++j)
         if (valid_.has(j) && overlap(t, m_.tensor(j))) valid_.remove(j);  // written over: nobody may read it any more
     }
-    for (int i = 0; i < 2; ++i)
-      if (out[i] != kNone) valid_.add(out[i]), made_.add(out[i]);
+    for (int i = 0; i < 2; ++i) {
+      if (out[i] == kNone) continue;
+      valid_.add(out[i]), made_.add(out[i]);
+      const TensorRecord t = m_.tensor(out[i]);
+      const uint64_t end = aligned(t.arena + t.bytes());
+      base_ = end > base_ ? end : base_;
+    }
     return true;
   }
 
   bool outputs() {
     for (uint32_t i = 0; i < h_.n_tensors; ++i)
       if (!made_.has(i)) return fail(p_.tensors + uint64_t(i) * TensorRecord::kBytes);
-    if (!readable(Header::kAtOutput, h_.output, Type::kF32)) return false;
-    const TensorRecord t = m_.tensor(h_.output);
-    return uint64_t(t.h) * t.w * t.c == h_.n_classes || fail(Header::kAtOutput);
+    return true;
   }
 
   const FamilySet families_ = {};
@@ -386,7 +419,8 @@ class Checker {
   const Places p_;
   uint32_t op_ = BNT_NO_OP;
   TensorSet valid_, made_;
-  uint64_t model_bytes_ = 0, macs_ = 0;
+  uint64_t base_ = 0, per_lane_ = 0;  // that the switch in hand needs
+  uint64_t model_bytes_ = 0, macs_ = 0, most_macs_ = 0;
 };
 
 }  // namespace
