@@ -26,7 +26,7 @@ QuantSpec spec_in(const NodePass& p, QuantInputs* in) {
   if (!running) return spec;
   in->of_batch = p.context().batch_statistics;
   if (!in->of_batch) return with_range(spec, running_range(*running, spec));
-  const Range batch = range_of(p.x(), spec);
+  const CodeRange batch = range_of(p.x(), spec);
   if (!p.pass.again) move_range(batch, running);
   return with_range(spec, batch);
 }

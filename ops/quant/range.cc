@@ -59,10 +59,10 @@ Ends ends_of(const Tensor& x) {
 
 }  // namespace
 
-Range range_of(const Tensor& x, const QuantSpec& spec) {
+CodeRange range_of(const Tensor& x, const QuantSpec& spec) {
   const Ends e = ends_of(x);
   const double low = std::max(e.least, -kLargest), high = std::min(e.largest, kLargest);
-  if (spec.scheme == Scheme::kInt) return high - low > kLeast ? Range{low, high} : Range{0, 1};
+  if (spec.scheme == Scheme::kInt) return high - low > kLeast ? CodeRange{low, high} : CodeRange{0, 1};
   const bool both = spec.scheme == Scheme::kUniform || spec.scheme == Scheme::kTernary || spec.scheme == Scheme::kTanh;
   const double most = both ? std::max(-low, high) : high;
   if (!(most > kLeast)) return {};
@@ -70,16 +70,16 @@ Range range_of(const Tensor& x, const QuantSpec& spec) {
   return {both ? -most : 0, most};
 }
 
-Range running_range(const Tensor& ends, const QuantSpec& spec) {
-  Range r;
+CodeRange running_range(const Tensor& ends, const QuantSpec& spec) {
+  CodeRange r;
   if (ends.has_data() && ends.raw()) r = {ends.at(0), ends.at(1)};
   if (!r.measured() && spec.scheme == Scheme::kInt) return {-1, 1};
   return r;
 }
 
-void move_range(const Range& batch, Tensor* ends) {
+void move_range(const CodeRange& batch, Tensor* ends) {
   if (dry_run()) return;
-  const Range old{ends->at(0), ends->at(1)};
+  const CodeRange old{ends->at(0), ends->at(1)};
   by_float_type("quantize", *ends, [&]<class T>(T) {
     T* to = ends->mutable_data<T>();
     const auto moved = [&](double was, double now) {

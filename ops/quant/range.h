@@ -15,21 +15,21 @@
 
 namespace bantam {
 
-struct Range {
+struct CodeRange {
   double low = 0, high = 0;  // both 0: not measured
   bool measured() const { return low != 0 || high != 0; }
 };
 
 // Of x, f32 or f64. In a dry run, that of a batch without anything above 0.
-Range range_of(const Tensor& x, const QuantSpec& spec);
+CodeRange range_of(const Tensor& x, const QuantSpec& spec);
 
 // What a running range [2] of least and largest stands for; before the first batch the codebook's own, of kInt [-1, 1].
-Range running_range(const Tensor& ends, const QuantSpec& spec);
+CodeRange running_range(const Tensor& ends, const QuantSpec& spec);
 // Moves it: ends = 0.9 ends + 0.1 batch, as a norm's statistics; the batch itself at first.
-void move_range(const Range& batch, Tensor* ends);
+void move_range(const CodeRange& batch, Tensor* ends);
 
 // With the range as constants.
-constexpr QuantSpec with_range(QuantSpec spec, const Range& range) {
+constexpr QuantSpec with_range(QuantSpec spec, const CodeRange& range) {
   spec.scale = ScaleRule::kNone, spec.set = 0;
   spec.low = range.low, spec.high = range.high;
   return spec;

@@ -19,7 +19,7 @@ constexpr DType kTypes[] = {DType::kF32, DType::kF64};
 constexpr Scheme kRanged[] = {Scheme::kRelu, Scheme::kDorefa, Scheme::kUniform, Scheme::kTernary, Scheme::kInt,
                               Scheme::kTanh, Scheme::kLog,    Scheme::kLog2,    Scheme::kPow2};
 std::vector<double> ends(const Tensor& x, Scheme scheme) {
-  const Range r = range_of(x, {.scheme = scheme});
+  const CodeRange r = range_of(x, {.scheme = scheme});
   return {r.low, r.high};
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("range: is that of all elements, for all sizes and any number of threa
     for (double v : x.values()) low = std::min(low, v), high = std::max(high, v);
     for (int t : {1, 4}) {
       set_threads(t);
-      const Range r = range_of(x, {.scheme = Scheme::kInt});
+      const CodeRange r = range_of(x, {.scheme = Scheme::kInt});
       CHECK(r.low == low);
       CHECK(r.high == high);
     }
