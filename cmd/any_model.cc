@@ -55,6 +55,12 @@ std::optional<DataConfig> AnyModel::data_config() const {
   }
 }
 
+void check_switch(const bnt_info& info, int64_t index, const std::string& path) {
+  if (index >= int64_t(info.switches))
+    throw UsageError("--switch " + std::to_string(index) + ": " + path + " has " + std::to_string(info.switches) +
+                     (info.switches == 1 ? " switch, 0" : " switches, from 0 on"));
+}
+
 Tensor byte_values_of(const NetCheckpoint& net) {
   const int64_t c = net.net->plan.input().c;
   const std::vector<float> tables = normalize_tables(int(c), net.info.mean, net.info.stddev);

@@ -33,6 +33,9 @@ std::unique_ptr<PackedModel> load_packed(const std::string& path);
 // Of a file's bytes; `path` is for the error.
 std::unique_ptr<PackedModel> parse_packed(const Bytes& bytes, const std::string& path);
 
+// Throws UsageError, naming --switch, if the packed model has no such switch.
+void check_switch(const bnt_info& info, int64_t index, const std::string& path);
+
 // What each byte of an image stands for, f32 [c,256].
 Tensor byte_values_of(const NetCheckpoint& net);
 

@@ -76,8 +76,11 @@ void bench_model(const BenchArgs& args) {
   ModelBenchOptions options{.batch = args.batch.empty() ? 1 : images_of_a_run(args.batch),
                             .runs = args.runs.value_or(200),
                             .warmup = args.warmup.value_or(20),
-                            .ops = args.ops};
+                            .ops = args.ops,
+                            .active = uint32_t(args.active)};
   AnyModel model = load_any(args.what);
+  if (args.active && !model.packed) throw UsageError("bench: --switch is for packed models; " + args.what + " is none");
+  if (model.packed) check_switch(model.packed->info(), args.active, args.what);
   if (args.ops && !model.packed) throw UsageError("bench: --ops is for packed models; " + args.what + " is none");
   const Bytes file = model.packed ? read_file(args.what, uint64_t(1) << 32) : Bytes();
   ModelBenchReport report{model.path, model.kind(), {}};

@@ -20,10 +20,16 @@ void add_pack(Subcommands* to) {
   s.app->add_option("--c-array", pack.c_array, "C source to write, and its header beside it")->type_name("NET.c");
   s.app->add_option("--for", pack.order, "weights as avx512, avx2, neon, armv7 or scalar reads them: no copy in RAM")
       ->type_name("TARGET");
+  add_repeated(s.app, "--with", pack.with, "CHECKPOINT",
+               "a further switch: a net of the same input and classes; may be repeated");
   add_repeated(s.app, "--meta", pack.meta, "KEY=VALUE",
                "text to keep in the model, for inspect and bnt_metadata; may be repeated");
   add_common(s.app, pack.common, false);
   s.command = [args] { return Command(*args); };
+}
+
+void add_switch(CLI::App* app, int64_t& active) {
+  app->add_option("--switch", active, "which switch of the packed model (0)")->type_name("N")->check(in_range(0, 15));
 }
 
 void add_inspect(Subcommands* to) {
@@ -39,6 +45,7 @@ void add_inspect(Subcommands* to) {
   s.app->add_option("--ram", inspect.ram, "do arena and laid-out weights fit so many bytes?")->type_name("BYTES");
   s.app->add_flag("--families", inspect.families,
                   "print a C file that holds the runtime to the operations that the net needs");
+  add_switch(s.app, inspect.active);
   add_common(s.app, inspect.common, false);
   s.command = [args] { return Command(*args); };
 }
@@ -125,6 +132,7 @@ void add_verify(Subcommands* to) {
   add_data(s.app, verify.data);
   add_kind(s.app, verify.kind);
   add_split(s.app, verify.split);
+  add_switch(s.app, verify.active);
   s.app->add_option("--images", verify.images, "the first N images only")->type_name("N")->check(in_range(1, kMany));
   add_resize(s.app, verify.resize);
   add_common(s.app, verify.common, true);
@@ -154,6 +162,7 @@ void add_bench(Subcommands* to) {
           "threads to use, a row each (recipe: 0, all; model: 1)")
       ->type_name("T[,T...]");
   s.app->add_flag("--ops", bench.ops, "of a packed model: time, bytes and work of each operation");
+  add_switch(s.app, bench.active);
   s.app->add_flag("--eval", bench.evaluation, "of a recipe: its evaluation forward instead of a training step");
   s.app->add_option("-o,--output", bench.format, "md, json or csv (md)")
       ->type_name("FORMAT")

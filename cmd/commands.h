@@ -58,6 +58,7 @@ struct PackArgs {
   std::string checkpoint, out, c_array;  // at least one of out and c_array
   std::vector<std::string> meta;         // "key=value"
   std::string order = "any";             // a WeightOrder
+  std::vector<std::string> with;         // checkpoints of the file's further switches
 };
 int run_pack(const PackArgs& args);
 
@@ -65,6 +66,7 @@ struct InspectArgs {
   CommonArgs common;
   std::string packed, flash, ram;  // sizes as "512KiB"; empty: any
   bool families = false;
+  int64_t active = 0;  // switch
 };
 int run_inspect(const InspectArgs& args);
 
@@ -91,6 +93,7 @@ struct VerifyArgs {
   CommonArgs common;
   std::string checkpoint, packed, data, kind, split = "test";
   int64_t images = 0, resize = 0;
+  int64_t active = 0;  // switch
 };
 int run_verify(const VerifyArgs& args);
 
@@ -102,6 +105,7 @@ struct BenchArgs {
   std::vector<std::string> set;  // of a recipe, as for training
   bool evaluation = false;       // of a recipe: its evaluation forward
   bool ops = false;              // of a packed model: operation by operation
+  int64_t active = 0;            // of a packed model: switch
   std::string format = "md";     // "json", "csv"
 };
 int run_bench(const BenchArgs& args);

@@ -27,8 +27,8 @@ int run_inspect(const InspectArgs& args) {
   const Bytes bytes = read_file(args.packed, uint64_t(1) << 32);
   if (!PackedModel::is_packed(bytes.data(), bytes.size()))
     throw UsageError(args.packed + " is no packed model; bantam info tells of recipes and checkpoints");
-  (void)parse_packed(bytes, args.packed);  // checks all of it
-  const PackedReport report = report_of(bytes);
+  check_switch(parse_packed(bytes, args.packed)->info(), args.active, args.packed);  // and all of the file
+  const PackedReport report = report_of(bytes, uint32_t(args.active));
   if (args.families) {
     print(family_list(report.families));
     return kExitOk;

@@ -72,7 +72,7 @@ std::string sizes_text(const PackedModel& packed) {
 
 // A model that is packed already can still become C source.
 int convert_packed(const PackArgs& args, const Bytes& bytes) {
-  if (args.c_array.empty() || !args.out.empty() || !args.meta.empty() || args.order != "any")
+  if (args.c_array.empty() || !args.out.empty() || !args.meta.empty() || !args.with.empty() || args.order != "any")
     throw UsageError("pack: " + args.checkpoint + " is packed already: all that it takes is --c-array FILE.c");
   const std::unique_ptr<PackedModel> packed = parse_packed(bytes, args.checkpoint);
   write_c_array(args.c_array, bytes, packed->info(), args.checkpoint);
@@ -103,7 +103,18 @@ int run_pack(const PackArgs& args) {
   PackOptions options = pack_options(net.info);
   options.metadata = metadata;
   options.order = order_of(args.order);
-  const Bytes bytes = pack(*net.net, options);
+  std::vector<NetCheckpoint> further;
+  std::vector<PackedSwitch> switches = {{&net.net->plan, &net.net->parameters}};
+  for (const std::string& path : args.with) {
+    further.push_back(load_net(path));
+    const NetInfo& info = further.back().info;
+    if (info.class_names != net.info.class_names || pack_options(info).lut != options.lut)
+      throw UsageError("pack: --with " + path + ": its classes or its input are not those of " + args.checkpoint);
+  }
+  for (const NetCheckpoint& one : further) switches.push_back({&one.net->plan, &one.net->parameters});
+  if (switches.size() > kMaxPackSwitches)
+    throw UsageError("pack: --with: at most " + std::to_string(kMaxPackSwitches) + " switches fit");
+  const Bytes bytes = pack(switches, options);
   const PackedModel packed(bytes);  // read back before it is written: what stands on the disk has been checked
   if (!args.out.empty()) atomic_write(args.out, as_text(bytes));
   if (!args.c_array.empty()) write_c_array(args.c_array, bytes, packed.info(), net.path);

@@ -73,6 +73,8 @@ int run_verify(const VerifyArgs& args) {
   const bnt_info& info = packed->info();
   if (info.h != net.h || info.w != net.w || info.c != net.c || int(info.classes) != net.classes())
     throw UsageError(args.packed + ": input or classes are not those of " + net.path);
+  check_switch(info, args.active, args.packed);
+  packed->set_switch(uint32_t(args.active));
   EvalImages images(net, {args.data, args.kind, args.split, args.images, args.resize});
   const Dataset& data = images.data();
   const Tensor byte_values = byte_values_of(*net.net);

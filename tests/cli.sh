@@ -294,6 +294,16 @@ refused 2 "is packed already" quantize int8.bnt --data data -o few.safetensors
 refused 2 "'9' is not an integer from 2 to 8" quantize real --data data --weight-bits 9 -o few.safetensors
 accepted "real weights as f16" quantize real --weights f16 -o half.safetensors
 accepted "Next: bantam verify half.safetensors half.bnt" pack half.safetensors -o half.bnt
+accepted "Next: bantam verify real switches.bnt" pack real --with int8.safetensors --with half.safetensors -o switches.bnt
+accepted "switch 1, above  width 1.000, weights 8 bits, activations 8 bits" inspect switches.bnt --switch 1
+accepted " 0 differ; 0 predictions differ" verify int8.safetensors switches.bnt --switch 1 --data data --images 20
+accepted " 0 differ; 0 predictions differ" verify half.safetensors switches.bnt --switch 2 --data data --images 20
+"$bantam" verify int8.safetensors switches.bnt --data data --images 20 >out 2>err </dev/null
+got=$?
+if [ $got = 2 ] || [ $got = 6 ]; then ok; else bad "verify of another switch: exit $got: $(head -c 300 err; tail -n 2 out)"; fi
+accepted "codes x codes" bench switches.bnt --switch 1 --runs 3 --ops
+refused 2 "--switch 3: switches.bnt has 3 switches, from 0 on" verify real switches.bnt --switch 3 --data data
+refused 2 "--switch 1: half.bnt has 1 switch, 0" inspect half.bnt --switch 1
 refused 2 "--weights f61: unknown (did you mean 'f16'?)" quantize real --weights f61 -o half.safetensors
 refused 2 "no layer of the net has real weights" quantize half.safetensors --weights bf16 -o more.safetensors
 refused 2 "--out is missing" quantize real --data data

@@ -15,6 +15,7 @@ struct ModelBenchOptions {
   int64_t batch = 1;  // images of a run
   int runs = 200, warmup = 20;
   bool ops = false;  // of a packed model: observe the time of each operation, too
+  uint32_t active = 0;  // of a packed model: switch
 };
 
 // What the threads in use can do at most, measured in the same run.

@@ -107,7 +107,7 @@ double energy_of(Product p) {
 
 }  // namespace
 
-PackedReport report_of(const std::vector<uint8_t>& file) {
+PackedReport report_of(const std::vector<uint8_t>& file, uint32_t active) {
   const Reader m(file.data(), file.size());
   PackedReport report;
   report.file_bytes = file.size();
@@ -117,12 +117,21 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
     const MetadataRecord r = m.metadata(i);
     report.metadata.emplace_back(m.string(r.key), m.string(r.value));
   }
+  for (uint32_t i = 0; i < m.header().n_switches; ++i) {
+    const SwitchRecord s = m.switch_at(i);
+    report.switches.push_back(
+        {s.width_permille, s.weight_bits, s.act_bits, s.n_ops, uint64_t(s.arena_base) + s.arena_per_lane});
+  }
+  report.active = active;
+  const SwitchRecord shown = m.switch_at(active);
   StageRecord stages[kMaxStages];
   uint32_t families = 0;
   for (uint32_t i = 0; i < m.header().n_ops; ++i) {
     const OpRecord op = m.op(i);
     const Geometry g = m.geometry(op, stages);
     families |= families_of(op, g, stages);
+    report.model_bytes += aligned(g.model_bytes);
+    if (i < shown.first_op || i >= shown.first_op + shown.n_ops) continue;
     PackedOp o;
     o.name = m.string(op.name);
     o.product = product_text(op, g);
@@ -144,7 +153,6 @@ PackedReport report_of(const std::vector<uint8_t>& file) {
     for (uint32_t s = 0; s < op.n_stages; ++s)
       if (stages[s].tensor != kNone) o.in_bytes += m.tensor(stages[s].tensor).bytes();
     o.picojoules = double(g.macs) * energy_of(g.product) + double(o.moved_bytes()) / 4 * kSram32;
-    report.model_bytes += aligned(g.model_bytes);
     report.macs += o.macs, report.bit_operations += o.bit_operations, report.picojoules += o.picojoules;
     report.ops.push_back(std::move(o));
   }
@@ -206,6 +214,13 @@ std::string packed_text(const PackedReport& report) {
          " bit operations\n";
   out += "energy           " + fixed(report.picojoules / 1e6, 2) +
          " uJ an image by the thesis's Table 1.1, everything in SRAM and read once: an estimate\n";
+  for (size_t i = 0; report.switches.size() > 1 && i < report.switches.size(); ++i) {
+    const PackedPoint& s = report.switches[i];
+    const auto bits = [](uint32_t n) { return n == 32 ? std::string("f32") : std::to_string(n) + " bits"; };
+    out += pad_right("switch " + std::to_string(i) + (i == report.active ? ", above" : ""), 17) + "width " +
+           fixed(s.width_permille / 1000.0, 3) + ", weights " + bits(s.weight_bits) + ", activations " +
+           bits(s.act_bits) + ", " + std::to_string(s.ops) + " operations, arena " + bytes_text(s.arena_bytes) + "\n";
+  }
   out += "families         ";
   for (size_t i = 0; i < report.families.size(); ++i) out += (i ? ", " : "") + report.families[i];
   out += "\n";
@@ -232,6 +247,13 @@ Json packed_json(const PackedReport& report) {
                            {"picojoules", o.picojoules}}));
   Json families = Json::array();
   for (const std::string& f : report.families) families.push(f);
+  Json switches = Json::array();
+  for (const PackedPoint& s : report.switches)
+    switches.push(Json::object({{"width_permille", s.width_permille},
+                                {"weight_bits", s.weight_bits},
+                                {"act_bits", s.act_bits},
+                                {"ops", s.ops},
+                                {"arena_bytes", s.arena_bytes}}));
   Json metadata = Json::object();
   for (const auto& [key, value] : report.metadata) metadata.set(key, value);
   return Json::object({{"file_bytes", report.file_bytes},
@@ -240,6 +262,7 @@ Json packed_json(const PackedReport& report) {
                        {"macs", report.macs},
                        {"bit_operations", report.bit_operations},
                        {"picojoules", report.picojoules},
+                       {"switches", switches},
                        {"families", families},
                        {"metadata", metadata},
                        {"ops", ops}});

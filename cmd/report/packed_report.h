@@ -26,9 +26,17 @@ struct PackedOp {
   uint64_t moved_bytes() const { return weight_bytes + in_bytes + out_bytes; }  // read and written, each once
 };
 
+// An operating point of the file.
+struct PackedPoint {
+  uint32_t width_permille = 1000, weight_bits = 32, act_bits = 32, ops = 0;
+  uint64_t arena_bytes = 0;
+};
+
 struct PackedReport {
-  std::vector<PackedOp> ops;
-  uint64_t file_bytes = 0, model_bytes = 0, arena_bytes = 0;  // of one lane
+  std::vector<PackedOp> ops;                                  // of one switch, as are MACs, bit operations and energy
+  uint64_t file_bytes = 0, model_bytes = 0, arena_bytes = 0;  // for all switches, of one lane
+  std::vector<PackedPoint> switches;
+  uint32_t active = 0;
   uint64_t macs = 0, bit_operations = 0;
   double picojoules = 0;
   std::string version;
@@ -42,7 +50,7 @@ struct PackedReport {
 // Of a file that is sound (it has been opened). Energy by the thesis's Table 1.1: an operation's additions and
 // multiplications at the width of its operands, and each byte of weights, input and output read or written once in
 // SRAM.
-PackedReport report_of(const std::vector<uint8_t>& file);
+PackedReport report_of(const std::vector<uint8_t>& file, uint32_t active = 0);
 
 // A device with its memories in bytes: those of the thesis's Table 1.2, and boards that are common.
 struct Device {

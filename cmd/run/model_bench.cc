@@ -74,13 +74,15 @@ ModelBenchRow bench_packed(const PackedModel& model, const std::vector<uint8_t>&
   const bnt_info& info = model.info();
   const std::vector<uint8_t> images = bench_images(options.batch, int64_t(info.h) * info.w * info.c);
   const std::unique_ptr<PackedModel> session = model.parallel_session(), alone = model.another_session();
+  session->set_switch(options.active);
+  alone->set_switch(options.active);
   const std::vector<float> want = alone->run(images.data(), size_t(options.batch));
   const auto as_wanted = [&](const std::vector<float>& scores) {  // in all bits, NaN's too
     return memcmp(scores.data(), want.data(), scores.size() * sizeof(float)) == 0;
   };
   if (!as_wanted(session->run(images.data(), size_t(options.batch))))
     throw Error("bench: " + std::to_string(resolved.threads) + " lanes give other scores than one");
-  const PackedReport report = report_of(file);
+  const PackedReport report = report_of(file, options.active);
   if (options.ops) {
     std::vector<double> us;
     if (!as_wanted(traced(session.get(), images.data(), report, &us)))
