@@ -107,6 +107,15 @@ double energy_of(Product p) {
 
 }  // namespace
 
+double PackedReport::speed_up(uint64_t lanes) const {
+  double all = 0, longest = 0;
+  for (const PackedOp& o : ops) {
+    all += double(o.macs);
+    longest += double(o.macs) * double((o.tasks + lanes - 1) / lanes) / double(o.tasks);
+  }
+  return longest > 0 ? all / longest : 1;
+}
+
 PackedReport report_of(const std::vector<uint8_t>& file, uint32_t active) {
   const Reader m(file.data(), file.size());
   PackedReport report;
@@ -146,6 +155,7 @@ PackedReport report_of(const std::vector<uint8_t>& file, uint32_t active) {
     made(op.out_f32);
     made(op.out_codes);
     if (op.out_codes != kNone) o.requantized = op.thresholds ? "thresholds" : "f32";
+    o.tasks = g.tasks;
     o.weight_bytes = g.weight_bytes, o.laid_out_bytes = g.model_bytes, o.scratch_bytes = g.scratch_bytes;
     o.macs = g.macs;
     o.bit_operations = g.macs * uint64_t(bits_of(g.in)) * uint64_t(o.weight_bits);
@@ -214,6 +224,8 @@ std::string packed_text(const PackedReport& report) {
          " bit operations\n";
   out += "energy           " + fixed(report.picojoules / 1e6, 2) +
          " uJ an image by the thesis's Table 1.1, everything in SRAM and read once: an estimate\n";
+  out += "lanes            at most " + fixed(report.speed_up(2), 2) + " times as fast with 2, " +
+         fixed(report.speed_up(4), 2) + " with 4, by how operations are cut into tasks\n";
   for (size_t i = 0; report.switches.size() > 1 && i < report.switches.size(); ++i) {
     const PackedPoint& s = report.switches[i];
     const auto bits = [](uint32_t n) { return n == 32 ? std::string("f32") : std::to_string(n) + " bits"; };
@@ -239,6 +251,7 @@ Json packed_json(const PackedReport& report) {
                            {"laid_out_bytes", o.laid_out_bytes},
                            {"macs", o.macs},
                            {"bit_operations", o.bit_operations},
+                           {"tasks", o.tasks},
                            {"out", o.out},
                            {"requantized", o.requantized},
                            {"shape", o.shape},
@@ -262,6 +275,8 @@ Json packed_json(const PackedReport& report) {
                        {"macs", report.macs},
                        {"bit_operations", report.bit_operations},
                        {"picojoules", report.picojoules},
+                       {"speed_up_2_lanes", report.speed_up(2)},
+                       {"speed_up_4_lanes", report.speed_up(4)},
                        {"switches", switches},
                        {"families", families},
                        {"metadata", metadata},

@@ -21,6 +21,7 @@ struct PackedOp {
   uint64_t in_bytes = 0;  // of what it reads besides its weights: its tensor or the image, and tensors that it adds
   uint64_t weight_bytes = 0, laid_out_bytes = 0, out_bytes = 0, scratch_bytes = 0;
   uint64_t macs = 0, bit_operations = 0;  // macs times the bits of both operands
+  uint64_t tasks = 1;                     // that lanes share
   double picojoules = 0;
 
   uint64_t moved_bytes() const { return weight_bytes + in_bytes + out_bytes; }  // read and written, each once
@@ -43,6 +44,9 @@ struct PackedReport {
   std::vector<std::string> families;  // of the runtime, that it needs: "binary_conv", ...
   std::vector<std::pair<std::string, std::string>> metadata;  // the user's own, by key
 
+  // How many times as fast so many lanes can be at most, counted in MACs: an operation takes as long as the lane with
+  // most of its tasks.
+  double speed_up(uint64_t lanes) const;
   // What must be writable: the arena, and the weights that are laid out.
   uint64_t ram() const { return arena_bytes + model_bytes; }
 };

@@ -150,3 +150,31 @@ TEST_CASE("packed report: devices have names of their own and memories") {
     CHECK(same == 1);
   }
 }
+
+TEST_CASE("packed report: what lanes can gain, by how operations are cut") {
+  PackedReport report;
+  report.ops.resize(3);
+  report.ops[0].macs = 100, report.ops[0].tasks = 4;
+  report.ops[1].macs = 100, report.ops[1].tasks = 1;
+  report.ops[2].macs = 90, report.ops[2].tasks = 3;
+  CHECK(report.speed_up(1) == 1);
+  CHECK(report.speed_up(2) == doctest::Approx(290.0 / (50 + 100 + 60)));
+  CHECK(report.speed_up(4) == doctest::Approx(290.0 / (25 + 100 + 30)));
+  CHECK(PackedReport().speed_up(2) == 1);
+}
+
+TEST_CASE("packed report: of several switches, the one that is asked for, and what each is") {
+  Net net(known_net());
+  randomize(&net, 3);
+  const PackedSwitch switches[] = {{&net.plan, &net.parameters}, {&net.plan, &net.parameters, 500}};
+  const std::vector<uint8_t> file = pack(switches, {.lut = random_lut(2, 3)});
+  const PackedReport first = report_of(file), second = report_of(file, 1);
+  REQUIRE(first.switches.size() == 2);
+  CHECK(second.switches[1].width_permille == 500);
+  CHECK(second.switches[1].ops == second.ops.size());
+  CHECK(first.ops.size() == second.ops.size());
+  CHECK(first.macs == second.macs);
+  CHECK(first.model_bytes == 2 * report_of(pack(net, {.lut = random_lut(2, 3)})).model_bytes);
+  CHECK(packed_text(second).find("switch 1, above  width 0.500") != std::string::npos);
+  CHECK(packed_text(report_of(pack(net, {.lut = random_lut(2, 3)}))).find("switch") == std::string::npos);
+}
