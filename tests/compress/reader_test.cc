@@ -674,6 +674,18 @@ TEST_CASE("reader: ops that take too long together are refused, though each alon
   CHECK(v.where.offset == Header::kBytes + 3 * TensorRecord::kBytes + 2 * OpRecord::kBytes + OpRecord::kAtK);
 }
 
+TEST_CASE("geometry: an op on a tensor without pixels or channels has none") {
+  const FileBuilder f = sample_builder();
+  for (size_t i = 1; i < f.ops.size(); ++i)
+    for (const Dims& in : {Dims{0, 4, 3}, Dims{4, 0, 3}, Dims{4, 4, 0}}) {
+      Geometry g;
+      Fault fault;
+      CHECK(!derive(f.ops[i], in, {}, f.stages.data() + f.ops[i].first_stage, &g, &fault));
+      CHECK(fault.stage == -1);
+      CHECK(fault.at == OpRecord::kAtIn);
+    }
+}
+
 TEST_CASE("reader: another version is refused with a text that says to pack again, version 1 too") {
   for (uint32_t version : {0u, 1u, kVersion + 1}) {
     std::vector<uint8_t> file = sample_builder().bytes();

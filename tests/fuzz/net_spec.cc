@@ -38,11 +38,13 @@ void fuzz_seeds(const std::function<void(ByteSpan)>& seed) {
               .pad_w = 1,
               .weight = {Scheme::kSign, Surrogate::kClip},
               .pad_value = 1});
+  y = g.input_scale("k", y, x, {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1});
   y = g.add("add", y, x);
   y = g.mul("mul", y, x);
   y = g.concat("cat", {y, x});
   y = g.max_pool("mp", y);
   y = g.avg_pool("ap", y);
+  y = g.adaptive_avg_pool("aap", y, {.out_h = 3, .out_w = 2});
   y = g.unary(Kind::kTanh, "tanh", y);
   y = g.unary(Kind::kSigmoid, "sigmoid", y);
   y = g.unary(Kind::kHardtanh, "hardtanh", y);
