@@ -264,7 +264,8 @@ bool derive(const OpRecord& op, Dims in, const Elements& out, const StageRecord*
   g->in_h = in.h, g->in_w = in.w, g->in_c = in.c;
   g->in = in.elements, g->out = out;
   const auto bad = [fault](uint32_t at) { return fault->at = at, false; };
-  if (in.h == 0 || in.w == 0 || in.c == 0) return bad(OpRecord::kAtIn);
+  // From 1 to the limits, so that no product of them wraps.
+  if (in.h - 1 >= kMaxSide || in.w - 1 >= kMaxSide || in.c - 1 >= kMaxDepth) return bad(OpRecord::kAtIn);
   if (op.n_stages > kMaxStages) return bad(OpRecord::kAtStages);
   if (!derive_source(op, stages, g, fault)) return false;
 

@@ -674,10 +674,11 @@ TEST_CASE("reader: ops that take too long together are refused, though each alon
   CHECK(v.where.offset == Header::kBytes + 3 * TensorRecord::kBytes + 2 * OpRecord::kBytes + OpRecord::kAtK);
 }
 
-TEST_CASE("geometry: an op on a tensor without pixels or channels has none") {
+TEST_CASE("geometry: an op on a tensor without pixels or channels, or of too many, has none") {
   const FileBuilder f = sample_builder();
   for (size_t i = 1; i < f.ops.size(); ++i)
-    for (const Dims& in : {Dims{0, 4, 3}, Dims{4, 0, 3}, Dims{4, 4, 0}}) {
+    for (const Dims& in : {Dims{0, 4, 3}, Dims{4, 0, 3}, Dims{4, 4, 0}, Dims{kMaxSide + 1, 4, 3},
+                           Dims{4, kMaxSide + 1, 3}, Dims{4, 4, kMaxDepth + 1}}) {
       Geometry g;
       Fault fault;
       CHECK(!derive(f.ops[i], in, {}, f.stages.data() + f.ops[i].first_stage, &g, &fault));
