@@ -68,6 +68,8 @@ int run_quantize(const QuantizeArgs& args) {
   how.percentile = args.percentile;
   how.first = !args.keep_first, how.last = !args.keep_last;
   how.bias_correction = !args.no_bias_correction;
+  if (weights != Scheme::kInt && (args.weight_bits != 8 || args.activation_bits != 8))
+    throw UsageError("--weights " + args.weights + " takes no bits: --weight-bits and --activation-bits are int's");
   AnyModel model = load_any(args.checkpoint);
   if (!model.net) throw UsageError(args.checkpoint + " is packed already: name the checkpoint that it was packed from");
   if (weights != Scheme::kInt) return halve(args, weights, model);

@@ -305,6 +305,7 @@ accepted "codes x codes" bench switches.bnt --switch 1 --runs 3 --ops
 refused 2 "--switch 3: switches.bnt has 3 switches, from 0 on" verify real switches.bnt --switch 3 --data data
 refused 2 "--switch 1: half.bnt has 1 switch, 0" inspect half.bnt --switch 1
 refused 2 "--weights f61: unknown (did you mean 'f16'?)" quantize real --weights f61 -o half.safetensors
+refused 2 "--weights f16 takes no bits" quantize real --weights f16 --weight-bits 4 -o half.safetensors
 refused 2 "no layer of the net has real weights" quantize half.safetensors --weights bf16 -o more.safetensors
 refused 2 "--out is missing" quantize real --data data
 refused 2 "CHECKPOINT is missing" quantize
