@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "compress/latent_weights.h"
 #include "core/parallel.h"
 
 namespace bantam {
 
 LatentClip::LatentClip(const NetSpec& spec, const Parameters& parameters, double bound) : bound_(bound) {
-  for (const NodeSpec& node : spec.nodes)
-    if (const QuantSpec* w = weight_quant(node); w && w->scheme != Scheme::kNone && !traits_of(w->scheme).half)
-      latent_.insert(parameters.find(node.name + ".weight"));
+  for (const LatentWeight& w : latent_weights(spec, parameters)) latent_.insert(w.weight);
   if (latent_.empty()) throw Error("latent clip: no layer of the net is quantized");
 }
 

@@ -209,4 +209,10 @@ NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe) {
   return out;
 }
 
+NetSpec real_weights(NetSpec spec) {
+  for (NodeSpec& node : spec.nodes)
+    if (QuantSpec* weight = weight_of(node); weight && !traits_of(weight->scheme).half) *weight = {};
+  return spec;
+}
+
 }  // namespace bantam

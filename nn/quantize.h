@@ -42,4 +42,8 @@ std::vector<QuantRecipe::Layer> parse_quant_layers(const std::string& text);
 // for activations, or not for so few bits; a pattern that no layer matches; a net that is quantized already.
 NetSpec quantize(const NetSpec& spec, const QuantRecipe& recipe);
 
+// A quantized net with the real weights behind it, activations as they are: what non-lazy training runs over the same
+// parameters. [T 6.4.3] A learned scale of weights is read by no node of it.
+NetSpec real_weights(NetSpec spec);
+
 }  // namespace bantam

@@ -30,4 +30,22 @@ std::vector<int64_t> scale_milestones(const std::vector<double>& epochs, double 
   return steps;
 }
 
+double ramp_value(const Ramp& ramp, int64_t epoch) {
+  double value = ramp.start;
+  switch (ramp.kind) {
+    case RampKind::kConstant:
+      break;
+    case RampKind::kMultiStep:
+      value *= std::pow(ramp.growth, std::floor(double(epoch) / ramp.every));
+      break;
+    case RampKind::kExponential:
+      value *= std::pow(ramp.growth, double(epoch));
+      break;
+    case RampKind::kLinear:
+      value += ramp.growth * double(epoch);
+      break;
+  }
+  return std::min(value, ramp.cap);
+}
+
 }  // namespace bantam

@@ -39,4 +39,35 @@ double learning_rate(const Schedule& s, int64_t step);
 // round(m / full_epochs * total_steps).
 std::vector<int64_t> scale_milestones(const std::vector<double>& epochs, double full_epochs, int64_t total_steps);
 
+// How the weight of a penalty grows, by epoch: a pure function, too. [T 6.7.1] names the first two and [T 6.5] the
+// third.
+enum class RampKind : uint8_t {
+  kConstant,     // start
+  kMultiStep,    // start * growth^floor(epoch / every)
+  kExponential,  // start * growth^epoch
+  kLinear,       // start + growth * epoch
+};
+constexpr const char* name_of(RampKind kind) {
+  switch (kind) {
+    case RampKind::kConstant:
+      return "constant";
+    case RampKind::kMultiStep:
+      return "multistep";
+    case RampKind::kExponential:
+      return "exponential";
+    case RampKind::kLinear:
+      return "linear";
+  }
+  return nullptr;
+}
+struct Ramp {
+  RampKind kind = RampKind::kConstant;
+  double start = 0;
+  double growth = 1;
+  double every = 1;  // epochs
+  double cap = 1e4;  // the value is never more
+};
+// In epoch 0, 1, 2, ...
+double ramp_value(const Ramp& ramp, int64_t epoch);
+
 }  // namespace bantam

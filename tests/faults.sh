@@ -98,7 +98,7 @@ replaces() { # RULE FILE SED-EXPRESSION
 replaces "$list" cmd/recipe/recipe.cc '/add("l1"/s/&c.l1/\&c.extra/'
 replaces "$list" nn/net_spec_json.cc '/&c.dilation_w/d'
 replaces "$list" nn/net_spec.h 's/^  double p = 0.5;/  double p = 0.5, extra = 0;/'
-replaces "each key of a recipe is read" cmd/recipe/training.cc 's/c\.l1\b/0.0/g'
+replaces "each key of a recipe is read" cmd/recipe/training.cc 's/t\.l1\b/0.0/g'
 breaks "each header stands in its folder's README" optim/extra.h '// no row'
 page="the packed format's page has a row for each source, weight form and stage"
 replaces "$page" compress/runtime/format.h 's/kStageKinds = 15/kStageKinds = 16/'

@@ -123,12 +123,52 @@ void fields(QuantConfig& c, FieldList& f) {
        "are the sums of layers that read signs times the mean magnitude of what these were, as XNOR-Net's K? It is not "
        "packed")
       .without_effect_at(false);
+  f.add("lazy", &c.lazy,
+        "does training run on quantized weights, whose gradient moves the real ones? Otherwise it runs on the real "
+        "ones, "
+        "and only evaluation quantizes: [penalty] must then draw them to the codebook")
+      .without_effect_at(true);
   f.add("first", &c.first, "is the first layer quantized, too?");
   f.add("last", &c.last, "is the last layer quantized, too?");
   f.add("layers", &c.layers,
         "layers by name that take others, '*' standing for any text: \"conv2: weight = none; layer3.*: weight = "
         "dorefa, weight_bits = 4, activation = none\"; later ones win, and win over first and last")
       .without_effect_at(std::string());
+}
+
+void fields(PenaltyConfig& c, FieldList& f) {
+  f.section("penalty");
+  f.add(
+       "angle", &c.angle,
+       "weight of the angle between real weights and what they are quantized to: a mean of 1 - cosine over the vectors "
+       "that share a scale (APSQ)",
+       between(0, 1e9))
+      .without_effect_at(0.0);
+  f.add("over", &c.over, "layers: that mean is one over a layer's vectors, then over layers; vectors: over all of them")
+      .without_effect_at(std::string("layers"));
+  f.add("distance_l1", &c.distance_l1, "weight of the L1 distance between real weights and what they are quantized to",
+        between(0, 1e9))
+      .without_effect_at(0.0);
+  f.add("distance_l2", &c.distance_l2, "likewise of the L2 distance (with learned scales: BNN+)", between(0, 1e9))
+      .without_effect_at(0.0);
+  f.add("prox", &c.prox,
+        "after each step every real weight goes so far times the learning rate towards what it is quantized to "
+        "(ProxQuant; with quant.lazy = false)",
+        between(0, 1e9))
+      .without_effect_at(0.0);
+  f.add("relax", &c.relax,
+        "training runs on (w + relax * quantized w) / (1 + relax) (BinaryRelax; with quant.lazy = false)",
+        between(0, 1e9))
+      .without_effect_at(0.0);
+  f.add("ramp", &c.ramp,
+        "how these weights grow. constant: not; multistep: times growth^floor(epoch / every); exponential: times "
+        "growth^epoch; linear: plus growth * epoch")
+      .without_effect_at(std::string("constant"));
+  f.add("growth", &c.growth, "of the ramp", between(0, 1e6))
+      .only_with("penalty.ramp", {"multistep", "exponential", "linear"});
+  f.add("every", &c.every, "epochs of one step of the ramp", above(0)).only_with("penalty.ramp", {"multistep"});
+  f.add("cap", &c.cap, "no weight grows beyond this", above(0))
+      .only_with("penalty.ramp", {"multistep", "exponential", "linear"});
 }
 
 void fields(OptimizerConfig& c, FieldList& f) {
@@ -177,6 +217,10 @@ void fields(TrainConfig& c, FieldList& f) {
   f.add("clip_latent", &c.clip_latent,
         "latent weights of quantized layers are clipped to this bound after each update; 0: not", between(0, 1000))
       .without_effect_at(0.0);
+  f.add("freeze", &c.freeze,
+        "quantized: weights of quantized layers and their learned scales stay as they are (with --init); norms, biases "
+        "and real layers go on")
+      .without_effect_at(std::string("none"));
   f.add("log_every", &c.log_every, "steps between lines of the log; 0: only at the ends of epochs", between(0, 1e9));
   f.add("eval_every", &c.eval_every, "epochs between evaluations; the last epoch is always evaluated", between(1, 1e6));
   f.add("eval_batch", &c.eval_batch, "images a step of evaluation", between(1, 65536));
@@ -198,6 +242,7 @@ FieldList fields(Recipe& r) {
   fields(r.data, f);
   fields(r.model, f);
   fields(r.quant, f);
+  fields(r.penalty, f);
   fields(r.optimizer, f);
   fields(r.schedule, f);
   fields(r.train, f);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "compress/angle_penalty.h"
 #include "core/fields.h"
 #include "nn/models/models.h"
 #include "nn/quantize.h"
@@ -62,6 +63,17 @@ constexpr const char* name_of(Winograd tiles) {
   return nullptr;
 }
 
+enum class Freeze : uint8_t { kNone, kQuantized };
+constexpr const char* name_of(Freeze freeze) {
+  switch (freeze) {
+    case Freeze::kNone:
+      return "none";
+    case Freeze::kQuantized:
+      return "quantized";
+  }
+  return nullptr;
+}
+
 struct DataConfig {
   std::string name = "fashion-mnist";
   std::vector<double> mean;  // per channel, of pixels in [0, 1]; one value serves all channels
@@ -94,7 +106,20 @@ struct QuantConfig {
   QuantSpec activation{.surrogate = Surrogate::kClip};
   bool first = false, last = false;
   bool input_scale = false;
+  bool lazy = true;    // the training pass runs on quantized weights [T 6.4.3]
   std::string layers;  // parse_quant_layers
+};
+
+// What draws latent weights to quantized ones, and how each of these grows by epochs.
+struct PenaltyConfig {
+  double angle = 0;  // compress/angle_penalty.h
+  PenaltyMean over = PenaltyMean::kLayers;
+  double distance_l1 = 0, distance_l2 = 0;  // compress/distance_penalty.h
+  double prox = 0, relax = 0;               // compress/soft_projection.h
+  RampKind ramp = RampKind::kConstant;
+  double growth = 5;
+  double every = 5;
+  double cap = 1e4;
 };
 
 struct OptimizerConfig {
@@ -124,6 +149,7 @@ struct TrainConfig {
   double label_smoothing = 0;
   double l1 = 0;           // compress/l1_penalty.h
   double clip_latent = 0;  // compress/latent_clip.h
+  Freeze freeze = Freeze::kNone;
   int64_t log_every = 50;
   int64_t eval_every = 1;
   int64_t eval_batch = 200;
@@ -136,6 +162,7 @@ struct Recipe {
   DataConfig data;
   ModelConfig model;
   QuantConfig quant;
+  PenaltyConfig penalty;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   TrainConfig train;
@@ -145,6 +172,7 @@ struct Recipe {
 void fields(DataConfig& c, FieldList& f);
 void fields(ModelConfig& c, FieldList& f);
 void fields(QuantConfig& c, FieldList& f);
+void fields(PenaltyConfig& c, FieldList& f);
 void fields(OptimizerConfig& c, FieldList& f);
 void fields(ScheduleConfig& c, FieldList& f);
 void fields(TrainConfig& c, FieldList& f);

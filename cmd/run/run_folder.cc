@@ -107,6 +107,13 @@ std::vector<EpochRecord> read_epochs(const std::string& log_path) {
           e.top1 = number(eval->at("top1"));
           e.top5 = number(eval->at("top5"));
         }
+        if (const Json* cosine = j.find("cosine")) {
+          e.cosine = number(cosine->at("mean"));
+          for (const auto& [layer, value] : cosine->at("layers").as_object()) {
+            e.least_cosine = std::fmin(e.least_cosine, number(value));
+            e.most_cosine = std::fmax(e.most_cosine, number(value));
+          }
+        }
         epochs.push_back(e);
       }
     } catch (const JsonError& error) {
@@ -118,13 +125,13 @@ std::vector<EpochRecord> read_epochs(const std::string& log_path) {
 }
 
 std::string curves_csv(const std::vector<EpochRecord>& epochs) {
-  std::string out = "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5\n";
+  std::string out = "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5,cosine\n";
   for (const EpochRecord& e : epochs) {
     out += std::to_string(e.epoch) + "," + std::to_string(e.step) + "," + shortest(e.lr) + "," +
            shortest(e.train_loss) + "," + shortest(e.train_top1);
     out +=
         e.evaluated ? "," + e.split + "," + shortest(e.loss) + "," + shortest(e.top1) + "," + shortest(e.top5) : ",,,,";
-    out += "\n";
+    out += "," + (std::isnan(e.cosine) ? "" : shortest(e.cosine)) + "\n";
   }
   return out;
 }
@@ -134,18 +141,27 @@ std::string curves_svg(const std::vector<EpochRecord>& epochs, const std::string
   for (const EpochRecord& e : epochs)
     if (e.evaluated) split = e.split;
   Series train_loss{"train", {}}, eval_loss{split, {}}, train_top1{"train", {}}, eval_top1{split, {}},
-      eval_top5{split + " top-5", {}};
+      eval_top5{split + " top-5", {}}, cosine{"mean of layers", {}}, least_cosine{"least layer", {}},
+      most_cosine{"largest layer", {}};
   for (const EpochRecord& e : epochs) {
     const double x = double(e.epoch);
     train_loss.points.emplace_back(x, e.train_loss);
     train_top1.points.emplace_back(x, 100 * e.train_top1);
+    if (!std::isnan(e.cosine)) {
+      cosine.points.emplace_back(x, e.cosine);
+      least_cosine.points.emplace_back(x, e.least_cosine);
+      most_cosine.points.emplace_back(x, e.most_cosine);
+    }
     if (!e.evaluated) continue;
     eval_loss.points.emplace_back(x, e.loss);
     eval_top1.points.emplace_back(x, 100 * e.top1);
     eval_top5.points.emplace_back(x, 100 * e.top5);
   }
-  return line_chart(title, {{"Loss", "epoch", "cross-entropy", {train_loss, eval_loss}},
-                            {"Accuracy", "epoch", "%", {train_top1, eval_top1, eval_top5}}});
+  std::vector<Panel> panels = {{"Loss", "epoch", "cross-entropy", {train_loss, eval_loss}},
+                               {"Accuracy", "epoch", "%", {train_top1, eval_top1, eval_top5}}};
+  if (!cosine.points.empty())
+    panels.push_back({"Real and quantized weights", "epoch", "cosine", {cosine, least_cosine, most_cosine}});
+  return line_chart(title, panels);
 }
 
 }  // namespace bantam

@@ -9,6 +9,7 @@
 //   last.safetensors   everything that --resume needs;  best.safetensors: the weights of the best evaluation
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,6 +66,9 @@ struct EpochRecord {
   bool evaluated = false;
   std::string split;
   double loss = 0, top1 = 0, top5 = 0;
+  // Of real and quantized weights: over layers, and of the layers with the least and the largest. NaN where no weights
+  // are quantized.
+  double cosine = std::nan(""), least_cosine = std::nan(""), most_cosine = std::nan("");
 };
 // Throws FileError on a line that is not what this program writes.
 std::vector<EpochRecord> read_epochs(const std::string& log_path);

@@ -10,10 +10,28 @@
 #include "cmd/report/svg.h"
 #include "cmd/report/text.h"
 #include "cmd/run/evaluate.h"
+#include "compress/latent_weights.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
 
 namespace bantam {
+namespace {
+
+// How far real weights point where their quantized ones do, by layer [T 6.4.2]; null where no layer is quantized.
+Json latent_cosines(const Net& net) {
+  const std::vector<LatentWeight> latent = latent_weights(net.spec(), net.parameters);
+  if (latent.empty()) return {};
+  Json layers = Json::object({});
+  double sum = 0;
+  for (const LatentWeight& w : latent) {
+    const double cosine = mean_cosine(w);
+    layers.set(w.layer, cosine);
+    sum += cosine;
+  }
+  return Json::object({{"mean", sum / double(latent.size())}, {"layers", layers}});
+}
+
+}  // namespace
 
 Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, Progress* progress,
                  std::unique_ptr<Net> initial)
@@ -44,8 +62,8 @@ Trainer::Trainer(const Recipe& recipe, const DataSource& data, RunFolder* run, P
 
 void Trainer::prepare() {
   info_ = {net_->spec(), recipe_.data.mean, recipe_.data.stddev, data_.train.class_names, dump(recipe_)};
-  training_ = std::make_unique<RecipeTraining>(recipe_, net_.get());
   loader_ = std::make_unique<Loader>(data_.train, training_batches(recipe_, data_.train), loader_threads(data_.train));
+  training_ = std::make_unique<RecipeTraining>(recipe_, net_.get(), List<Segment>(), steps_per_epoch());
   schedule_ = make_schedule(recipe_, steps_per_epoch());
   total_steps_ = schedule_.total_steps;
 }
@@ -181,6 +199,7 @@ bool Trainer::end_epoch(const StopRules& rules) {
     shown += "  " + data_.evaluation_name + " loss " + fixed(m.loss(), 4) + "  top-1 " + fixed(100 * m.top1(), 2) +
              " %  top-5 " + fixed(100 * m.top5(), 2) + " %";
   }
+  if (const Json cosines = latent_cosines(*net_); !cosines.is_null()) line.set("cosine", cosines);
   run_->log("epoch", line);
   if (last)
     run_->log("end",

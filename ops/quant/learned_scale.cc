@@ -139,7 +139,7 @@ Quantized learned_weight(const Tensor& w, const QuantSpec& spec, const Tensor& s
                              bool inside = in[i] >= T(-1) && in[i] <= T(1);
                              const T e = signs ? sign_value(in[i]) : slope(in[i], s[group], ends, &inside);
                              sum += double(dy[i]) * double(e);
-                             out[i] = inside || !clip ? dy[i] : T(0);
+                             out[i] = !inside && clip ? T(0) : signs ? s[group] * dy[i] : dy[i];
                            });
                            to[group] = T(g * sum);
                          }

@@ -4,7 +4,8 @@
 //   kBwn           value = s sign(w), s of either sign: chapter 6's learned scale
 //   the others     value = s code, code = clip(round(x / s), lo, hi); s below 2^-26 counts as that
 // Surrogate: the gradient of s clip(x / s, lo, hi) with what rounding adds taken as a constant (LSQ):
-//   dx = dvalue, with kClip (kRelu, kDorefa: always) where lo <= x / s <= hi, else 0; of kBwn where |w| <= 1
+//   dx = dvalue, with kClip (kRelu, kDorefa: always) where lo <= x / s <= hi, else 0; of kBwn s dvalue, the product's
+//        derivative with 1 for that of sign, with kClip where |w| <= 1
 //   ds = g sum dvalue e, e = code - x / s where lo <= x / s <= hi, else code; g = 1 / sqrt(n hi), n the weights that
 //        share s, or the activations of an image; of kBwn ds = sum dvalue sign(w)
 // Starts: of weights mean |w|, times 2 / sqrt(hi) but for kBwn; of activations likewise by the first batch. 0 is a

@@ -1,4 +1,4 @@
-// Weights that share a scale, for ops/quant alone.
+// Weights that share a scale: for ops/quant, and for penalties on latent weights.
 #pragma once
 
 #include <cmath>

@@ -43,8 +43,8 @@ TEST_CASE("run folder: a log cut back and written again is the uninterrupted log
     CHECK(read_text(run->file("log.jsonl"), 1 << 20) == whole);
     run->write_curves("x, seed 0");
     CHECK(read_text(run->file("curves.csv"), 1 << 20) ==
-          "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5\n"
-          "1,10,0.1,2,0.5,test,3,0.25,0.75\n2,20,0.1,1,0.5,test,2,0.25,0.75\n");
+          "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5,cosine\n"
+          "1,10,0.1,2,0.5,test,3,0.25,0.75,\n2,20,0.1,1,0.5,test,2,0.25,0.75,\n");
     CHECK(read_text(run->file("curves.svg"), 1 << 20).find("x, seed 0") != std::string::npos);
     CHECK_THROWS_AS(RunFolder::open(path), UsageError);  // this run still works in it
   }

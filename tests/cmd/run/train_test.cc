@@ -400,6 +400,45 @@ TEST_CASE("trainer: a penalty and a clip of latent weights are keys of the recip
                        "train.clip_latent has no effect: latent clip: no layer of the net is quantized", UsageError);
 }
 
+TEST_CASE("trainer: penalties draw real weights to the codebook, frozen weights stay, and the log tells the cosine") {
+  const DataSource data = tiny_source();
+  const auto trained = [&](const Overrides& overrides, std::vector<EpochRecord>* epochs) {
+    const Folder folder;
+    auto run = RunFolder::create(folder.path);
+    Progress progress({ProgressMode::kQuiet, false, 80});
+    Trainer trainer(tiny_recipe(overrides), data, run.get(), &progress, tiny_model());
+    const std::vector<double> before = trainer.net().parameters.find("conv2.weight")->value.values();
+    trainer.begin(Json::object({}));
+    trainer.run({});
+    *epochs = read_epochs(run->file("log.jsonl"));
+    return std::pair(before, trainer.net().parameters.find("conv2.weight")->value.values());
+  };
+  std::vector<EpochRecord> plain, angle, prox, frozen;
+  const auto moved = trained({}, &plain);
+  CHECK(moved.first != moved.second);
+  trained({{"penalty.angle", "100"}, {"train.clip_norm", "0"}}, &angle);
+  trained({{"quant.lazy", "false"}, {"penalty.prox", "20"}}, &prox);
+  CHECK(angle.back().cosine > plain.back().cosine + 0.01);
+  CHECK(prox.back().cosine > plain.back().cosine + 0.01);
+  const auto kept = trained({{"train.freeze", "quantized"}}, &frozen);
+  CHECK(kept.first == kept.second);
+  CHECK(frozen.front().cosine == frozen.back().cosine);
+  CHECK(frozen.back().train_loss != plain.back().train_loss);
+
+  const auto refused = [](const Overrides& overrides) {
+    return error_text<UsageError>([&] {
+      auto net = tiny_model();
+      RecipeTraining(tiny_recipe(overrides), net.get());
+    });
+  };
+  CHECK(refused({{"penalty.relax", "1"}}) ==
+        "penalty.relax goes with quant.lazy = false: it takes the gradient at weights that are not quantized");
+  CHECK(refused({{"train.freeze", "quantized"}, {"penalty.angle", "1"}}) ==
+        "train.freeze: [penalty] has no effect on weights that stay as they are");
+  CHECK(refused({{"train.freeze", "quantized"}, {"quant.lazy", "false"}}) ==
+        "train.freeze goes with quant.lazy = true: norms must learn from what evaluation computes");
+}
+
 TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mark, loader included, within 2 %") {
   for (const char* fused : {"on", "off"}) {
     const Recipe recipe = tiny_recipe(

@@ -6,8 +6,11 @@
 #include <cmath>
 #include <optional>
 
+#include "compress/angle_penalty.h"
+#include "compress/distance_penalty.h"
 #include "compress/l1_penalty.h"
 #include "compress/latent_clip.h"
+#include "compress/soft_projection.h"
 #include "core/pool.h"
 #include "nn/models/models.h"
 #include "nn/net.h"
@@ -91,7 +94,15 @@ TEST_CASE(
       L1Penalty l1(1e-3);
       std::optional<LatentClip> clip;  // of latent weights, which the float net has none of
       std::vector<StepHook*> hooks = {&l1};
-      if (form == Form::kBnn) hooks.push_back(&clip.emplace(net.spec(), net.parameters, 0.05));
+      std::optional<AnglePenalty> angle;
+      std::optional<DistancePenalty> distance;
+      std::optional<BinaryRelax> relax;
+      if (form == Form::kBnn) {
+        hooks.push_back(&clip.emplace(net.spec(), net.parameters, 0.05));
+        hooks.push_back(&angle.emplace(net.spec(), net.parameters, Ramp{.start = 5}, 1));
+        hooks.push_back(&distance.emplace(net.spec(), net.parameters, 2, Ramp{.start = 100}, 1));
+        hooks.push_back(&relax.emplace(net.spec(), net.parameters, Ramp{.start = 0.5}, 1));
+      }
       const size_t at = mode == UpdateMode::kAlong;
       reports[at] = train(&net, adam.get(), {.passes = {}, .hooks = hooks, .update = mode}, 3);
       weights[at] = values(net.parameters);

@@ -76,7 +76,7 @@ TEST_CASE("learned scale: of binary weights by hand: s sign(w), a sum of signed 
     const Quantized q = learned_weight(w.tensor(), spec, s.tensor(), true);
     CHECK(q.value.values() == std::vector<double>{0.5, -0.5, 0.5, 2, -2, 2});
     backward({q.value}, {Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}, dtype)});
-    CHECK(w.grad.values() == std::vector<double>{1, 2, 0, 4, 5, 0});
+    CHECK(w.grad.values() == std::vector<double>{0.5, 1, 0, -8, -10, 0});
     CHECK(s.grad.values() == std::vector<double>{1 - 2 + 3, -4 + 5 - 6});
   }
 }
@@ -128,7 +128,7 @@ TEST_CASE("learned scale: gradients of weights are the declared ones, for every 
           const double at = w0.at(i), s = in[1].at(int64_t(group)), first = s0.at(int64_t(group));
           double& e = v[size_t(i)];
           if (signs)
-            e = (passes_all(spec) ? e : std::min(std::max(e, -1.0), 1.0)) + s * (at >= 0 ? 1 : -1);
+            e = first * (passes_all(spec) ? e : std::min(std::max(e, -1.0), 1.0)) + s * (at >= 0 ? 1 : -1);
           else
             e = lsq(e, s, at, first, g, -hi, hi, passes_all(spec));
         }
