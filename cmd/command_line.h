@@ -12,7 +12,7 @@ struct PrintArgs {
   std::string text;  // help or version: to stdout
 };
 using Command = std::variant<PrintArgs, TrainArgs, EvalArgs, PredictArgs, InfoArgs, PackArgs, QuantizeArgs, InspectArgs,
-                             ConvertArgs, VerifyArgs, BenchArgs, BatchesArgs, ImagesArgs>;
+                             ConvertArgs, VerifyArgs, BenchArgs, BatchesArgs, ImagesArgs, ToyArgs>;
 
 // Throws UsageError: one line, with the nearest known name where a flag or a subcommand is unknown.
 Command parse_command_line(int argc, const char* const* argv);

@@ -128,4 +128,16 @@ void add_images(Subcommands* to) {
   s.command = [args] { return Command(*args); };
 }
 
+void add_toy(Subcommands* to) {
+  const auto args = std::make_shared<ToyArgs>();
+  ToyArgs& toy = *args;
+  Sub& s = to->add("toy", "a method's behavior on a problem of two weights", "toy apsq --out apsq.svg",
+                   "apsq: two 1-bit weights with one scale on a loss surface with a minimum that they can reach and\n"
+                   "one that they cannot, trained in six ways: what the angle penalty is good for.");
+  s.required.push_back(s.app->add_option("WHICH", toy.which, "apsq"));
+  s.app->add_option("--out", toy.out, "also draw the trajectories")->type_name("FILE.svg");
+  add_common(s.app, toy.common, false);
+  s.command = [args] { return Command(*args); };
+}
+
 }  // namespace bantam

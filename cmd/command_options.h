@@ -39,6 +39,7 @@ void add_verify(Subcommands* to);
 void add_bench(Subcommands* to);
 void add_batches(Subcommands* to);
 void add_images(Subcommands* to);
+void add_toy(Subcommands* to);
 
 // CLI11's own checks put their description into the help; this one only speaks when something is wrong.
 CLI::Validator in_range(int64_t low, int64_t high);

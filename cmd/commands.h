@@ -125,6 +125,12 @@ struct ImagesArgs {
 };
 int run_images(const ImagesArgs& args);
 
+struct ToyArgs {
+  CommonArgs common;
+  std::string which, out;
+};
+int run_toy(const ToyArgs& args);
+
 std::string version_text();
 
 }  // namespace bantam

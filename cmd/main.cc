@@ -30,6 +30,7 @@ int run(const VerifyArgs& args) { return run_verify(args); }
 int run(const BenchArgs& args) { return run_bench(args); }
 int run(const BatchesArgs& args) { return run_batches(args); }
 int run(const ImagesArgs& args) { return run_images(args); }
+int run(const ToyArgs& args) { return run_toy(args); }
 
 int fail(int code, std::string what) {
   for (char& c : what)

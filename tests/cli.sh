@@ -97,6 +97,7 @@ refused 2 "leave out 'fashion-mnist-bnn'" train fashion-mnist-bnn --resume r
 refused 2 "cannot be changed (train.epochs=3)" train --resume r --epochs 3
 refused 2 "leave out --out" train --resume r --out s
 refused 2 "leave out --init" train --resume r --init w
+refused 2 "unknown problem 'spheres'; known: apsq" toy spheres
 refused 2 "there are 40" images --data data --out pictures --first 39 --count 2
 
 # --- recipes
@@ -246,6 +247,8 @@ accepted "top-1" eval net.bnt --data data --kind fashion-mnist
 refused 2 "the classes differ: class 0 is '0' in the data set, 'T-shirt/top' in the model" eval net.bnt --data data --kind mnist
 refused 2 "unknown data set 'cifar11' (did you mean 'cifar10'?)" eval net.bnt --data data --kind cifar11
 refused 2 "does not say what it was trained on" eval net.bnt
+accepted "BWN                        40     29" toy apsq --out toy.svg
+grep -q "29 sign flips in 40 steps" toy.svg && ok || bad "toy: $(head -c 300 toy.svg)"
 accepted "pictures/0-" images --data data --out pictures --count 3
 # shellcheck disable=SC2046  # names without blanks
 accepted " %" predict net.bnt $(ls pictures/*.png)
@@ -405,6 +408,7 @@ json median_us bench net.bnt --runs 3
 json rows bench net.bnt --runs 3 --warmup 0 --ops --threads 1,2
 json rows bench lenet-mnist --batch 4 --threads 1 -r 3
 json total_steps batches fashion-mnist-bnn --data data --out exchange
+json arms toy apsq
 json images images --data data --out pictures
 "$json_check" run/log.jsonl && "$json_check" run/timing.jsonl && ok || bad "log.jsonl is no JSON"
 

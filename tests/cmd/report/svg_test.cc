@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdio>
+
+#include "cmd/report/surface_svg.h"
 
 using namespace bantam;
 
@@ -28,6 +31,32 @@ TEST_CASE("svg: a chart is well formed, escapes its names, has a curve a series,
   CHECK(paths == 2);
   CHECK(svg.find("M") != std::string::npos);
   CHECK(svg == line_chart("a < b", {loss, empty}));
+}
+
+TEST_CASE("svg: contour lines lie where the surface has their height; paths lie on it") {
+  Surface cone{.height = [](double x, double y) { return std::hypot(x, y); },
+               .low = {-2, -2},
+               .high = {2, 2},
+               .levels = {1},
+               .minima = {{0, 0}}};
+  const std::vector<SurfacePanel> panels = {{"a < b", "note", {{"path", {{-2, -2}, {2, 2}}}}}, {"c", "", {}}};
+  const std::string svg = surface_chart("title", cone, panels, 2);
+  CHECK(svg.find("a &lt; b") != std::string::npos);
+  CHECK(svg == surface_chart("title", cone, panels, 2));
+  // The first path of all is the contour, whose ends must all lie on the circle of a quarter of the frame's side.
+  const size_t begin = svg.find("<path d=\"") + 9;
+  const std::string d = svg.substr(begin, svg.find('"', begin) - begin);
+  int points = 0;
+  double side = 0;
+  REQUIRE(sscanf(svg.c_str() + svg.find("<rect width=\"", svg.find("<clipPath")), "<rect width=\"%lf", &side) == 1);
+  for (size_t at = 0; at < d.size(); ++at) {
+    double x, y;
+    if ((d[at] != 'M' && d[at] != 'L') || sscanf(d.c_str() + at + 1, "%lf %lf", &x, &y) != 2) continue;
+    // Interpolation along the edge of a cell errs by its square over 8, times the curvature: 0.05 cells.
+    CHECK(std::hypot(x - side / 2, y - side / 2) == doctest::Approx(side / 4).epsilon(1e-3));
+    ++points;
+  }
+  CHECK(points > 100);
 }
 
 TEST_CASE("svg: the confusion matrix shows counts for few classes and shades for many") {
