@@ -49,7 +49,7 @@ struct CommandLine {
         "Exit codes: 0 ok, 1 failure, 2 command line or recipe, 3 bad input file, 4 NaN or infinity,\n"
         "5 disk full or I/O error, 6 verify found a difference, 130 SIGINT, 143 SIGTERM.");
     for (const auto add : {add_train, add_eval, add_predict, add_info, add_pack, add_inspect, add_quantize, add_convert,
-                           add_verify, add_bench, add_batches, add_images, add_toy})
+                           add_verify, add_bench, add_batches, add_images, add_toy, add_report})
       add(&subs);
   }
 

@@ -12,7 +12,7 @@ struct PrintArgs {
   std::string text;  // help or version: to stdout
 };
 using Command = std::variant<PrintArgs, TrainArgs, EvalArgs, PredictArgs, InfoArgs, PackArgs, QuantizeArgs, InspectArgs,
-                             ConvertArgs, VerifyArgs, BenchArgs, BatchesArgs, ImagesArgs, ToyArgs>;
+                             ConvertArgs, VerifyArgs, BenchArgs, BatchesArgs, ImagesArgs, ToyArgs, ReportArgs>;
 
 // Throws UsageError: one line, with the nearest known name where a flag or a subcommand is unknown.
 Command parse_command_line(int argc, const char* const* argv);

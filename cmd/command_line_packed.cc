@@ -164,13 +164,7 @@ void add_bench(Subcommands* to) {
   s.app->add_flag("--ops", bench.ops, "of a packed model: time, bytes and work of each operation");
   add_switch(s.app, bench.active);
   s.app->add_flag("--eval", bench.evaluation, "of a recipe: its evaluation forward instead of a training step");
-  s.app->add_option("-o,--output", bench.format, "md, json or csv (md)")
-      ->type_name("FORMAT")
-      ->check([](const std::string& f) -> std::string {
-        return f == "md" || f == "json" || f == "csv" ? "" : "'" + f + "' is neither md, json nor csv";
-      });
-  s.app->add_flag_callback(
-      "--json", [&bench] { bench.format = "json"; }, "short for -o json");
+  add_format(s.app, bench.format);
   add_recipe_options(s.app, bench.set, &bench.batch);
   s.command = [args] { return Command(*args); };
 }

@@ -140,4 +140,20 @@ void add_toy(Subcommands* to) {
   s.command = [args] { return Command(*args); };
 }
 
+void add_report(Subcommands* to) {
+  const auto args = std::make_shared<ReportArgs>();
+  ReportArgs& report = *args;
+  Sub& s = to->add("report", "hold settings against one another over seeds", "report runs/bwn runs/apsq --against bwn",
+                   "Each DIR is an arm: a run folder, or a folder of run folders that differ by their seed; a folder\n"
+                   "of such folders stands for all of them. Prints mean, standard deviation and n of the last\n"
+                   "evaluation, and the mean difference of pairs of one seed with its 95 % interval (Student's t).\n"
+                   "A difference whose interval holds 0 is within the noise. Unfinished runs do not count.");
+  s.required.push_back(s.app->add_option("DIR", report.folders, "arms")->expected(-1));
+  s.app->add_option("--against", report.against, "arm that the others are held against (the first)")->type_name("ARM");
+  s.app->add_option("--metric", report.metric, "top1: of the last evaluation; best: of the best one; loss (top1)")
+      ->type_name("M");
+  add_format(s.app, report.format);
+  s.command = [args] { return Command(*args); };
+}
+
 }  // namespace bantam

@@ -106,4 +106,14 @@ void add_resize(CLI::App* app, int64_t& resize) {
       ->check(in_range(1, 16384));
 }
 
+void add_format(CLI::App* app, std::string& format) {
+  app->add_option("-o,--output", format, "md, json or csv (md)")
+      ->type_name("FORMAT")
+      ->check([](const std::string& f) -> std::string {
+        return f == "md" || f == "json" || f == "csv" ? "" : "'" + f + "' is neither md, json nor csv";
+      });
+  app->add_flag_callback(
+      "--json", [&format] { format = "json"; }, "short for -o json");
+}
+
 }  // namespace bantam

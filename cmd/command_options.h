@@ -40,6 +40,7 @@ void add_bench(Subcommands* to);
 void add_batches(Subcommands* to);
 void add_images(Subcommands* to);
 void add_toy(Subcommands* to);
+void add_report(Subcommands* to);
 
 // CLI11's own checks put their description into the help; this one only speaks when something is wrong.
 CLI::Validator in_range(int64_t low, int64_t high);
@@ -56,6 +57,8 @@ void add_data(CLI::App* app, std::string& data);
 void add_mem_limit(CLI::App* app, std::string& limit);
 void add_kind(CLI::App* app, std::string& kind);
 void add_resize(CLI::App* app, int64_t& resize);
+// A table's: -o md, json or csv; --json.
+void add_format(CLI::App* app, std::string& format);
 
 // "1,2". Throws what the options' own checks would.
 std::vector<int> thread_counts(const std::string& list);

@@ -131,6 +131,12 @@ struct ToyArgs {
 };
 int run_toy(const ToyArgs& args);
 
+struct ReportArgs {
+  std::vector<std::string> folders;
+  std::string against, metric = "top1", format = "md";
+};
+int run_report(const ReportArgs& args);
+
 std::string version_text();
 
 }  // namespace bantam

@@ -31,6 +31,7 @@ int run(const BenchArgs& args) { return run_bench(args); }
 int run(const BatchesArgs& args) { return run_batches(args); }
 int run(const ImagesArgs& args) { return run_images(args); }
 int run(const ToyArgs& args) { return run_toy(args); }
+int run(const ReportArgs& args) { return run_report(args); }
 
 int fail(int code, std::string what) {
   for (char& c : what)

@@ -97,6 +97,8 @@ refused 2 "leave out 'fashion-mnist-bnn'" train fashion-mnist-bnn --resume r
 refused 2 "cannot be changed (train.epochs=3)" train --resume r --epochs 3
 refused 2 "leave out --out" train --resume r --out s
 refused 2 "leave out --init" train --resume r --init w
+refused 2 "no such folder" report nowhere
+refused 2 "DIR is missing" report
 refused 2 "unknown problem 'spheres'; known: apsq" toy spheres
 refused 2 "there are 40" images --data data --out pictures --first 39 --count 2
 
@@ -247,6 +249,7 @@ accepted "top-1" eval net.bnt --data data --kind fashion-mnist
 refused 2 "the classes differ: class 0 is '0' in the data set, 'T-shirt/top' in the model" eval net.bnt --data data --kind mnist
 refused 2 "unknown data set 'cifar11' (did you mean 'cifar10'?)" eval net.bnt --data data --kind cifar11
 refused 2 "does not say what it was trained on" eval net.bnt
+accepted "test top-1 %" report run
 accepted "BWN                        40     29" toy apsq --out toy.svg
 grep -q "29 sign flips in 40 steps" toy.svg && ok || bad "toy: $(head -c 300 toy.svg)"
 accepted "pictures/0-" images --data data --out pictures --count 3
@@ -409,6 +412,7 @@ json rows bench net.bnt --runs 3 --warmup 0 --ops --threads 1,2
 json rows bench lenet-mnist --batch 4 --threads 1 -r 3
 json total_steps batches fashion-mnist-bnn --data data --out exchange
 json arms toy apsq
+json arms report run
 json images images --data data --out pictures
 "$json_check" run/log.jsonl && "$json_check" run/timing.jsonl && ok || bad "log.jsonl is no JSON"
 

@@ -21,13 +21,6 @@ namespace {
 
 bool above(float a, float b) { return a > b || (std::isnan(b) && !std::isnan(a)); }
 
-std::string csv_field(const std::string& s) {
-  if (s.find_first_of(",\"\n") == std::string::npos) return s;
-  std::string out = "\"";
-  for (char c : s) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + "\"";
-}
-
 std::string percent_or_dash(const std::optional<double>& v) { return v ? fixed(100 * *v, 1) : "-"; }
 
 }  // namespace

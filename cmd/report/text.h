@@ -15,6 +15,9 @@ std::string count_text(double v);           // "930", "12.4 k", "5.87 M"
 std::string pad_left(const std::string& s, size_t width);
 std::string pad_right(const std::string& s, size_t width);
 
+// A field of CSV, in quotes where it must be.
+std::string csv_field(const std::string& s);
+
 // `first` and then the words of `text`, in lines of at most `width` columns; further lines begin with `indent` blanks.
 std::string wrapped(const std::string& first, const std::string& text, size_t indent, size_t width = 100);
 

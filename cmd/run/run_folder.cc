@@ -124,6 +124,20 @@ std::vector<EpochRecord> read_epochs(const std::string& log_path) {
   return epochs;
 }
 
+bool log_has_end(const std::string& log_path) {
+  std::string text = read_text(log_path, kMaxLogBytes);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  const size_t line = text.rfind('\n');
+  if (text.empty()) return false;
+  try {
+    return Json::parse(std::string_view(text).substr(line == std::string::npos ? 0 : line + 1))
+               .at("event")
+               .as_string() == "end";
+  } catch (const JsonError& error) {
+    throw FileError(log_path, std::string("last line: ") + error.what());
+  }
+}
+
 std::string curves_csv(const std::vector<EpochRecord>& epochs) {
   std::string out = "epoch,step,lr,train_loss,train_top1,eval_split,eval_loss,eval_top1,eval_top5,cosine\n";
   for (const EpochRecord& e : epochs) {

@@ -72,6 +72,8 @@ struct EpochRecord {
 };
 // Throws FileError on a line that is not what this program writes.
 std::vector<EpochRecord> read_epochs(const std::string& log_path);
+// Whether its last line is the "end" of a run that trained to its last epoch. Throws the same.
+bool log_has_end(const std::string& log_path);
 std::string curves_csv(const std::vector<EpochRecord>& epochs);
 std::string curves_svg(const std::vector<EpochRecord>& epochs, const std::string& title);
 
