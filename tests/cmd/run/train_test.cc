@@ -183,6 +183,21 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("trainer: penalties that grow, relaxed and drawn weights go on as they were, byte for byte") {
+  const Overrides grows = {{"penalty.ramp", "exponential"}, {"penalty.growth", "2"}, {"penalty.angle", "3"}};
+  for (Overrides more : {Overrides{{"penalty.distance_l1", "2"}, {"penalty.distance_l2", "1"}},
+                         Overrides{{"quant.lazy", "false"}, {"penalty.relax", "0.5"}},
+                         Overrides{{"quant.lazy", "false"}, {"penalty.prox", "3"}, {"optimizer.name", "sgd"}}}) {
+    more.insert(more.end(), grows.begin(), grows.end());
+    const Recipe recipe = tiny_recipe(more);
+    const Folder whole, steps;
+    CHECK(start(whole, recipe, {}) == Outcome::kFinished);
+    start(steps, recipe, stop_at(1));
+    for (int64_t step = 2; step <= 3 * kSteps; ++step) resume(steps, stop_at(step));
+    check_equal(whole, steps);
+  }
+}
+
 TEST_CASE("trainer: a run that lost what came after its checkpoint repeats it exactly") {
   const Recipe recipe = tiny_recipe();
   const Folder whole, killed;
@@ -440,9 +455,14 @@ TEST_CASE("trainer: penalties draw real weights to the codebook, frozen weights 
 }
 
 TEST_CASE("trainer: the memory that a dry run tells is the pool's high-water mark, loader included, within 2 %") {
-  for (const char* fused : {"on", "off"}) {
-    const Recipe recipe = tiny_recipe(
-        {{"train.batch", "51"}, {"train.epochs", "2"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}});
+  const Overrides penalties = {{"penalty.angle", "5"}, {"penalty.distance_l2", "1"}};
+  const Overrides relaxed = {{"quant.lazy", "false"}, {"penalty.relax", "1"}};
+  for (const auto& [fused, more] : {std::pair("on", Overrides()), std::pair("off", Overrides()),
+                                    std::pair("on", penalties), std::pair("off", relaxed)}) {
+    Overrides keys = {
+        {"train.batch", "51"}, {"train.epochs", "2"}, {"train.clip_norm", "0"}, {"optimizer.fused_update", fused}};
+    keys.insert(keys.end(), more.begin(), more.end());
+    const Recipe recipe = tiny_recipe(keys);
     const size_t predicted = memory_report(recipe, tiny_net(), held_batches(recipe)).training.peak_bytes;
     const DataSource data = tiny_source();
     const Folder folder;
