@@ -152,6 +152,8 @@ void add_report(Subcommands* to) {
   s.app->add_option("--against", report.against, "arm that the others are held against (the first)")->type_name("ARM");
   s.app->add_option("--metric", report.metric, "top1: of the last evaluation; best: of the best one; loss (top1)")
       ->type_name("M");
+  s.app->add_option("--plot", report.plot, "also draw accuracy by epoch, and against the bytes of the weights")
+      ->type_name("FILE.svg");
   add_format(s.app, report.format);
   s.command = [args] { return Command(*args); };
 }

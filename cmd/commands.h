@@ -133,7 +133,7 @@ int run_toy(const ToyArgs& args);
 
 struct ReportArgs {
   std::vector<std::string> folders;
-  std::string against, metric = "top1", format = "md";
+  std::string against, metric = "top1", format = "md", plot;
 };
 int run_report(const ReportArgs& args);
 

@@ -5,8 +5,10 @@
 #include "cmd/errors.h"
 #include "cmd/output.h"
 #include "cmd/report/text.h"
+#include "cmd/run/arm_plot.h"
 #include "cmd/run/arms.h"
 #include "core/fields.h"
+#include "core/file.h"
 #include "core/nearest.h"
 
 namespace bantam {
@@ -83,6 +85,7 @@ int run_report(const ReportArgs& args) {
   const std::optional<ArmMetric> metric = from_name<ArmMetric>(args.metric);
   if (!metric) throw UsageError("report: --metric is " + one_of(all_names<ArmMetric>()).text());
   const std::vector<ArmRow> rows = compare(arms, against, *metric);
+  if (!args.plot.empty()) atomic_write(args.plot, arms_chart(arms));
   const bool loss = *metric == ArmMetric::kLoss;
   if (args.format == "csv") {
     print(csv_of(rows));

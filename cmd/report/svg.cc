@@ -12,6 +12,59 @@ namespace {
 
 constexpr int kPanelWidth = 440, kPanelHeight = 320, kLeft = 62, kRight = 18, kTop = 64, kBottom = 50;
 
+std::string color_of(size_t series) { return kChartColors[series % std::size(kChartColors)]; }
+
+// In the title's row, from the right; names that do not fit there stand one below the other within the frame.
+std::string legend_svg(const Panel& p, const Axis& ax, const Axis& ay) {
+  double wanted = 7.5 * double(p.title.size());
+  for (const Series& s : p.series) wanted += 7.0 * double(s.name.size()) + 32;
+  const bool stacked = wanted > ax.to - ax.from;
+  std::string out;
+  double x = ax.to, y = stacked ? ay.from - 10 : kTop;
+  for (size_t i = p.series.size(); i-- > 0;) {  // from the right: the first series comes to stand leftmost
+    const std::string& name = p.series[i].name;
+    x -= 7.0 * double(name.size());
+    out += text_at(x, y, "start", name) +
+           line_from(x - 20, y - 4, x - 5, y - 4, "stroke=\"" + color_of(i) + "\" stroke-width=\"3\"");
+    x -= 32;
+    if (stacked) x = ax.to, y -= 16;
+  }
+  return out;
+}
+
+std::string band_svg(const Series& s, const std::string& color, const Axis& ax, const Axis& ay) {
+  std::string there, back;
+  for (size_t i = 0; i < s.band.size(); ++i) {
+    const auto [low, high] = s.band[i];
+    if (!std::isfinite(low) || !std::isfinite(high)) continue;
+    const std::string x = xy(ax.at(s.points[i].first));
+    there += (there.empty() ? "M" : "L") + x + " " + xy(ay.at(high));
+    back = "L" + x + " " + xy(ay.at(low)) + back;
+  }
+  if (there.empty()) return "";
+  return "<path d=\"" + there + back + "Z\" fill=\"" + color + "\" fill-opacity=\"0.15\"/>\n";
+}
+
+std::string series_svg(const Series& s, const std::string& color, const Axis& ax, const Axis& ay) {
+  std::string path;
+  bool pen_down = false;
+  for (const auto& [px, py] : s.points) {
+    if (std::isfinite(py)) path += (pen_down ? " L" : " M") + xy(ax.at(px)) + " " + xy(ay.at(py));
+    pen_down = std::isfinite(py);
+  }
+  if (path.empty()) return "";
+  std::string out = band_svg(s, color, ax, ay);
+  if (!s.dots_only)
+    out += "<path d=\"" + path.substr(1) + "\" fill=\"none\" stroke=\"" + color +
+           "\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>\n";
+  if (s.points.size() > 60) return out;
+  for (const auto& [px, py] : s.points)
+    if (std::isfinite(py))
+      out += "<circle cx=\"" + xy(ax.at(px)) + "\" cy=\"" + xy(ay.at(py)) + "\" r=\"" + (s.dots_only ? "4.5" : "2.6") +
+             "\" fill=\"" + color + "\"/>\n";
+  return out;
+}
+
 std::string panel_svg(const Panel& p, double left) {
   double x_low = std::numeric_limits<double>::infinity(), x_high = -x_low, y_low = x_low, y_high = -x_low;
   for (const Series& s : p.series)
@@ -20,6 +73,9 @@ std::string panel_svg(const Panel& p, double left) {
       x_low = std::min(x_low, x), x_high = std::max(x_high, x);
       y_low = std::min(y_low, y), y_high = std::max(y_high, y);
     }
+  for (const Series& s : p.series)
+    for (const auto& [low, high] : s.band)
+      if (std::isfinite(low) && std::isfinite(high)) y_low = std::min(y_low, low), y_high = std::max(y_high, high);
   const double margin = 0.05 * (y_high - y_low);
   const Axis ax = make_axis(std::min(0.0, x_low), x_high, left + kLeft, left + kPanelWidth - kRight, 6);
   const Axis ay = make_axis(y_low - margin, y_high + margin, kTop + kPanelHeight - kBottom - 30, kTop + 24, 6);
@@ -41,28 +97,8 @@ std::string panel_svg(const Panel& p, double left) {
   const double middle = (ay.from + ay.to) / 2, x = left + 16;
   out += text_at(x, middle, "middle", p.y_label, " transform=\"rotate(-90 " + xy(x) + " " + xy(middle) + ")\"");
 
-  double legend_x = ax.to;
-  for (size_t i = p.series.size(); i-- > 0;) {  // from the right: the first series comes to stand leftmost
-    const std::string color = kChartColors[i % std::size(kChartColors)];
-    const Series& s = p.series[i];
-    legend_x -= 7.0 * double(s.name.size());
-    out += text_at(legend_x, kTop, "start", s.name);
-    out += line_from(legend_x - 20, kTop - 4, legend_x - 5, kTop - 4, "stroke=\"" + color + "\" stroke-width=\"3\"");
-    legend_x -= 32;
-    std::string path;
-    bool pen_down = false;
-    for (const auto& [px, py] : s.points) {
-      if (std::isfinite(py)) path += (pen_down ? " L" : " M") + xy(ax.at(px)) + " " + xy(ay.at(py));
-      pen_down = std::isfinite(py);
-    }
-    if (path.empty()) continue;
-    out += "<path d=\"" + path.substr(1) + "\" fill=\"none\" stroke=\"" + color +
-           "\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>\n";
-    if (s.points.size() > 60) continue;
-    for (const auto& [px, py] : s.points)
-      if (std::isfinite(py))
-        out += "<circle cx=\"" + xy(ax.at(px)) + "\" cy=\"" + xy(ay.at(py)) + "\" r=\"2.6\" fill=\"" + color + "\"/>\n";
-  }
+  out += legend_svg(p, ax, ay);
+  for (size_t i = 0; i < p.series.size(); ++i) out += series_svg(p.series[i], color_of(i), ax, ay);
   return out;
 }
 

@@ -12,6 +12,9 @@ namespace bantam {
 struct Series {
   std::string name;
   std::vector<std::pair<double, double>> points;  // x, y; a y that is not finite breaks the line
+  std::vector<std::pair<double, double>> band =
+      {};  // beside each point the least and the largest y, as a shade; or none
+  bool dots_only = false;
 };
 struct Panel {
   std::string title, x_label, y_label;

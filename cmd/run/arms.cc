@@ -45,6 +45,7 @@ void add_run(Arm* arm, const fs::path& folder) {
     if (!e.evaluated) continue;
     run.top1 = e.top1, run.loss = e.loss;
     run.best_top1 = std::max(run.best_top1, e.top1);
+    run.top1_by_epoch[e.epoch] = e.top1;
     if (arm->split.empty()) arm->split = e.split;
     if (arm->split != e.split)
       throw UsageError(folder.string() + ": was evaluated on " + e.split + ", other runs of the arm on " + arm->split);

@@ -13,6 +13,7 @@ struct ArmRun {
   std::string path = {};
   bool finished = false;                     // its log has an end; only such runs count
   double top1 = 0, best_top1 = 0, loss = 0;  // shares and cross-entropy; of the last evaluation, and of the best
+  std::map<int64_t, double> top1_by_epoch = {};  // where it was evaluated
 };
 struct Arm {
   std::string name = {};

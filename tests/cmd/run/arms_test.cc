@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cmd/errors.h"
+#include "cmd/run/arm_plot.h"
 #include "cmd/run/run_folder.h"
 #include "core/file.h"
 #include "tests/core/error_text.h"
@@ -72,6 +73,26 @@ TEST_CASE("arms: the paired difference by seed, its interval and its verdict, by
   CHECK(compare(arms, 0, ArmMetric::kLoss)[1].verdict == "better");  // a lower loss
   CHECK(compare(arms, 0, ArmMetric::kBest)[1].own.mean == doctest::Approx(90));
   CHECK(read_arms({dir / "base/seed-0", dir / "noise"}).size() == 2);
+}
+
+// [T 3.2.6]
+TEST_CASE("pareto front: points that nobody beats, by cost; of equal ones the first; what is not finite is left out") {
+  const double nan = std::nan("");
+  CHECK(pareto_front({{10, 70}, {5, 60}, {20, 65}, {5, 60}, {5, 50}, {30, 80}, {1, nan}, {nan, 90}}) ==
+        std::vector<size_t>{1, 0, 5});
+  CHECK(pareto_front({}).empty());
+}
+
+TEST_CASE("arms: the figure has a curve and a band for each arm, and no NaN where nothing is known of a net") {
+  const TempFolder dir;
+  for (int seed = 0; seed < 2; ++seed)
+    for (const char* arm : {"a", "b"})
+      make_run(dir / (std::string(arm) + "/" + std::to_string(seed)), seed, {0.5, 0.6 + 0.01 * seed});
+  const std::string svg = arms_chart(read_arms({dir.path()}));
+  size_t bands = 0;
+  for (size_t at = svg.find("fill-opacity"); at != std::string::npos; at = svg.find("fill-opacity", at + 1)) ++bands;
+  CHECK(bands == 2);
+  CHECK(svg.find("nan") == std::string::npos);
 }
 
 TEST_CASE("arms: what is no arm is named") {
