@@ -3,13 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <utility>
 
 using namespace bantam;
 
 TEST_CASE("student_t: quantiles of the tables, and the normal's for many degrees of freedom") {
   const std::pair<double, double> table[] = {{1, 12.7062047}, {2, 4.3026527},  {3, 3.1824463},  {4, 2.7764451},
                                              {9, 2.2621572},  {29, 2.0452296}, {100, 1.9839715}};
-  for (const auto& [df, t] : table) {
+  for (const std::pair<double, double>& row : table) {
+    const double df = row.first, t = row.second;
     CAPTURE(df);
     CHECK(student_t_quantile(0.975, df) == doctest::Approx(t).epsilon(1e-7));  // the tables' last digit
     CHECK(student_t_quantile(0.025, df) == -student_t_quantile(0.975, df));
