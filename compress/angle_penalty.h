@@ -43,6 +43,8 @@ constexpr const char* name_of(PenaltyMean mean) {
 // R of one layer: the mean of 1 - cos_n over its vectors. With `gradient`, a tensor of the weights' shape and type,
 // factor * dR/dv is added to it; returns factor * R.
 double angle_penalty(const LatentWeight& w, double factor, Tensor* gradient);
+// 1 - R: the mean cosine between the layer's vectors and what they are quantized to.
+inline double mean_cosine(const LatentWeight& w) { return 1 - angle_penalty(w, 1, nullptr); }
 
 class AnglePenalty : public StepHook {
  public:

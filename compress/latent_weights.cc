@@ -1,6 +1,5 @@
 #include "compress/latent_weights.h"
 
-#include "compress/angle_penalty.h"
 #include "core/autograd.h"
 #include "ops/quant/quantize.h"
 
@@ -22,7 +21,5 @@ Tensor quantized_value(const LatentWeight& w) {
   const NoGrad constant;
   return quantize_weight(w.weight->value, w.quant, true, {.scale = w.scale ? w.scale->value : Tensor()}).value;
 }
-
-double mean_cosine(const LatentWeight& w) { return 1 - angle_penalty(w, 1, nullptr); }
 
 }  // namespace bantam

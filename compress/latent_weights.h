@@ -21,8 +21,4 @@ std::vector<LatentWeight> latent_weights(const NetSpec& spec, const Parameters& 
 // What the layer computes with in evaluation, a constant: scale * code, or of a table its entry.
 Tensor quantized_value(const LatentWeight& w);
 
-// The mean over the layer's vectors v - the weights that share a scale: a kernel's, a channel's, the layer's - of the
-// cosine between v and Quant(v). [Eq. 6.7] [T 6.4.2]
-double mean_cosine(const LatentWeight& w);
-
 }  // namespace bantam

@@ -36,6 +36,7 @@ class ProxQuant : public StepHook {
 };
 
 // Between begin() and the update a parameter holds x; y is put back right before the update.
+// Hooks whose gradients are to be taken at y come after it.
 class BinaryRelax : public StepHook {
  public:
   // Throws Error if no layer is quantized.

@@ -34,7 +34,7 @@ double ramp_value(const Ramp& ramp, int64_t epoch) {
   double value = ramp.start;
   switch (ramp.kind) {
     case RampKind::kConstant:
-      break;
+      return value;
     case RampKind::kMultiStep:
       value *= std::pow(ramp.growth, std::floor(double(epoch) / ramp.every));
       break;

@@ -65,7 +65,7 @@ struct Ramp {
   double start = 0;
   double growth = 1;
   double every = 1;  // epochs
-  double cap = 1e4;  // the value is never more
+  double cap = 1e4;  // what grows never passes it
 };
 // In epoch 0, 1, 2, ...
 double ramp_value(const Ramp& ramp, int64_t epoch);

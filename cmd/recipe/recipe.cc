@@ -125,8 +125,7 @@ void fields(QuantConfig& c, FieldList& f) {
       .without_effect_at(false);
   f.add("lazy", &c.lazy,
         "does training run on quantized weights, whose gradient moves the real ones? Otherwise it runs on the real "
-        "ones, "
-        "and only evaluation quantizes: [penalty] must then draw them to the codebook")
+        "ones, and only evaluation quantizes: [penalty] must then draw them to the codebook")
       .without_effect_at(true);
   f.add("first", &c.first, "is the first layer quantized, too?");
   f.add("last", &c.last, "is the last layer quantized, too?");

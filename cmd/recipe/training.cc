@@ -37,6 +37,8 @@ Hooks hooks_of(const Recipe& recipe, const Net& net, int64_t steps_per_epoch) {
   const PenaltyConfig& c = recipe.penalty;
   const auto ramp = [&](double start) { return Ramp{c.ramp, start, c.growth, c.every, c.cap}; };
   Hooks hooks;
+  // The first: the others' gradients are those at the weights that it puts back.
+  add<BinaryRelax>(&hooks, "penalty.relax", c.relax, spec, parameters, ramp(c.relax), steps_per_epoch);
   if (t.l1 > 0) hooks.push_back(std::make_unique<L1Penalty>(t.l1));
   add<LatentClip>(&hooks, "train.clip_latent", t.clip_latent, spec, parameters, t.clip_latent);
   add<AnglePenalty>(&hooks, "penalty.angle", c.angle, spec, parameters, ramp(c.angle), steps_per_epoch, c.over);
@@ -45,7 +47,6 @@ Hooks hooks_of(const Recipe& recipe, const Net& net, int64_t steps_per_epoch) {
   add<DistancePenalty>(&hooks, "penalty.distance_l2", c.distance_l2, spec, parameters, 2, ramp(c.distance_l2),
                        steps_per_epoch);
   add<ProxQuant>(&hooks, "penalty.prox", c.prox, spec, parameters, ramp(c.prox), steps_per_epoch);
-  add<BinaryRelax>(&hooks, "penalty.relax", c.relax, spec, parameters, ramp(c.relax), steps_per_epoch);
   return hooks;
 }
 
@@ -54,6 +55,10 @@ void check_together(const Recipe& recipe, const std::vector<LatentWeight>& laten
   const PenaltyConfig& c = recipe.penalty;
   const bool frozen = recipe.train.freeze == Freeze::kQuantized;
   const bool drawn = c.angle > 0 || c.distance_l1 > 0 || c.distance_l2 > 0 || c.prox > 0 || c.relax > 0;
+  if (c.ramp != RampKind::kConstant && !drawn)
+    throw UsageError("penalty.ramp has no effect: no penalty has a weight that could grow");
+  if (c.over != PenaltyMean::kLayers && c.angle == 0)
+    throw UsageError("penalty.over has no effect: it goes with penalty.angle");
   if (frozen && latent.empty()) throw UsageError("train.freeze has no effect: no layer of the net is quantized");
   if (frozen && drawn) throw UsageError("train.freeze: [penalty] has no effect on weights that stay as they are");
   if (frozen && !recipe.quant.lazy)

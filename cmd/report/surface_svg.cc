@@ -52,8 +52,8 @@ std::string surface_svg(const Surface& s, const Frame& frame) {
            "\" r=\"5\" fill=\"none\" stroke=\"#009e73\" stroke-width=\"2\"/>\n";
   out += "</g>\n<rect width=\"" + std::to_string(kSide) + "\" height=\"" + std::to_string(kSide) +
          "\" fill=\"none\" stroke=\"#666\"/>\n";
-  for (double t : frame.x.ticks) out += text_at(frame.x.at(t), kSide + 16, "middle", tick_text(t, 1));
-  for (double t : frame.y.ticks) out += text_at(-6, frame.y.at(t) + 4, "end", tick_text(t, 1));
+  for (double t : frame.x.ticks) out += text_at(frame.x.at(t), kSide + 16, "middle", tick_text(t, step_of(frame.x)));
+  for (double t : frame.y.ticks) out += text_at(-6, frame.y.at(t) + 4, "end", tick_text(t, step_of(frame.y)));
   return out + "</g></defs>\n";
 }
 

@@ -81,12 +81,12 @@ std::string panel_svg(const Panel& p, double left) {
   const Axis ay = make_axis(y_low - margin, y_high + margin, kTop + kPanelHeight - kBottom - 30, kTop + 24, 6);
 
   std::string out = text_at(left + kLeft, kTop, "start", p.title, " font-weight=\"600\"");
-  const double step_y = ay.ticks.size() > 1 ? ay.ticks[1] - ay.ticks[0] : 1;
+  const double step_y = step_of(ay);
   for (double t : ay.ticks) {
     out += line_from(ax.from, ay.at(t), ax.to, ay.at(t), "stroke=\"#e4e4e4\"");
     out += text_at(ax.from - 6, ay.at(t) + 4, "end", tick_text(t, step_y));
   }
-  const double step_x = ax.ticks.size() > 1 ? ax.ticks[1] - ax.ticks[0] : 1;
+  const double step_x = step_of(ax);
   for (double t : ax.ticks) {
     out += line_from(ax.at(t), ay.from, ax.at(t), ay.from + 5, "stroke=\"#666\"");
     out += text_at(ax.at(t), ay.from + 18, "middle", tick_text(t, step_x));

@@ -64,6 +64,8 @@ struct Axis {
   double at(double v) const { return from + (v - low) / (high - low) * (to - from); }
 };
 
+inline double step_of(const Axis& a) { return a.ticks.size() > 1 ? a.ticks[1] - a.ticks[0] : 1; }
+
 inline Axis make_axis(double low, double high, double from, double to, int ticks) {
   if (!(low <= high)) low = 0, high = 1;  // no data
   if (high - low < 1e-12 * std::max(1.0, std::fabs(high))) low -= 0.5, high += 0.5;

@@ -10,7 +10,7 @@
 #include "cmd/report/svg.h"
 #include "cmd/report/text.h"
 #include "cmd/run/evaluate.h"
-#include "compress/latent_weights.h"
+#include "compress/angle_penalty.h"
 #include "core/parallel.h"
 #include "nn/models/models.h"
 

@@ -446,6 +446,13 @@ TEST_CASE("trainer: penalties draw real weights to the codebook, frozen weights 
       RecipeTraining(tiny_recipe(overrides), net.get());
     });
   };
+  // The weights that a relaxed pass put in are gone before any penalty looks at them.
+  auto net = tiny_model();
+  RecipeTraining relaxed(tiny_recipe({{"quant.lazy", "false"}, {"penalty.relax", "1"}, {"penalty.angle", "1"}}),
+                         net.get());
+  CHECK(std::string(relaxed.step().spec().hooks.front()->name()) == "relax");
+  CHECK(refused({{"penalty.ramp", "linear"}}) == "penalty.ramp has no effect: no penalty has a weight that could grow");
+  CHECK(refused({{"penalty.over", "vectors"}}) == "penalty.over has no effect: it goes with penalty.angle");
   CHECK(refused({{"penalty.relax", "1"}}) ==
         "penalty.relax goes with quant.lazy = false: it takes the gradient at weights that are not quantized");
   CHECK(refused({{"train.freeze", "quantized"}, {"penalty.angle", "1"}}) ==
